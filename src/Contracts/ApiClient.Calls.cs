@@ -1,0 +1,87 @@
+using System.Net.Http.Json;
+
+namespace Gantry.Contracts;
+
+/// <summary>One line a route. Paths are escaped here and nowhere else.</summary>
+public sealed partial class ApiClient
+{
+    public Task<Page<Instance>> ListInstancesAsync(string query = "", CancellationToken ct = default) =>
+        GetAsync($"/instances{query}", WireJson.Default.PageInstance, ct);
+
+    public Task<Instance> GetInstanceAsync(string name, CancellationToken ct = default) =>
+        GetAsync($"/instances/{Escape(name)}", WireJson.Default.Instance, ct);
+
+    /// <param name="waitSeconds">0 to <see cref="Limits.MaxWaitSeconds"/>: how long the answer waits for the operation's end.</param>
+    public Task<Operation> CreateInstanceAsync(CreateInstance body, int waitSeconds = 0, CancellationToken ct = default) =>
+        PostAsync($"/instances?wait={waitSeconds}", body, WireJson.Default.CreateInstance, WireJson.Default.Operation, ct);
+
+    public Task<Operation> ActOnInstanceAsync(string name, InstanceAction action, int waitSeconds = 0, CancellationToken ct = default) =>
+        action == InstanceAction.Delete
+            ? DeleteInstanceAsync(name, force: false, waitSeconds, ct)
+            : SendAsync(HttpMethod.Post, $"/instances/{Escape(name)}/{Word(action)}?wait={waitSeconds}", WireJson.Default.Operation, null, ct);
+
+    public Task<Operation> ShutdownInstanceAsync(string name, double? timeoutSeconds, int waitSeconds = 0, CancellationToken ct = default) =>
+        PostAsync($"/instances/{Escape(name)}/shutdown?wait={waitSeconds}", new ShutdownInstance(timeoutSeconds),
+            WireJson.Default.ShutdownInstance, WireJson.Default.Operation, ct);
+
+    public Task<Operation> DeleteInstanceAsync(string name, bool force, int waitSeconds = 0, CancellationToken ct = default) =>
+        SendAsync(HttpMethod.Delete, $"/instances/{Escape(name)}?wait={waitSeconds}{(force ? "&force=true" : "")}", WireJson.Default.Operation, null, ct);
+
+    public Task<BatchResults> BatchInstancesAsync(BatchInstances body, CancellationToken ct = default) =>
+        PostAsync("/instances:batch", body, WireJson.Default.BatchInstances, WireJson.Default.BatchResults, ct);
+
+    /// <param name="tailBytes">At most this many of the last bytes.</param>
+    public Task<SerialOutput> GetLogsAsync(string name, int? tailBytes = null, CancellationToken ct = default) =>
+        GetAsync($"/instances/{Escape(name)}/logs{(tailBytes is { } n ? $"?tail={n}" : "")}", WireJson.Default.SerialOutput, ct);
+
+    public Task<DriverCommandLine> GetCommandLineAsync(string name, CancellationToken ct = default) =>
+        GetAsync($"/instances/{Escape(name)}/command-line", WireJson.Default.DriverCommandLine, ct);
+
+    public Task<Page<Operation>> ListOperationsAsync(string query = "", CancellationToken ct = default) =>
+        GetAsync($"/operations{query}", WireJson.Default.PageOperation, ct);
+
+    public Task<Operation> GetOperationAsync(Id<Operation> id, int waitSeconds = 0, CancellationToken ct = default) =>
+        GetAsync($"/operations/{id}?wait={waitSeconds}", WireJson.Default.Operation, ct);
+
+    public Task<OperationLog> GetOperationLogAsync(Id<Operation> id, CancellationToken ct = default) =>
+        GetAsync($"/operations/{id}/log", WireJson.Default.OperationLog, ct);
+
+    public Task<Operation> CancelOperationAsync(Id<Operation> id, CancellationToken ct = default) =>
+        SendAsync(HttpMethod.Delete, $"/operations/{id}", WireJson.Default.Operation, null, ct);
+
+    public Task<Page<Image>> ListImagesAsync(string query = "", CancellationToken ct = default) =>
+        GetAsync($"/images{query}", WireJson.Default.PageImage, ct);
+
+    public Task<Image> GetImageAsync(string name, CancellationToken ct = default) =>
+        GetAsync($"/images/{Escape(name)}", WireJson.Default.Image, ct);
+
+    public Task<Operation> BuildImageAsync(BuildImage body, int waitSeconds = 0, CancellationToken ct = default) =>
+        PostAsync($"/images:build?wait={waitSeconds}", body, WireJson.Default.BuildImage, WireJson.Default.Operation, ct);
+
+    public Task<Operation> DeleteImageAsync(string name, int waitSeconds = 0, CancellationToken ct = default) =>
+        SendAsync(HttpMethod.Delete, $"/images/{Escape(name)}?wait={waitSeconds}", WireJson.Default.Operation, null, ct);
+
+    public Task<Page<DriverInfo>> ListDriversAsync(CancellationToken ct = default) => GetAsync("/drivers", WireJson.Default.PageDriverInfo, ct);
+
+    public Task<Page<NodeInfo>> ListNodesAsync(CancellationToken ct = default) => GetAsync("/nodes", WireJson.Default.PageNodeInfo, ct);
+
+    public Task<DoctorReport> DoctorAsync(CancellationToken ct = default) => GetAsync("/system/doctor", WireJson.Default.DoctorReport, ct);
+
+    public Task<SystemInfo> GetSystemAsync(CancellationToken ct = default) => GetAsync("/system", WireJson.Default.SystemInfo, ct);
+
+    public Task<SystemHealth> GetHealthAsync(CancellationToken ct = default) => GetAsync("/system/health", WireJson.Default.SystemHealth, ct);
+
+    public Task<Settings> GetSettingsAsync(CancellationToken ct = default) => GetAsync("/system/config", WireJson.Default.Settings, ct);
+
+    private static string Escape(string segment) => Uri.EscapeDataString(segment);
+
+    private static string Word(InstanceAction action) => action switch
+    {
+        InstanceAction.Start => "start",
+        InstanceAction.Shutdown => "shutdown",
+        InstanceAction.Stop => "stop",
+        InstanceAction.Pause => "pause",
+        InstanceAction.Resume => "resume",
+        _ => throw new ArgumentOutOfRangeException(nameof(action)),
+    };
+}

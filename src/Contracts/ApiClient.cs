@@ -1,0 +1,108 @@
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Net.Sockets;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace Gantry.Contracts;
+
+/// <summary>
+/// The API, typed. Every "no" of the daemon is thrown as the same <see cref="Refusal"/> it was there;
+/// a daemon that cannot be reached is the refusal <c>daemon.unreachable</c>.
+/// </summary>
+public sealed partial class ApiClient(HttpClient http) : IDisposable
+{
+    public const string Base = "/api/v1";
+
+    /// <summary>Speaks HTTP over the daemon's Unix socket.</summary>
+    public static ApiClient OverSocket(string path) => new(new HttpClient(new SocketsHttpHandler
+    {
+        ConnectCallback = async (_, ct) =>
+        {
+            var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            try
+            {
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), ct);
+                return new NetworkStream(socket, ownsSocket: true);
+            }
+            catch
+            {
+                socket.Dispose();
+                throw;
+            }
+        },
+    })
+    {
+        BaseAddress = new Uri("http://gantry"),
+        Timeout = TimeSpan.FromSeconds(Limits.MaxWaitSeconds + 30),
+    });
+
+    public void Dispose() => http.Dispose();
+
+    /// <summary>Any call, its answer as it came: for <c>gantry query</c> and <c>-o json</c>. Throws the refusal on a status of 400 and above.</summary>
+    public async Task<HttpResponseMessage> SendAsync(
+        HttpMethod method, string path, HttpContent? body = null,
+        HttpCompletionOption completion = HttpCompletionOption.ResponseContentRead, CancellationToken ct = default)
+    {
+        using var request = new HttpRequestMessage(method, Base + path) { Content = body };
+        request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
+        var response = await Reach(() => http.SendAsync(request, completion, ct));
+        if (response.IsSuccessStatusCode)
+        {
+            return response;
+        }
+
+        using (response)
+        {
+            throw await RefusalOf(response, ct);
+        }
+    }
+
+    /// <summary>As <see cref="SendAsync"/>, with the body read as <typeparamref name="T"/>.</summary>
+    public async Task<T> SendAsync<T>(HttpMethod method, string path, JsonTypeInfo<T> answer, HttpContent? body = null, CancellationToken ct = default)
+    {
+        using var response = await SendAsync(method, path, body, ct: ct);
+        return await response.Content.ReadFromJsonAsync(answer, ct)
+            ?? throw new Refusal("daemon.odd_answer", 502, $"The daemon answered {method} {path} with null.", "Compare the versions of client and daemon.");
+    }
+
+    private Task<T> GetAsync<T>(string path, JsonTypeInfo<T> answer, CancellationToken ct) => SendAsync(HttpMethod.Get, path, answer, null, ct);
+
+    private Task<TAnswer> PostAsync<TBody, TAnswer>(string path, TBody body, JsonTypeInfo<TBody> type, JsonTypeInfo<TAnswer> answer, CancellationToken ct) =>
+        SendAsync(HttpMethod.Post, path, answer, JsonContent.Create(body, type), ct);
+
+    private static async Task<HttpResponseMessage> Reach(Func<Task<HttpResponseMessage>> call)
+    {
+        try
+        {
+            return await call();
+        }
+        catch (HttpRequestException e)
+        {
+            throw new Refusal("daemon.unreachable", 0, $"The daemon cannot be reached: {Root(e).Message}.",
+                "Start it (`systemctl start gantryd`, or `./dev up` from the source), or name another with --root or --socket.", inner: e);
+        }
+    }
+
+    private static Exception Root(Exception e) => e.InnerException is { } inner ? Root(inner) : e;
+
+    private static async Task<Refusal> RefusalOf(HttpResponseMessage response, CancellationToken ct)
+    {
+        var text = await response.Content.ReadAsStringAsync(ct);
+        try
+        {
+            if (JsonSerializer.Deserialize(text, WireJson.Default.Problem) is { } problem)
+            {
+                return problem.ToRefusal();
+            }
+        }
+        catch (JsonException)
+        {
+            // Not from Gantry: a proxy, or something else on this socket. Said below in its own words.
+        }
+
+        return new Refusal("daemon.odd_answer", (int)response.StatusCode,
+            $"The answer was {(int)response.StatusCode} {response.ReasonPhrase}: {(text.Length > 200 ? text[..200] : text)}",
+            "Check that what answers there is a Gantry daemon.");
+    }
+}

@@ -1,0 +1,42 @@
+using System.Text.Json;
+
+namespace Gantry.Contracts;
+
+/// <summary>Something that happened. Numbered without holes in the order in which the changes were committed.</summary>
+/// <param name="Seq">1 and up; a reader resumes with <c>since=</c> the last one it saw.</param>
+/// <param name="Topic">The word before the dot of <paramref name="Type"/>.</param>
+/// <param name="Type">One of <see cref="EventTypes"/>.</param>
+/// <param name="Subject">What it is about, as a path: <c>instances/{id}</c>.</param>
+/// <param name="Actor">Who caused it; <c>system</c> when nobody did.</param>
+public sealed record Event(
+    long Seq, DateTimeOffset Time, string Topic, string Type, string Subject, string Actor, string? RequestId, JsonElement? Data);
+
+/// <summary>Told to a reader whose <c>since=</c> is older than what is kept, in place of the events it missed.</summary>
+public sealed record EventGap(string Type, long Missed);
+
+/// <summary>Frozen strings; docs/api/events.md lists them and a test compares.</summary>
+public static class EventTypes
+{
+    public const string InstanceCreated = "instance.created";
+    public const string InstanceStarted = "instance.started";
+    public const string InstanceStopped = "instance.stopped";
+    public const string InstancePaused = "instance.paused";
+    public const string InstanceResumed = "instance.resumed";
+    public const string InstanceFailed = "instance.failed";
+    public const string InstanceDeleted = "instance.deleted";
+    public const string ImageBuilt = "image.built";
+    public const string ImageDeleted = "image.deleted";
+    public const string OperationCreated = "operation.created";
+    public const string OperationProgressed = "operation.progressed";
+    public const string OperationFinished = "operation.finished";
+    public const string DaemonStarted = "daemon.started";
+    public const string DaemonStopping = "daemon.stopping";
+
+    public static IReadOnlyList<string> All { get; } =
+    [
+        InstanceCreated, InstanceStarted, InstanceStopped, InstancePaused, InstanceResumed, InstanceFailed, InstanceDeleted,
+        ImageBuilt, ImageDeleted,
+        OperationCreated, OperationProgressed, OperationFinished,
+        DaemonStarted, DaemonStopping,
+    ];
+}

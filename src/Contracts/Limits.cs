@@ -1,0 +1,34 @@
+using System.Text.RegularExpressions;
+
+namespace Gantry.Contracts;
+
+/// <summary>Every limit of the API in one place; docs/api/limits.md repeats them and a test compares.</summary>
+public static partial class Limits
+{
+    public const long MiB = 1L << 20;
+    public const int NameLength = 63;
+    public const int DescriptionLength = 1_000;
+    public const int Labels = 64;
+    public const int LabelKeyLength = 63;
+    public const int LabelValueLength = 255;
+    public const int PathLength = 4_096;
+    public const int CommandLineLength = 2_048;
+    public const int MinCpus = 1;
+    public const int MaxCpus = 256;
+    public const long MinVmMemory = 128 * MiB;
+    public const long MinMicrovmMemory = 32 * MiB;
+    public const long MaxMemory = 1L << 40;
+    public const int BodyBytes = 1 << 20;
+    public const int JsonDepth = 32;
+    public const int DefaultPage = 100;
+    public const int MaxPage = 1_000;
+    public const int MaxWaitSeconds = 120;
+    public const int MaxBatch = 1_000;
+    public const int IdempotencyKeyLength = 255;
+
+    /// <summary>A name is a host name: 1 to 63 of a-z, 0-9 and '-', not at either end a '-'.</summary>
+    public static bool IsName(string? name) => name is { Length: >= 1 and <= NameLength } && NamePattern().IsMatch(name);
+
+    [GeneratedRegex(@"\A[a-z0-9]([a-z0-9-]*[a-z0-9])?\z", RegexOptions.CultureInvariant)]
+    private static partial Regex NamePattern();
+}

@@ -1,0 +1,19 @@
+namespace Gantry.Contracts;
+
+/// <summary>What a route demands of who calls it. Every route names one; a golden list shows them (docs/api/routes.md).</summary>
+public enum Privilege
+{
+    /// <summary>Asks for no sign-in at all.</summary>
+    None = 1,
+    InstanceAudit = 2,
+    InstanceAllocate = 3,
+    InstancePower = 4,
+    InstanceConsole = 5,
+    ImageAudit = 6,
+    ImageAllocate = 7,
+    OperationAudit = 8,
+    OperationCancel = 9,
+    EventAudit = 10,
+    NodeAudit = 11,
+    SystemAudit = 12,
+}

@@ -1,0 +1,40 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Gantry.Contracts;
+
+/// <summary>The one way Gantry's JSON is written and read: camelCase, enums as words, nulls left out.
+/// Readers pass over fields they do not know, so an older client reads a newer daemon; bodies sent to the daemon are checked there.</summary>
+[JsonSourceGenerationOptions(
+    JsonSerializerDefaults.Web,
+    UseStringEnumConverter = true,
+    NumberHandling = JsonNumberHandling.Strict,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true,
+    MaxDepth = Limits.JsonDepth)]
+[JsonSerializable(typeof(Instance))]
+[JsonSerializable(typeof(Page<Instance>))]
+[JsonSerializable(typeof(CreateInstance))]
+[JsonSerializable(typeof(ShutdownInstance))]
+[JsonSerializable(typeof(BatchInstances))]
+[JsonSerializable(typeof(BatchResults))]
+[JsonSerializable(typeof(SerialOutput))]
+[JsonSerializable(typeof(DriverCommandLine))]
+[JsonSerializable(typeof(Operation))]
+[JsonSerializable(typeof(Page<Operation>))]
+[JsonSerializable(typeof(OperationLog))]
+[JsonSerializable(typeof(Event))]
+[JsonSerializable(typeof(EventGap))]
+[JsonSerializable(typeof(Image))]
+[JsonSerializable(typeof(Page<Image>))]
+[JsonSerializable(typeof(BuildImage))]
+[JsonSerializable(typeof(NodeInfo))]
+[JsonSerializable(typeof(Page<NodeInfo>))]
+[JsonSerializable(typeof(Page<DriverInfo>))]
+[JsonSerializable(typeof(DoctorReport))]
+[JsonSerializable(typeof(SystemHealth))]
+[JsonSerializable(typeof(SystemInfo))]
+[JsonSerializable(typeof(Settings))]
+[JsonSerializable(typeof(Problem))]
+public sealed partial class WireJson : JsonSerializerContext;

@@ -1,0 +1,38 @@
+using System.Text.Json;
+using Gantry.Contracts;
+
+namespace Gantry.Node.Drivers;
+
+/// <summary>Halts a running instance with its memory kept, and lets it go on.</summary>
+public interface IPause : IDriver
+{
+    Task PauseAsync(Id<Instance> id, CancellationToken ct);
+
+    Task ResumeAsync(Id<Instance> id, CancellationToken ct);
+}
+
+/// <summary>Keeps what the guest writes on its serial line.</summary>
+public interface ISerialLog : IDriver
+{
+    /// <param name="tailBytes">At most this many of the last bytes.</param>
+    Task<SerialOutput> ReadSerialAsync(Id<Instance> id, int tailBytes, CancellationToken ct);
+}
+
+/// <summary>Can show how it starts an instance.</summary>
+public interface ICommandLine : IDriver
+{
+    /// <summary>How a running one was started; how a stopped one would be.</summary>
+    Task<DriverCommandLine> CommandLineAsync(Id<Instance> id, CancellationToken ct);
+}
+
+public static class Capabilities
+{
+    /// <summary>A driver's capabilities are the optional interfaces it implements, so the list shown to users cannot drift.</summary>
+    public static IReadOnlyList<string> Of(IDriver driver) =>
+    [
+        .. driver.GetType().GetInterfaces()
+            .Where(i => i != typeof(IDriver) && i.IsAssignableTo(typeof(IDriver)))
+            .Select(i => JsonNamingPolicy.CamelCase.ConvertName(i.Name[1..]))
+            .Order(StringComparer.Ordinal),
+    ];
+}

@@ -1,0 +1,32 @@
+using System.Globalization;
+using Gantry.Contracts;
+
+namespace Gantry.Node.Drivers;
+
+public static class DriverErrors
+{
+    public static Refusal Unknown(string driver) => Refusal.Invalid(
+        "driver.unknown", $"There is no driver '{driver}'.", "List them with `gantry driver list`.");
+
+    public static Refusal Unusable(string driver, string reason) => Refusal.Unavailable(
+        "driver.unusable", $"The driver '{driver}' cannot run instances here: {reason}", "`gantry doctor` says what is missing and how to get it.");
+
+    public static Refusal KindNotRun(string driver, InstanceKind kind) => Refusal.Invalid(
+        "driver.kind_not_run", $"The driver '{driver}' runs no instances of kind '{kind.ToString().ToLowerInvariant()}'.", "`gantry driver list` shows which driver runs which kinds.");
+
+    public static Refusal Cannot(string driver, string what) => Refusal.Invalid(
+        "driver.cannot", $"The driver '{driver}' cannot {what}.", "`gantry driver list` shows what each driver can do.");
+
+    public static Refusal StartFailed(string name, string lastWords) => Refusal.Unavailable(
+        "driver.start_failed", $"'{name}' did not start: {lastWords}", "`gantry command-line NAME` shows how it is started; `gantry doctor` checks this host.");
+
+    public static Refusal ShutdownTimeout(string name, TimeSpan grace) => new(
+        "instance.shutdown_timeout", 504, string.Create(CultureInfo.InvariantCulture, $"'{name}' did not shut down within {grace.TotalSeconds:0.#} s; it is still running."),
+        "Give it longer with --timeout, or end it with `gantry stop`.");
+
+    public static Refusal NotRunning(Id<Instance> id) => Refusal.Conflict(
+        "instance.not_running", $"Instance {id} is not running.", "Start it with `gantry start`.");
+
+    public static Refusal FileMissing(string what, string path, string why) => Refusal.Invalid(
+        $"{what}.missing", $"The {what} {path} cannot be used: {why}.", "Give the absolute path of a file on the node that everyone may read, or the name of an image (`gantry image list`).");
+}

@@ -1,0 +1,29 @@
+namespace Gantry.Node.Host;
+
+/// <summary>
+/// The one door to the host's commands. Arguments are a list, never a shell string; every run has a deadline,
+/// after which the command and its children are killed; SIGPIPE has its usual meaning in it.
+/// </summary>
+public interface IShell
+{
+    /// <summary>Runs a command to its end and returns what it wrote.</summary>
+    /// <exception cref="CommandFailed">It could not be started, ended with another code than 0, or took longer than <see cref="Command.Deadline"/>.</exception>
+    Task<CommandResult> RunAsync(Command command, CancellationToken ct);
+}
+
+/// <param name="User">Run as this user of the host (and its groups, without capabilities); null stays what the daemon is.</param>
+public sealed record Command(string Program, IReadOnlyList<string> Arguments, TimeSpan Deadline, string? User = null, string? Input = null)
+{
+    public string? WorkingDirectory { get; init; }
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+}
+
+public sealed record CommandResult(string Output, string Errors);
+
+/// <summary>A command that did not do what it was run for; the message holds its last words.</summary>
+public sealed class CommandFailed(string message, int? exitCode, string errors, Exception? inner = null) : Exception(message, inner)
+{
+    public int? ExitCode { get; } = exitCode;
+
+    public string Errors { get; } = errors;
+}

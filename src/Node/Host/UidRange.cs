@@ -1,0 +1,87 @@
+using System.Globalization;
+using System.Text;
+using Gantry.Contracts;
+
+namespace Gantry.Node.Host;
+
+/// <summary>
+/// The user ids that guests of one root run under: a block of 10,000 above what systemd and useradd hand out.
+/// The system's root has the first block; every other root claims one for itself by a file under /run,
+/// so daemons side by side never share an id. A claim whose root is gone may be taken over.
+/// </summary>
+public sealed record UidRange(int First)
+{
+    public const int Count = 10_000;
+
+    private const int Base = 1_900_000_000;
+    private const int Blocks = 1_000;
+    private const string Claims = "/run/gantry-uids";
+
+    public static UidRange Claim(GantryRoot root, string claims = Claims)
+    {
+        if (root.IsSystem)
+        {
+            return new(Base);
+        }
+
+        Directory.CreateDirectory(claims);
+        using var onlyMe = Locked($"{claims}/lock");
+        var mine = Encoding.UTF8.GetBytes(root.Path);
+        var wish = (int)(Fnv(mine) % (Blocks - 1));
+        for (var i = 0; i < Blocks - 1; i++)
+        {
+            var block = 1 + ((wish + i) % (Blocks - 1));
+            var claim = string.Create(CultureInfo.InvariantCulture, $"{claims}/{block}");
+            if (File.Exists(claim) && File.ReadAllText(claim) is var owner && owner != root.Path && Directory.Exists(owner))
+            {
+                continue;
+            }
+
+            AtomicFile.Write(claim, mine);
+            return new(Base + (block * Count));
+        }
+
+        throw Refusal.Unavailable("node.uids_used_up", $"All {Blocks} blocks of user ids are claimed under {claims}.", "Remove the roots that are no longer used.");
+    }
+
+    /// <summary>The lowest id of the block that is not among <paramref name="taken"/>.</summary>
+    public int Next(IReadOnlySet<int> taken)
+    {
+        for (var uid = First; uid < First + Count; uid++)
+        {
+            if (!taken.Contains(uid))
+            {
+                return uid;
+            }
+        }
+
+        throw Refusal.Unavailable("node.uids_used_up", $"All {Count} user ids of this node are in use.", "Delete instances that are no longer needed.");
+    }
+
+    private static FileStream Locked(string path)
+    {
+        for (var attempt = 0; ; attempt++)
+        {
+            try
+            {
+                return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            }
+            catch (IOException) when (attempt < 10_000)
+            {
+                Thread.Yield();
+            }
+        }
+    }
+
+    /// <summary>FNV-1a, 32 bits (http://www.isthe.com/chongo/tech/comp/fnv/): only spreads the first guesses.</summary>
+    private static uint Fnv(ReadOnlySpan<byte> bytes)
+    {
+        var hash = 2166136261u;
+        foreach (var b in bytes)
+        {
+            hash = (hash ^ b) * 16777619u;
+        }
+
+        return hash;
+    }
+}

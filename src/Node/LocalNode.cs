@@ -1,0 +1,149 @@
+using System.Threading.Channels;
+using Gantry.Contracts;
+using Gantry.Node.Drivers;
+using Gantry.Node.Host;
+using Gantry.Node.Instances;
+using Microsoft.Extensions.Logging;
+
+namespace Gantry.Node;
+
+/// <summary>
+/// What a control plane may ask of this machine. Calls are idempotent and named by ids. What runs is known here,
+/// from the instances' folders and their drivers; nothing is asked back of the control plane.
+/// </summary>
+public sealed partial class LocalNode(NodeContext context)
+{
+    private readonly Dictionary<string, IDriver> _drivers = Drivers.Drivers.All.ToDictionary(d => d.Key, d => d.Value(context));
+    private readonly ILogger _logger = context.Logs.CreateLogger<LocalNode>();
+    private readonly Lock _uids = new();
+
+    public NodeContext Context { get; } = context;
+
+    public HostFacts Host { get; } = HostFacts.Read();
+
+    public IReadOnlyCollection<IDriver> AllDrivers => _drivers.Values;
+
+    /// <exception cref="Refusal"><c>driver.unknown</c></exception>
+    public IDriver Driver(string name) => _drivers.GetValueOrDefault(name) ?? throw DriverErrors.Unknown(name);
+
+    /// <summary>Refuses what could not be started here: an unusable driver, a kernel that is missing.</summary>
+    public async Task CheckAsync(InstanceSpec spec, CancellationToken ct)
+    {
+        var driver = Driver(spec.Driver);
+        if (!driver.Kinds.Contains(spec.Kind))
+        {
+            throw DriverErrors.KindNotRun(spec.Driver, spec.Kind);
+        }
+
+        await driver.CheckAsync(spec, ct);
+    }
+
+    /// <summary>Writes the instance's folder and gives it a user id of its own; both stay what they were when it is there already.</summary>
+    public Task DefineAsync(InstanceSpec spec, CancellationToken ct)
+    {
+        lock (_uids)
+        {
+            var known = Context.Folders.All().Select(TryRead).OfType<InstanceSpec>().ToList();
+            var uid = known.Find(s => s.Id == spec.Id)?.Uid ?? Context.Uids.Next(known.Select(s => s.Uid).ToHashSet());
+            Context.Folders.Write(spec with { Uid = uid });
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public Task StartAsync(Id<Instance> id, CancellationToken ct) => DriverOf(id).StartAsync(id, ct);
+
+    public Task StopAsync(Id<Instance> id, StopMode mode, TimeSpan grace, CancellationToken ct) => DriverOf(id).StopAsync(id, mode, grace, ct);
+
+    public Task PauseAsync(Id<Instance> id, CancellationToken ct) => Able<IPause>(id, "pause").PauseAsync(id, ct);
+
+    public Task ResumeAsync(Id<Instance> id, CancellationToken ct) => Able<IPause>(id, "resume").ResumeAsync(id, ct);
+
+    public Task<SerialOutput> ReadSerialAsync(Id<Instance> id, int tailBytes, CancellationToken ct) =>
+        Able<ISerialLog>(id, "show serial output").ReadSerialAsync(id, tailBytes, ct);
+
+    public Task<DriverCommandLine> CommandLineAsync(Id<Instance> id, CancellationToken ct) =>
+        Able<ICommandLine>(id, "show a command line").CommandLineAsync(id, ct);
+
+    /// <summary>Ends it if it runs and removes all this machine keeps of it. One whose folder is damaged is removed by every driver's account.</summary>
+    public async Task RemoveAsync(Id<Instance> id, CancellationToken ct)
+    {
+        var drivers = TryRead(id) is { } spec && _drivers.TryGetValue(spec.Driver, out var own) ? [own] : _drivers.Values.ToList();
+        foreach (var driver in drivers)
+        {
+            await driver.RemoveAsync(id, ct);
+        }
+
+        Context.Folders.Remove(id);
+    }
+
+    /// <summary>How it is. A damaged or missing folder is a status, not an exception: that one instance is in error, the rest are fine.</summary>
+    public Task<InstanceStatus> InspectAsync(Id<Instance> id, CancellationToken ct) => StatusAsync(id, (driver, token) => driver.InspectAsync(id, token), ct);
+
+    /// <summary>Takes every instance up again after a restart of this process, a few at a time, and says how each is.</summary>
+    public async Task<IReadOnlyDictionary<Id<Instance>, InstanceStatus>> RecoverAsync(CancellationToken ct)
+    {
+        var found = new Dictionary<Id<Instance>, InstanceStatus>();
+        await Parallel.ForEachAsync(Context.Folders.All(), new ParallelOptions { CancellationToken = ct, MaxDegreeOfParallelism = 16 }, async (id, token) =>
+        {
+            var status = await StatusAsync(id, (driver, inner) => driver.RecoverAsync(id, inner), token);
+            lock (found)
+            {
+                found[id] = status;
+            }
+        });
+        return found;
+    }
+
+    /// <summary>The changes of all drivers, as they happen.</summary>
+    public async IAsyncEnumerable<InstanceChange> ChangesAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
+    {
+        var all = Channel.CreateBounded<InstanceChange>(1024);
+        var pumps = Task.WhenAll(_drivers.Values.Select(async driver =>
+        {
+            await foreach (var change in driver.ChangesAsync(ct))
+            {
+                await all.Writer.WriteAsync(change, ct);
+            }
+        }));
+        _ = pumps.ContinueWith(done => all.Writer.TryComplete(done.Exception?.GetBaseException()), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        await foreach (var change in all.Reader.ReadAllAsync(ct))
+        {
+            yield return change;
+        }
+    }
+
+    private async Task<InstanceStatus> StatusAsync(Id<Instance> id, Func<IDriver, CancellationToken, Task<InstanceStatus>> ask, CancellationToken ct)
+    {
+        try
+        {
+            return await ask(DriverOf(id), ct);
+        }
+        catch (Refusal refusal)
+        {
+            LogInstanceUnreadable(_logger, id, refusal.Message);
+            return new(InstanceState.Error, refusal.Message);
+        }
+    }
+
+    private IDriver DriverOf(Id<Instance> id) => Driver(Context.Folders.Read(id).Driver);
+
+    private TCapability Able<TCapability>(Id<Instance> id, string what)
+        where TCapability : class, IDriver =>
+        DriverOf(id) is var driver && driver is TCapability able ? able : throw DriverErrors.Cannot(driver.Name, what);
+
+    private InstanceSpec? TryRead(Id<Instance> id)
+    {
+        try
+        {
+            return Context.Folders.Read(id);
+        }
+        catch (Refusal)
+        {
+            return null;
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Instance {Id} is in error: {Reason}")]
+    private static partial void LogInstanceUnreadable(ILogger logger, Id<Instance> id, string reason);
+}

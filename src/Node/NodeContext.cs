@@ -1,0 +1,25 @@
+using Gantry.Node.Host;
+using Gantry.Node.Instances;
+using Microsoft.Extensions.Logging;
+
+namespace Gantry.Node;
+
+/// <summary>What drivers and image builders stand on.</summary>
+/// <param name="Uids">The user ids guests of this root run under, a block no other root on this machine has.</param>
+public sealed record NodeContext(
+    GantryRoot Root, IShell Shell, InstanceFolders Folders, UidRange Uids, TimeProvider Time, ILoggerFactory Logs)
+{
+    /// <summary>A context for the root; makes its directories and claims its user ids.</summary>
+    public static NodeContext Open(GantryRoot root, TimeProvider time, ILoggerFactory logs)
+    {
+        foreach (var directory in (string[])[root.Data, root.Run, root.Log, root.Instances, root.InstancesRun, root.Images])
+        {
+            Directory.CreateDirectory(directory);
+
+            // Others may pass through, not look: PostgreSQL and the guests' QEMU have their own places below.
+            File.SetUnixFileMode(directory, (UnixFileMode)0b111_001_001);
+        }
+
+        return new(root, new Shell(time), new InstanceFolders(root), UidRange.Claim(root), time, logs);
+    }
+}
