@@ -10,6 +10,9 @@ namespace Gantry.Daemon.Platform;
 /// </summary>
 internal sealed class Db(NpgsqlDataSource source)
 {
+    /// <summary>Something was committed here that may have told events: wakes the sequencer. Handlers only set a flag.</summary>
+    public event Action? Committed;
+
     public async Task<NpgsqlConnection> OpenAsync(CancellationToken ct) => await Reached(async () => await source.OpenConnectionAsync(ct));
 
     /// <summary>Runs reads, or one statement that commits by itself.</summary>
@@ -19,6 +22,14 @@ internal sealed class Db(NpgsqlDataSource source)
         return await work(connection);
     });
 
+    /// <summary>Runs one statement that commits by itself and may add events.</summary>
+    public async Task<T> WriteAsync<T>(Func<NpgsqlConnection, Task<T>> work, CancellationToken ct)
+    {
+        var result = await WithAsync(work, ct);
+        Committed?.Invoke();
+        return result;
+    }
+
     /// <summary>Runs the work in one transaction: all of it is committed, or none.</summary>
     public Task<T> InTransactionAsync<T>(Func<NpgsqlTransaction, Task<T>> work, CancellationToken ct) => Reached(async () =>
     {
@@ -26,6 +37,7 @@ internal sealed class Db(NpgsqlDataSource source)
         await using var transaction = await connection.BeginTransactionAsync(ct);
         var result = await work(transaction);
         await transaction.CommitAsync(ct);
+        Committed?.Invoke();
         return result;
     });
 
