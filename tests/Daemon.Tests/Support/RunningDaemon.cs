@@ -18,7 +18,7 @@ namespace Gantry.Daemon.Tests.Support;
 /// A whole daemon in this process: real routes on a real Unix socket, a database and a root of its own, and the simulator
 /// as its default driver. One for each test class.
 /// </summary>
-public sealed class TestDaemon : IAsyncLifetime
+public sealed class RunningDaemon : IAsyncLifetime
 {
     private readonly TestRoot _root = new();
     private WebApplication _app = null!;
