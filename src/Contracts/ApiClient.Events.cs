@@ -15,8 +15,9 @@ public sealed partial class ApiClient
     /// </summary>
     /// <param name="since">Only events after this number; null for what happens from now on.</param>
     /// <param name="topics">Words joined by commas; null for all.</param>
+    /// <param name="connected">Called once the daemon has taken the call, before the first event.</param>
     public async IAsyncEnumerable<string> StreamEventsAsync(
-        long? since = null, string? topics = null, [EnumeratorCancellation] CancellationToken ct = default)
+        long? since = null, string? topics = null, Action? connected = null, [EnumeratorCancellation] CancellationToken ct = default)
     {
         string?[] query = [since is { } n ? $"since={n}" : null, topics is null ? null : $"topics={Escape(topics)}"];
         using var request = new HttpRequestMessage(HttpMethod.Get, $"{Base}/events?{string.Join('&', query.Where(part => part is not null))}");
@@ -27,6 +28,7 @@ public sealed partial class ApiClient
             throw await RefusalOf(response, ct);
         }
 
+        connected?.Invoke();
         using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(ct));
         var (kind, data) = ("", "");
         while (await ReadLineAsync(reader, ct) is { } line)

@@ -41,6 +41,7 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(SystemInfo))]
 [JsonSerializable(typeof(Settings))]
 [JsonSerializable(typeof(Problem))]
+[JsonSerializable(typeof(JsonElement))]
 public sealed partial class WireJson : JsonSerializerContext;
 
 /// <summary>An enum as its camelCase word (<c>running</c>); a number is refused. Each enum on the wire has a place in <see cref="WireJson"/>.</summary>
