@@ -7,7 +7,11 @@ namespace Gantry.Contracts;
 /// Readers pass over fields they do not know, so an older client reads a newer daemon; bodies sent to the daemon are checked there.</summary>
 [JsonSourceGenerationOptions(
     JsonSerializerDefaults.Web,
-    UseStringEnumConverter = true,
+    Converters =
+    [
+        typeof(Words<InstanceKind>), typeof(Words<InstanceState>), typeof(Words<InstanceAction>), typeof(Words<Firmware>),
+        typeof(Words<ImageState>), typeof(Words<OperationState>), typeof(Words<DriverHealth>), typeof(Words<CheckLevel>),
+    ],
     NumberHandling = JsonNumberHandling.Strict,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     RespectNullableAnnotations = true,
@@ -38,4 +42,9 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(SystemInfo))]
 [JsonSerializable(typeof(Settings))]
 [JsonSerializable(typeof(Problem))]
+[JsonSerializable(typeof(JsonElement))]
 public sealed partial class WireJson : JsonSerializerContext;
+
+/// <summary>An enum as its camelCase word (<c>running</c>); a number is refused. Each enum on the wire has a place in <see cref="WireJson"/>.</summary>
+public sealed class Words<T>() : JsonStringEnumConverter<T>(JsonNamingPolicy.CamelCase, allowIntegerValues: false)
+    where T : struct, Enum;
