@@ -138,6 +138,9 @@ public sealed record BatchResult(string Name, Operation? Operation, Problem? Err
 
 public sealed record BatchResults(IReadOnlyList<BatchResult> Items);
 
+/// <summary>The answer of <c>GET /instances/{instance}/state</c>: cheap to ask often.</summary>
+public sealed record InstanceStateAnswer(InstanceState State, DateTimeOffset StateSince, string? StateReason);
+
 /// <summary>Serial output kept of an instance.</summary>
 /// <param name="Text">UTF-8; what is not valid is replaced.</param>
 /// <param name="Truncated">There was more before.</param>

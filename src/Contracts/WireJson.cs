@@ -19,6 +19,7 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(ShutdownInstance))]
 [JsonSerializable(typeof(BatchInstances))]
 [JsonSerializable(typeof(BatchResults))]
+[JsonSerializable(typeof(InstanceStateAnswer))]
 [JsonSerializable(typeof(SerialOutput))]
 [JsonSerializable(typeof(DriverCommandLine))]
 [JsonSerializable(typeof(Operation))]

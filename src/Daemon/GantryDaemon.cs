@@ -1,0 +1,92 @@
+using System.Text.Json.Serialization;
+using Gantry.Contracts;
+using Gantry.Daemon.Config;
+using Gantry.Daemon.Events;
+using Gantry.Daemon.Images;
+using Gantry.Daemon.Instances;
+using Gantry.Daemon.Nodes;
+using Gantry.Daemon.Operations;
+using Gantry.Daemon.Platform;
+using Gantry.Daemon.Postgres;
+using Gantry.Daemon.Systems;
+using Gantry.Node;
+using Npgsql;
+
+namespace Gantry.Daemon;
+
+/// <summary>The composition root and table of contents: one line an area.</summary>
+internal static class GantryDaemon
+{
+    public static async Task RunAsync(GantryRoot root, ConfigLoader.Loaded loaded, CancellationToken ct)
+    {
+        var time = TimeProvider.System;
+        var started = new StartedAt(time.GetUtcNow());
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = "/" });
+        builder.Logging.ClearProviders().AddJsonConsole(json =>
+        {
+            json.IncludeScopes = true;
+            json.UseUtcTimestamp = true;
+            json.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z'";
+        }).SetMinimumLevel(loaded.Config.LogLevel).AddFilter("Microsoft", LogLevel.Warning).AddFilter("Npgsql", LogLevel.Error);
+
+        using var logs = LoggerFactory.Create(l => l.AddJsonConsole());
+        var context = NodeContext.Open(root, time, logs);
+        using var onlyMe = RootLock.Take(root);
+
+        var services = builder.Services;
+        services.AddSingleton(root).AddSingleton(loaded).AddSingleton(loaded.Config).AddSingleton(time).AddSingleton(started);
+        services.AddSingleton(NodeIdentity.Open(root, loaded.Config.NodeName)).AddSingleton(context).AddSingleton<LocalNode>();
+        AddDatabase(services, root, context, loaded.Config);
+        AddAreas(services);
+        services.AddProblemDetails().AddExceptionHandler<Problems>();
+        services.AddOpenApi("v1");
+        services.ConfigureHttpJsonOptions(json =>
+        {
+            json.SerializerOptions.TypeInfoResolverChain.Insert(0, WireJson.Default);
+            json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull;
+            json.SerializerOptions.Converters.Add(new JsonStringEnumConverter(System.Text.Json.JsonNamingPolicy.CamelCase));
+        });
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromMinutes(2));
+
+        var doors = new FrontDoors(root, loaded.Config, time);
+        services.AddSingleton(doors);
+        builder.WebHost.ConfigureKestrel(doors.Listen);
+
+        await using var app = builder.Build();
+        app.UseRequestIds().UseExceptionHandler().UseStatusCodePages(status => Problems.WriteStatusAsync(status.HttpContext)).UseRouting().UseSignIn().UseWebSockets();
+        Map(app.MapGroup(ApiClient.Base));
+        app.Lifetime.ApplicationStarted.Register(doors.Guard);
+        await app.RunAsync(ct);
+    }
+
+    private static void AddDatabase(IServiceCollection services, GantryRoot root, NodeContext context, GantryConfig config)
+    {
+        var server = config.DatabaseConnection is null ? new PostgresServer(root, context.Shell) : null;
+        services.AddSingleton(NpgsqlDataSource.Create(config.DatabaseConnection ?? server!.ConnectionString()));
+        services.AddSingleton<Db>();
+        services.AddSingleton(p => ActivatorUtilities.CreateInstance<DatabaseSupervisor>(p, [.. server is null ? (object[])[] : [server]]));
+        services.AddHostedService(p => p.GetRequiredService<DatabaseSupervisor>());
+    }
+
+    /// <summary>In the order in which they start; they stop in reverse, the database last.</summary>
+    private static void AddAreas(IServiceCollection services)
+    {
+        services.AddSingleton<EventLog>();
+        services.AddSingleton<Operations.Operations>();
+        services.AddSingleton<ImageStore>().AddSingleton<ImageBuild>().AddSingleton<ImageDeletion>();
+        services.AddSingleton<InstanceStore>().AddSingleton<InstancePages>().AddSingleton<InstanceStates>().AddSingleton<InstancePlan>().AddSingleton<InstanceActor>();
+        services.AddSingleton<InstanceCreation>().AddSingleton<InstanceStart>().AddSingleton<InstanceShutdown>().AddSingleton<InstanceStop>();
+        services.AddSingleton<InstancePause>().AddSingleton<InstanceResume>().AddSingleton<InstanceDeletion>().AddHostedService<InstanceWatcher>();
+        services.AddSingleton<Doctor>();
+    }
+
+    private static void Map(IEndpointRouteBuilder api)
+    {
+        api.MapInstances();
+        api.MapImages();
+        api.MapNodes();
+        api.MapOperations();
+        api.MapEvents();
+        api.MapSystem();
+    }
+}
