@@ -19,7 +19,17 @@ internal static class GantryDaemon
 {
     public static async Task RunAsync(GantryRoot root, ConfigLoader.Loaded loaded, CancellationToken ct)
     {
-        var time = TimeProvider.System;
+        using var logs = LoggerFactory.Create(l => l.AddJsonConsole());
+        var context = NodeContext.Open(root, TimeProvider.System, logs);
+        using var onlyMe = RootLock.Take(root);
+        await using var app = Build(context, loaded);
+        await app.RunAsync(ct);
+    }
+
+    /// <summary>The daemon put together, with nothing started and nobody listening yet; tests look at its routes.</summary>
+    public static WebApplication Build(NodeContext context, ConfigLoader.Loaded loaded)
+    {
+        var (root, time) = (context.Root, context.Time);
         var started = new StartedAt(time.GetUtcNow());
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = "/" });
         builder.Logging.ClearProviders().AddJsonConsole(json =>
@@ -29,17 +39,17 @@ internal static class GantryDaemon
             json.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z'";
         }).SetMinimumLevel(loaded.Config.LogLevel).AddFilter("Microsoft", LogLevel.Warning).AddFilter("Npgsql", LogLevel.Error);
 
-        using var logs = LoggerFactory.Create(l => l.AddJsonConsole());
-        var context = NodeContext.Open(root, time, logs);
-        using var onlyMe = RootLock.Take(root);
-
         var services = builder.Services;
         services.AddSingleton(root).AddSingleton(loaded).AddSingleton(loaded.Config).AddSingleton(time).AddSingleton(started);
         services.AddSingleton(NodeIdentity.Open(root, loaded.Config.NodeName)).AddSingleton(context).AddSingleton<LocalNode>();
         AddDatabase(services, root, context, loaded.Config);
         AddAreas(services);
         services.AddProblemDetails().AddExceptionHandler<Problems>();
-        services.AddOpenApi("v1");
+        services.AddOpenApi("v1", api => api.AddDocumentTransformer((document, _, _) =>
+        {
+            (document.Info.Title, document.Info.Version) = ("Gantry", typeof(GantryDaemon).Assembly.GetName().Version!.ToString(3));
+            return Task.CompletedTask;
+        }));
         services.ConfigureHttpJsonOptions(json =>
         {
             json.SerializerOptions.TypeInfoResolverChain.Insert(0, WireJson.Default);
@@ -52,11 +62,11 @@ internal static class GantryDaemon
         services.AddSingleton(doors);
         builder.WebHost.ConfigureKestrel(doors.Listen);
 
-        await using var app = builder.Build();
+        var app = builder.Build();
         app.UseRequestIds().UseExceptionHandler().UseStatusCodePages(status => Problems.WriteStatusAsync(status.HttpContext)).UseRouting().UseSignIn().UseWebSockets();
         Map(app.MapGroup(ApiClient.Base));
         app.Lifetime.ApplicationStarted.Register(doors.Guard);
-        await app.RunAsync(ct);
+        return app;
     }
 
     private static void AddDatabase(IServiceCollection services, GantryRoot root, NodeContext context, GantryConfig config)
