@@ -22,8 +22,6 @@ internal sealed class BenchDaemon : IAsyncDisposable
 
         // Its database runs as another user, who must get to it.
         File.SetUnixFileMode(daemon.Root, (UnixFileMode)0b111_101_101);
-        Directory.CreateDirectory($"{daemon.Root}/etc");
-        File.WriteAllText($"{daemon.Root}/etc/gantry.yaml", "https:\n  port: 0\n");
         await daemon.UpAsync(ct);
         return daemon;
     }
@@ -32,7 +30,7 @@ internal sealed class BenchDaemon : IAsyncDisposable
     public async Task<double> UpAsync(CancellationToken ct)
     {
         var from = Stopwatch.GetTimestamp();
-        _process = Run.Start($"{_build}/daemon/gantryd", ["--root", Root]);
+        _process = Run.Start($"{_build}/daemon/gantryd", ["--root", Root, "--set", "https.listen=off"]);
         var said = Drain(_process);
         Api = ApiClient.OverSocket($"{Root}/run/gantry.sock");
         while (Stopwatch.GetElapsedTime(from) < TimeSpan.FromMinutes(1))
