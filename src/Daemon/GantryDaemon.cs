@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using Gantry.Contracts;
 using Gantry.Daemon.Config;
@@ -17,33 +18,28 @@ namespace Gantry.Daemon;
 /// <summary>The composition root and table of contents: one line an area.</summary>
 internal static class GantryDaemon
 {
+    /// <summary>Runs until SIGTERM or SIGINT; guests go on.</summary>
+    /// <exception cref="Refusal"><c>root.in_use</c></exception>
     public static async Task RunAsync(GantryRoot root, ConfigLoader.Loaded loaded, CancellationToken ct)
     {
-        using var logs = LoggerFactory.Create(l => l.AddJsonConsole());
+        using var logs = LoggerFactory.Create(logging => AddLogs(logging, loaded.Config));
         var context = NodeContext.Open(root, TimeProvider.System, logs);
         using var onlyMe = RootLock.Take(root);
         await using var app = Build(context, loaded);
         await app.RunAsync(ct);
     }
 
-    /// <summary>The daemon put together, with nothing started and nobody listening yet; tests look at its routes.</summary>
     public static WebApplication Build(NodeContext context, ConfigLoader.Loaded loaded)
     {
-        var (root, time) = (context.Root, context.Time);
-        var started = new StartedAt(time.GetUtcNow());
+        var (root, config, time) = (context.Root, loaded.Config, context.Time);
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = "/" });
-        builder.Logging.ClearProviders().AddJsonConsole(json =>
-        {
-            json.IncludeScopes = true;
-            json.UseUtcTimestamp = true;
-            json.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z'";
-        }).SetMinimumLevel(loaded.Config.LogLevel).AddFilter("Microsoft", LogLevel.Warning).AddFilter("Npgsql", LogLevel.Error);
+        AddLogs(builder.Logging, config);
+        var doors = new FrontDoors(root, config, time);
+        builder.WebHost.ConfigureKestrel(doors.Listen);
 
         var services = builder.Services;
-        services.AddSingleton(root).AddSingleton(loaded).AddSingleton(loaded.Config).AddSingleton(time).AddSingleton(started);
-        services.AddSingleton(NodeIdentity.Open(root, loaded.Config.NodeName)).AddSingleton(context).AddSingleton<LocalNode>();
-        AddDatabase(services, root, context, loaded.Config);
-        AddAreas(services);
+        services.AddSingleton(root).AddSingleton(loaded).AddSingleton(config).AddSingleton(time).AddSingleton(new StartedAt(time.GetUtcNow()));
+        services.AddSingleton(NodeIdentity.Open(root, config.NodeName)).AddSingleton(context).AddSingleton<LocalNode>().AddSingleton(doors);
         services.AddProblemDetails().AddExceptionHandler<Problems>();
         services.AddOpenApi("v1", api => api.AddDocumentTransformer((document, _, _) =>
         {
@@ -54,13 +50,11 @@ internal static class GantryDaemon
         {
             json.SerializerOptions.TypeInfoResolverChain.Insert(0, WireJson.Default);
             json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull;
-            json.SerializerOptions.Converters.Add(new JsonStringEnumConverter(System.Text.Json.JsonNamingPolicy.CamelCase));
+            json.SerializerOptions.Converters.Add(new JsonStringEnumConverter(JsonNamingPolicy.CamelCase));
         });
         services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromMinutes(2));
-
-        var doors = new FrontDoors(root, loaded.Config, time);
-        services.AddSingleton(doors);
-        builder.WebHost.ConfigureKestrel(doors.Listen);
+        AddDatabase(services, root, context, config);
+        AddAreas(services);
 
         var app = builder.Build();
         app.UseRequestIds().UseExceptionHandler().UseStatusCodePages(status => Problems.WriteStatusAsync(status.HttpContext)).UseRouting().UseSignIn().UseWebSockets();
@@ -68,6 +62,14 @@ internal static class GantryDaemon
         app.Lifetime.ApplicationStarted.Register(doors.Guard);
         return app;
     }
+
+    private static void AddLogs(ILoggingBuilder logging, GantryConfig config) =>
+        logging.ClearProviders().AddJsonConsole(json =>
+        {
+            json.IncludeScopes = true;
+            json.UseUtcTimestamp = true;
+            json.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z'";
+        }).SetMinimumLevel(config.LogLevel).AddFilter("Microsoft", LogLevel.Warning).AddFilter("Npgsql", LogLevel.Error);
 
     private static void AddDatabase(IServiceCollection services, GantryRoot root, NodeContext context, GantryConfig config)
     {
