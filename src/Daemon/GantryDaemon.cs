@@ -54,7 +54,7 @@ internal static class GantryDaemon
         });
         services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromMinutes(2));
         AddDatabase(services, root, context, config);
-        AddAreas(services);
+        AddAreas(services, config);
 
         var app = builder.Build();
         app.UseRequestIds().UseExceptionHandler().UseStatusCodePages(status => Problems.WriteStatusAsync(status.HttpContext)).UseRouting().UseSignIn().UseWebSockets();
@@ -75,22 +75,35 @@ internal static class GantryDaemon
     {
         var server = config.DatabaseConnection is null ? new PostgresServer(root, context.Shell) : null;
         services.AddSingleton(NpgsqlDataSource.Create(config.DatabaseConnection ?? server!.ConnectionString()));
-        services.AddSingleton<Db>();
+        services.AddSingleton(p => new Db(p.GetRequiredService<NpgsqlDataSource>(), ready: false));
         services.AddSingleton(p => ActivatorUtilities.CreateInstance<DatabaseSupervisor>(p, [.. server is null ? (object[])[] : [server]]));
         services.AddHostedService(p => p.GetRequiredService<DatabaseSupervisor>());
     }
 
     /// <summary>In the order in which they start; they stop in reverse, the database last.</summary>
-    private static void AddAreas(IServiceCollection services)
+    private static void AddAreas(IServiceCollection services, GantryConfig config)
     {
-        services.AddSingleton<EventLog>();
-        services.AddSingleton<Operations.Operations>();
-        services.AddSingleton<ImageStore>().AddSingleton<ImageBuild>().AddSingleton<ImageDeletion>();
+        services.AddSingleton<EventLog>().AddSingleton<EventStore>().AddSingleton<EventFeed>().AddHostedService<EventSequencer>();
+        services.AddSingleton<OperationTools>(ToolsOf).AddSingleton<OperationTypes>().AddSingleton<OperationStore>().AddSingleton<Operations.Operations>();
+        services.AddSingleton<OperationRunner>().AddHostedService(p => p.GetRequiredService<OperationRunner>()).AddHostedService<RetentionWorker>();
+        services.AddSingleton(Failpoints.FromEnvironment()).AddSingleton(new OperationOptions { Concurrency = config.OperationsConcurrency });
+        services.AddSingleton(new Retention(config.RetentionOperations, config.RetentionEvents));
+        services.AddSingleton(p => OperationOwner.Of(p.GetRequiredService<NodeIdentity>()));
+        services.AddSingleton<ImageStore>().AddOperation<ImageBuild>().AddOperation<ImageDeletion>();
         services.AddSingleton<InstanceStore>().AddSingleton<InstancePages>().AddSingleton<InstanceStates>().AddSingleton<InstancePlan>().AddSingleton<InstanceActor>();
-        services.AddSingleton<InstanceCreation>().AddSingleton<InstanceStart>().AddSingleton<InstanceShutdown>().AddSingleton<InstanceStop>();
-        services.AddSingleton<InstancePause>().AddSingleton<InstanceResume>().AddSingleton<InstanceDeletion>().AddHostedService<InstanceWatcher>();
+        services.AddOperation<InstanceCreation>().AddOperation<InstanceStart>().AddOperation<InstanceShutdown>().AddOperation<InstanceStop>();
+        services.AddOperation<InstancePause>().AddOperation<InstanceResume>().AddOperation<InstanceDeletion>().AddHostedService<InstanceWatcher>();
         services.AddSingleton<Doctor>();
     }
+
+    private static OperationTools ToolsOf(IServiceProvider services) => new(
+        services.GetRequiredService<OperationStore>(), services.GetRequiredService<OperationTypes>(), services.GetRequiredService<OperationOwner>(),
+        services.GetRequiredService<OperationOptions>(), services.GetRequiredService<Failpoints>(), services.GetRequiredService<TimeProvider>(),
+        services.GetRequiredService<ILogger<OperationRunner>>()) { Ready = services.GetRequiredService<Db>().Ready };
+
+    private static IServiceCollection AddOperation<TOperation>(this IServiceCollection services)
+        where TOperation : OperationType =>
+        services.AddSingleton<TOperation>().AddSingleton<OperationType>(p => p.GetRequiredService<TOperation>());
 
     private static void Map(IEndpointRouteBuilder api)
     {

@@ -26,15 +26,17 @@ internal static class ImageApi
         var wanted = body.Checked(Faults);
         node.DemandRecipe(wanted.Recipe);
         var input = new ImageBuild.Input(Id<Image>.New(), wanted.Name ?? wanted.Recipe, wanted.Recipe);
-        return await http.AnswerAsync(await operations.BeginAsync(build, input, $"images/{input.Id}", input.Name, caller, BeginOptions.Of(http, wanted), ct));
+        return await operations.BeginAsync(http, caller, wanted, options =>
+            operations.BeginAsync(build, input, $"images/{input.Id}", input.Name, caller, options, ct));
     }
 
-    private static async Task<IResult> Delete(
-        string image, HttpContext http, ImageStore store, ImageDeletion delete, Operations.Operations operations, Caller caller, CancellationToken ct)
-    {
-        var found = await store.GetReadyAsync(image, ct);
-        return await http.AnswerAsync(await operations.BeginAsync(delete, new(found.Id), $"images/{found.Id}", found.Name, caller, BeginOptions.Of(http), ct));
-    }
+    private static Task<IResult> Delete(
+        string image, HttpContext http, ImageStore store, ImageDeletion delete, Operations.Operations operations, Caller caller, CancellationToken ct) =>
+        operations.BeginAsync(http, caller, null, async options =>
+        {
+            var found = await store.GetReadyAsync(image, ct);
+            return await operations.BeginAsync(delete, new(found.Id), $"images/{found.Id}", found.Name, caller, options, ct);
+        });
 
     private static IEnumerable<Fault> Faults(BuildImage body)
     {

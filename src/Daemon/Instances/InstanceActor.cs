@@ -18,7 +18,7 @@ internal sealed class InstanceActor(
     public Task<Operation> BeginAsync(
         Instance instance, InstanceAction action, Caller caller, BeginOptions options, CancellationToken ct, bool force = false, double? timeoutSeconds = null)
     {
-        if (!options.MayWait)
+        if (!options.Queue)
         {
             InstanceActions.Demand(instance.Name, instance.State, action, force);
         }

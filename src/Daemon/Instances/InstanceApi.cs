@@ -44,9 +44,11 @@ internal static class InstanceApi
         HttpContext http, Body<CreateInstance> body, InstancePlan plan, InstanceCreation creation, Operations.Operations operations, Caller caller, CancellationToken ct)
     {
         var wanted = body.Checked(value => InstanceRules.Faults(value, plan.Host));
-        var input = await plan.ResolveAsync(wanted, ct);
-        return await http.AnswerAsync(await operations.BeginAsync(
-            creation, input, $"instances/{input.Spec.Id}", wanted.Name, caller, BeginOptions.Of(http, wanted), ct));
+        return await operations.BeginAsync(http, caller, wanted, async options =>
+        {
+            var input = await plan.ResolveAsync(wanted, ct);
+            return await operations.BeginAsync(creation, input, $"instances/{input.Spec.Id}", wanted.Name, caller, options, ct);
+        });
     }
 
     private static async Task<Instance> Get(string instance, HttpContext http, InstanceStore store, LocalNode node, CancellationToken ct)
@@ -61,28 +63,24 @@ internal static class InstanceApi
     private static async Task<InstanceStateAnswer> State(string instance, InstanceStore store, CancellationToken ct) =>
         await store.GetAsync(instance, ct) is var found ? new(found.State, found.StateSince, found.StateReason) : throw new InvalidOperationException();
 
-    private static Func<string, HttpContext, InstanceStore, InstanceActor, Caller, CancellationToken, Task<IResult>> Act(InstanceAction action) =>
-        async (instance, http, store, actor, caller, ct) =>
-        {
-            var found = await FindAsync(instance, http, store, ct);
-            return await http.AnswerAsync(await actor.BeginAsync(found, action, caller, BeginOptions.Of(http), ct));
-        };
+    private static Func<string, HttpContext, InstanceStore, InstanceActor, Operations.Operations, Caller, CancellationToken, Task<IResult>> Act(InstanceAction action) =>
+        (instance, http, store, actor, operations, caller, ct) => operations.BeginAsync(http, caller, null, async options =>
+            await actor.BeginAsync(await FindAsync(instance, http, store, ct), action, caller, options, ct));
 
     private static async Task<IResult> Shutdown(
-        string instance, HttpContext http, Body<ShutdownInstance> body, InstanceStore store, InstanceActor actor, Caller caller, CancellationToken ct)
+        string instance, HttpContext http, Body<ShutdownInstance> body, InstanceStore store, InstanceActor actor, Operations.Operations operations,
+        Caller caller, CancellationToken ct)
     {
         var wanted = body.Checked(InstanceBatch.TimeoutFaults);
-        var found = await FindAsync(instance, http, store, ct);
-        return await http.AnswerAsync(await actor.BeginAsync(
-            found, InstanceAction.Shutdown, caller, BeginOptions.Of(http, wanted), ct, timeoutSeconds: wanted.TimeoutSeconds));
+        return await operations.BeginAsync(http, caller, wanted, async options => await actor.BeginAsync(
+            await FindAsync(instance, http, store, ct), InstanceAction.Shutdown, caller, options, ct, timeoutSeconds: wanted.TimeoutSeconds));
     }
 
-    private static async Task<IResult> Delete(
-        string instance, HttpContext http, InstanceStore store, InstanceActor actor, Caller caller, CancellationToken ct, bool force = false)
-    {
-        var found = await FindAsync(instance, http, store, ct);
-        return await http.AnswerAsync(await actor.BeginAsync(found, InstanceAction.Delete, caller, BeginOptions.Of(http, force), ct, force));
-    }
+    private static Task<IResult> Delete(
+        string instance, HttpContext http, InstanceStore store, InstanceActor actor, Operations.Operations operations, Caller caller, CancellationToken ct,
+        bool force = false) =>
+        operations.BeginAsync(http, caller, force, async options =>
+            await actor.BeginAsync(await FindAsync(instance, http, store, ct), InstanceAction.Delete, caller, options, ct, force));
 
     private static async Task<SerialOutput> Logs(string instance, InstanceStore store, LocalNode node, CancellationToken ct, int tail = DefaultTail) =>
         tail is < 1 or > LargestTail

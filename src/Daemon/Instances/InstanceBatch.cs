@@ -27,7 +27,7 @@ internal static class InstanceBatch
             try
             {
                 var found = await store.GetAsync(name, ct);
-                return new(found.Name, await actor.BeginAsync(found, wanted.Action, caller, BeginOptions.Of(http, wanted).For(found.Name), ct, wanted.Force, wanted.TimeoutSeconds), null);
+                return new(found.Name, await actor.BeginAsync(found, wanted.Action, caller, OperationResults.BeginOptionsOf(http.Request, wanted).For(found.Name), ct, wanted.Force, wanted.TimeoutSeconds), null);
             }
             catch (Refusal refusal)
             {

@@ -51,7 +51,7 @@ internal sealed partial class InstanceWatcher(
         {
             try
             {
-                await actor.BeginAsync(instance, InstanceAction.Start, Caller.System, BeginOptions.None, ct);
+                await actor.BeginAsync(instance, InstanceAction.Start, Caller.System, BeginOptions.Default, ct);
             }
             catch (Refusal refusal) when (refusal.Status != 503)
             {

@@ -26,12 +26,30 @@ internal abstract class OperationType<TInput> : OperationType
         Steps(input.Deserialize<TInput>(OperationJson.Options) ?? throw new InvalidOperationException($"{Kind} has no input."));
 }
 
+/// <summary>Every kind the daemon knows, by its stored name.</summary>
+internal sealed class OperationTypes(IEnumerable<OperationType> types)
+{
+    private readonly Dictionary<string, OperationType> _types = types.ToDictionary(t => t.Kind);
+
+    public IReadOnlyCollection<string> Kinds => _types.Keys;
+
+    public IReadOnlyList<Step> StepsOf(OperationRow row)
+    {
+        using var input = JsonDocument.Parse(row.Input);
+        return _types[row.Kind].StepsOf(input.RootElement);
+    }
+}
+
 internal static class OperationJson
 {
     public static JsonSerializerOptions Options { get; } = new(JsonSerializerDefaults.Web)
     {
         Converters = { new System.Text.Json.Serialization.JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
     };
+
+    public static string? Text(Progress? progress) => progress is null ? null : JsonSerializer.Serialize(progress, WireJson.Default.Progress);
+
+    public static string? Text(Problem? problem) => problem is null ? null : JsonSerializer.Serialize(problem, WireJson.Default.Problem);
 }
 
 /// <summary>A row of the table. Names are for people and are shown as the operation's stage.</summary>

@@ -9,11 +9,23 @@ namespace Gantry.Daemon.Platform;
 /// The door to PostgreSQL. SQL stands next to its area and runs through Dapper on a connection or transaction from here.
 /// A server that cannot be reached is the refusal <c>database.unavailable</c> (503); it goes away by itself.
 /// </summary>
-internal sealed class Db(NpgsqlDataSource source)
+internal sealed class Db
 {
+    private readonly NpgsqlDataSource _source;
     private readonly ConcurrentDictionary<NpgsqlTransaction, Action> _afterwards = new();
     private readonly TaskCompletionSource _schemaReady = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <param name="ready">False where a supervisor says when the schema is there, and the node's instances are taken up.</param>
+    public Db(NpgsqlDataSource source, bool ready = true)
+    {
+        _source = source;
+        if (ready)
+        {
+            MarkSchemaReady();
+            MarkReady();
+        }
+    }
 
     /// <summary>Done when the schema is up to date.</summary>
     public Task SchemaReady => _schemaReady.Task;
@@ -21,7 +33,7 @@ internal sealed class Db(NpgsqlDataSource source)
     /// <summary>Done when also the node's instances are taken up: workers wait for it before their first statement.</summary>
     public Task Ready => _ready.Task;
 
-    /// <summary>After each commit of this process, so that readers of what was committed need not poll.</summary>
+    /// <summary>Something may have been committed here: wakes the sequencer of events. Handlers only set a flag.</summary>
     public event Action? Committed;
 
     public void MarkSchemaReady() => _schemaReady.TrySetResult();
@@ -31,14 +43,22 @@ internal sealed class Db(NpgsqlDataSource source)
     /// <summary>Runs reads, or one statement that commits by itself.</summary>
     public Task<T> WithAsync<T>(Func<NpgsqlConnection, Task<T>> work, CancellationToken ct) => Reached(async () =>
     {
-        await using var connection = await source.OpenConnectionAsync(ct);
+        await using var connection = await _source.OpenConnectionAsync(ct);
         return await work(connection);
     });
+
+    /// <summary>Runs one statement that commits by itself and may add events.</summary>
+    public async Task<T> WriteAsync<T>(Func<NpgsqlConnection, Task<T>> work, CancellationToken ct)
+    {
+        var result = await WithAsync(work, ct);
+        Committed?.Invoke();
+        return result;
+    }
 
     /// <summary>Runs the work in one transaction: all of it is committed, or none.</summary>
     public Task<T> InTransactionAsync<T>(Func<NpgsqlTransaction, Task<T>> work, CancellationToken ct) => Reached(async () =>
     {
-        await using var connection = await source.OpenConnectionAsync(ct);
+        await using var connection = await _source.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
         try
         {
@@ -69,7 +89,7 @@ internal sealed class Db(NpgsqlDataSource source)
         _afterwards.AddOrUpdate(transaction, action, (_, earlier) => earlier + action);
 
     /// <summary>A connection of its own, for LISTEN.</summary>
-    public Task<NpgsqlConnection> OpenAsync(CancellationToken ct) => Reached(async () => await source.OpenConnectionAsync(ct));
+    public Task<NpgsqlConnection> OpenAsync(CancellationToken ct) => Reached(async () => await _source.OpenConnectionAsync(ct));
 
     private async Task<T> Reached<T>(Func<Task<T>> work)
     {

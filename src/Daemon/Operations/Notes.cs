@@ -1,0 +1,66 @@
+using System.Text.Json;
+using Gantry.Contracts;
+
+namespace Gantry.Daemon.Operations;
+
+/// <summary>What a step said since it was last written down.</summary>
+internal sealed record Noted(string? Progress, string? Result, DateTime[] Times, string[] Texts);
+
+/// <summary>Collects what steps say, from any thread, until the next write takes it along.</summary>
+internal sealed class Notes(TimeProvider time, Action dirty)
+{
+    private readonly Lock _lock = new();
+    private readonly List<(DateTime Time, string Text)> _lines = [];
+    private Progress? _progress;
+    private string? _result;
+
+    public void Report(Progress progress)
+    {
+        lock (_lock)
+        {
+            _progress = progress;
+        }
+
+        dirty();
+    }
+
+    public void Log(string text)
+    {
+        lock (_lock)
+        {
+            _lines.Add((time.GetUtcNow().UtcDateTime, text.Replace("\0", "", StringComparison.Ordinal))); // PostgreSQL's text has no NUL
+        }
+
+        dirty();
+    }
+
+    public void SetResult<T>(T result)
+    {
+        var text = JsonSerializer.Serialize(result, OperationJson.Options);
+        lock (_lock)
+        {
+            _result = text;
+        }
+    }
+
+    public Noted Take()
+    {
+        lock (_lock)
+        {
+            var taken = new Noted(OperationJson.Text(_progress), _result, [.. _lines.Select(l => l.Time)], [.. _lines.Select(l => l.Text)]);
+            _lines.Clear();
+            _progress = null;
+            return taken;
+        }
+    }
+
+    /// <summary>Puts back what could not be written.</summary>
+    public void Return(Noted noted)
+    {
+        lock (_lock)
+        {
+            _lines.InsertRange(0, noted.Times.Zip(noted.Texts));
+            _progress ??= noted.Progress is null ? null : JsonSerializer.Deserialize(noted.Progress, WireJson.Default.Progress);
+        }
+    }
+}
