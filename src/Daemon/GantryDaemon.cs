@@ -41,7 +41,11 @@ internal static class GantryDaemon
         services.AddSingleton(root).AddSingleton(loaded).AddSingleton(config).AddSingleton(time).AddSingleton(new StartedAt(time.GetUtcNow()));
         services.AddSingleton(NodeIdentity.Open(root, config.NodeName)).AddSingleton(context).AddSingleton<LocalNode>().AddSingleton(doors);
         services.AddProblemDetails().AddExceptionHandler<Problems>();
-        services.AddOpenApi("v1");
+        services.AddOpenApi("v1", api => api.AddDocumentTransformer((document, _, _) =>
+        {
+            (document.Info.Title, document.Info.Version) = ("Gantry", typeof(GantryDaemon).Assembly.GetName().Version!.ToString(3));
+            return Task.CompletedTask;
+        }));
         services.ConfigureHttpJsonOptions(json =>
         {
             json.SerializerOptions.TypeInfoResolverChain.Insert(0, WireJson.Default);
