@@ -68,7 +68,7 @@ internal sealed class App(Terminal terminal)
         if (parsed.Errors.Count > 0)
         {
             var hint = $"See `{Help.PathOf(command)} --help`.";
-            var message = command.Subcommands.Any(sub => !sub.Hidden) && command.Action is null
+            var message = command.Subcommands.Count > 0 && !parsed.UnmatchedTokens.Any(token => token.StartsWith('-'))
                 ? Help.MissingVerb(command, parsed.UnmatchedTokens)
                 : parsed.Errors[0].Message;
             return Task.FromResult(Errors.Print(Terminal, message, hint));

@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 namespace Gantry.Contracts;
 
 /// <summary>The one way Gantry's JSON is written and read: camelCase, enums as words, nulls left out.
+/// A record's nullable parameter has the default null, because one left out is otherwise refused when read; where it cannot, its null is written.
 /// Readers pass over fields they do not know, so an older client reads a newer daemon; bodies sent to the daemon are checked there.</summary>
 [JsonSourceGenerationOptions(
     JsonSerializerDefaults.Web,
