@@ -15,6 +15,7 @@ internal static class Choose
         option.DefaultValueFactory = _ => standard;
         Describe(option, description, string.Join('|', WordsOf<T>()));
         option.CustomParser = result => Word<T>(result, name) ?? standard;
+        option.CompletionSources.Clear(); // A parser of enums offers their C# names by itself.
         option.CompletionSources.Add(_ => WordsOf<T>().Select(word => new System.CommandLine.Completions.CompletionItem(word)));
         return option;
     }
@@ -25,6 +26,7 @@ internal static class Choose
     {
         var option = Describe(new Option<T?>(name), description, string.Join('|', WordsOf<T>()));
         option.CustomParser = result => Word<T>(result, name);
+        option.CompletionSources.Clear(); // A parser of enums offers their C# names by itself.
         option.CompletionSources.Add(_ => WordsOf<T>().Select(word => new System.CommandLine.Completions.CompletionItem(word)));
         return option;
     }

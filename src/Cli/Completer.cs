@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Completions;
 using System.Text.Json;
 using Gantry.Contracts;
 
@@ -18,16 +17,16 @@ internal static class Completer
 
         var all = Options(command).ToArray();
         var pending = all.FirstOrDefault(option => Takes(option) && (option.Name == before || option.Aliases.Contains(before)));
-        var context = CompletionContext(parsed);
+        var context = parsed.GetCompletionContext();
         var found = pending is not null ? pending.CompletionSources.SelectMany(source => source(context)).Select(item => item.Label)
             : typed.StartsWith('-') ? all.Where(option => !option.Hidden).Select(option => option.Name)
             : command.Subcommands.Where(sub => !sub.Hidden).Select(sub => sub.Name)
                 .Concat(Argument(parsed, command)?.CompletionSources.SelectMany(source => source(context)).Select(item => item.Label) ?? []);
-        return found.Where(candidate => candidate.StartsWith(typed, StringComparison.Ordinal)
-            && candidate == Words.Clean(candidate) && (candidate == typed || !words.SkipLast(1).Contains(candidate) || candidate.StartsWith('-') || pending is not null));
-    }
 
-    private static CompletionContext CompletionContext(ParseResult parsed) => parsed.GetCompletionContext();
+        // A name is offered once, so that `start web1 <TAB>` goes on to the next; a name that is not safe, never.
+        return found.Where(candidate => candidate.StartsWith(typed, StringComparison.Ordinal) && candidate == Words.Clean(candidate)
+            && (pending is not null || !words.SkipLast(1).Contains(candidate)));
+    }
 
     private static IEnumerable<Option> Options(Command command)
     {

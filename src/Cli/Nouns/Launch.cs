@@ -21,7 +21,7 @@ internal static class Launch
     {
         var what = new Argument<string[]>("IMAGE NAME") { Arity = new ArgumentArity(1, 2) };
         what.Description = "The image it is made from (gantry image list), and the name it gets: 1 to 63 of a-z, 0-9 and '-'.";
-        what.CompletionSources.Add(context => context.ParseResult.GetResult(what) is { Tokens.Count: > 1 }
+        what.CompletionSources.Add(context => context.ParseResult.GetResult(what) is { Tokens.Count: > 0 }
             ? [] : NamesOfDaemon.Ask(app, context.ParseResult, "/images").Select(name => new CompletionItem(name)));
         var kind = Choose.Optional<InstanceKind>("--kind", "What it is.");
         var cpus = Choose.Number("--cpus", "How many CPUs. Default 1.", least: 1);
