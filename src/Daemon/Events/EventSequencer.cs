@@ -18,6 +18,7 @@ internal sealed partial class EventSequencer(Db db, EventStore store, EventFeed 
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        await db.SchemaReady.WaitAsync(stoppingToken);
         db.Committed += Wake;
         try
         {

@@ -1,13 +1,32 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Gantry.Contracts;
+using Gantry.Daemon.Platform;
 
 namespace Gantry.Daemon.Operations;
 
 /// <summary>How every area's slow calls read their headers and answer.</summary>
 internal static class OperationResults
 {
+    /// <summary>
+    /// What a route answers that begins an operation: the one this caller began before with the same <c>Idempotency-Key</c>, whatever
+    /// the world looks like since; else the one <paramref name="begin"/> begins. Waits as <c>?wait=</c> asks.
+    /// </summary>
+    /// <param name="body">The request's body, or what else makes it this request; part of what an idempotency key stands for.</param>
+    public static async Task<IResult> BeginAsync(
+        this Operations operations, HttpContext http, Caller caller, object? body, Func<BeginOptions, Task<Operation>> begin)
+    {
+        var wait = http.Request.Query["wait"].ToString() is { Length: > 0 } text
+            ? int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) ? seconds : throw OperationErrors.WaitOutOfRange()
+            : (int?)null;
+        _ = WaitOf(wait);
+        var options = BeginOptionsOf(http.Request, body);
+        var begun = await operations.ReplayAsync(caller, options, http.RequestAborted) ?? await begin(options);
+        return await operations.AnswerAsync(begun, wait, http.RequestAborted);
+    }
+
     /// <summary>
     /// 202 with the operation's URL while it is not finished, after at most <paramref name="waitSeconds"/>; 200 once it succeeded.
     /// </summary>

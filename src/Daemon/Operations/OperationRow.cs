@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Gantry.Contracts;
+using Gantry.Daemon.Platform;
 
 namespace Gantry.Daemon.Operations;
 
@@ -42,7 +43,11 @@ internal sealed record OperationRow(
 /// <param name="Node">The machine whose operations it may run.</param>
 /// <param name="Daemon">Stays the same when the daemon is restarted; no two that run at once share it.</param>
 /// <param name="Incarnation">This run of it. Operations of an earlier one are taken up at once.</param>
-internal sealed record OperationOwner(string Node, string Daemon, Guid Incarnation);
+internal sealed record OperationOwner(string Node, string Daemon, Guid Incarnation)
+{
+    /// <summary>A root has one daemon at a time (its lock sees to that), so the node's id serves for both.</summary>
+    public static OperationOwner Of(NodeIdentity node) => new($"{node.Id}", $"{node.Id}", Guid.CreateVersion7());
+}
 
 /// <summary>How operations are run; the defaults are the product's, tests are less patient.</summary>
 internal sealed record OperationOptions

@@ -26,7 +26,7 @@ internal sealed partial class OperationRunner(OperationTools tools) : Background
     /// <summary>Takes one of the places for running operations; false when all are taken, and unless the daemon is up.</summary>
     public bool TryReserve()
     {
-        if (Interlocked.Increment(ref _taken) <= tools.Options.Concurrency && _started && !_stop.IsCancellationRequested)
+        if (Interlocked.Increment(ref _taken) <= tools.Options.Concurrency && _started && tools.Ready.IsCompletedSuccessfully && !_stop.IsCancellationRequested)
         {
             return true;
         }
@@ -82,6 +82,7 @@ internal sealed partial class OperationRunner(OperationTools tools) : Background
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        await tools.Ready.WaitAsync(stoppingToken);
         try
         {
             await Task.WhenAll(

@@ -16,6 +16,9 @@ internal sealed record Move(int To, bool Unwinding, string? Step, OperationState
 /// <summary>All SQL about operations. Every write of a daemon names its incarnation, so one that lost its lease changes nothing.</summary>
 internal sealed partial class OperationStore(Db db, OperationOwner owner, OperationOptions options)
 {
+    /// <summary>Done when the schema is there.</summary>
+    public Task Ready => db.SchemaReady;
+
     /// <summary>Adds it, running here or queued, with its event: one statement, one commit. Null when its target is busy or its idempotency key taken.</summary>
     public Task<OperationRow?> InsertAsync(NewOperation operation) => db.WriteAsync(c => c.QuerySingleOrDefaultAsync<OperationRow>(
         $"""

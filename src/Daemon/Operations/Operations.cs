@@ -172,6 +172,9 @@ internal sealed class Operations(OperationStore store, OperationRunner runner, O
 internal sealed record BeginOptions(bool Queue = false, string? IdempotencyKey = null, string? RequestHash = null)
 {
     public static BeginOptions Default { get; } = new();
+
+    /// <summary>For one of several operations that a single request begins.</summary>
+    public BeginOptions For(string name) => IdempotencyKey is null ? this : this with { IdempotencyKey = $"{IdempotencyKey}/{name}" };
 }
 
 internal static class OperationCursor

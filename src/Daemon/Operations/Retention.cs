@@ -29,6 +29,7 @@ internal sealed partial class RetentionWorker(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        await operations.Ready.WaitAsync(stoppingToken);
         using var hourly = new PeriodicTimer(TimeSpan.FromHours(1), time);
         do
         {

@@ -5,7 +5,11 @@ namespace Gantry.Daemon.Operations;
 
 /// <summary>What all running operations of a daemon share.</summary>
 internal sealed record OperationTools(
-    OperationStore Store, OperationTypes Types, OperationOwner Owner, OperationOptions Options, Failpoints Failpoints, TimeProvider Time, ILogger Logger);
+    OperationStore Store, OperationTypes Types, OperationOwner Owner, OperationOptions Options, Failpoints Failpoints, TimeProvider Time, ILogger Logger)
+{
+    /// <summary>Nothing runs before: the node has taken up its instances.</summary>
+    public Task Ready { get; init; } = Task.CompletedTask;
+}
 
 /// <summary>
 /// One operation at work in this daemon: forward through its table, or back. The row is moved only on top of what this

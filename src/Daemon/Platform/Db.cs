@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Data.Common;
 using Gantry.Contracts;
 using Npgsql;
@@ -8,17 +9,41 @@ namespace Gantry.Daemon.Platform;
 /// The door to PostgreSQL. SQL stands next to its area and runs through Dapper on a connection or transaction from here.
 /// A server that cannot be reached is the refusal <c>database.unavailable</c> (503); it goes away by itself.
 /// </summary>
-internal sealed class Db(NpgsqlDataSource source)
+internal sealed class Db
 {
-    /// <summary>Something was committed here that may have told events: wakes the sequencer. Handlers only set a flag.</summary>
+    private readonly NpgsqlDataSource _source;
+    private readonly ConcurrentDictionary<NpgsqlTransaction, Action> _afterwards = new();
+    private readonly TaskCompletionSource _schemaReady = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <param name="ready">False where a supervisor says when the schema is there, and the node's instances are taken up.</param>
+    public Db(NpgsqlDataSource source, bool ready = true)
+    {
+        _source = source;
+        if (ready)
+        {
+            MarkSchemaReady();
+            MarkReady();
+        }
+    }
+
+    /// <summary>Done when the schema is up to date.</summary>
+    public Task SchemaReady => _schemaReady.Task;
+
+    /// <summary>Done when also the node's instances are taken up: workers wait for it before their first statement.</summary>
+    public Task Ready => _ready.Task;
+
+    /// <summary>Something may have been committed here: wakes the sequencer of events. Handlers only set a flag.</summary>
     public event Action? Committed;
 
-    public async Task<NpgsqlConnection> OpenAsync(CancellationToken ct) => await Reached(async () => await source.OpenConnectionAsync(ct));
+    public void MarkSchemaReady() => _schemaReady.TrySetResult();
+
+    public void MarkReady() => _ready.TrySetResult();
 
     /// <summary>Runs reads, or one statement that commits by itself.</summary>
     public Task<T> WithAsync<T>(Func<NpgsqlConnection, Task<T>> work, CancellationToken ct) => Reached(async () =>
     {
-        await using var connection = await source.OpenConnectionAsync(ct);
+        await using var connection = await _source.OpenConnectionAsync(ct);
         return await work(connection);
     });
 
@@ -33,12 +58,23 @@ internal sealed class Db(NpgsqlDataSource source)
     /// <summary>Runs the work in one transaction: all of it is committed, or none.</summary>
     public Task<T> InTransactionAsync<T>(Func<NpgsqlTransaction, Task<T>> work, CancellationToken ct) => Reached(async () =>
     {
-        await using var connection = await source.OpenConnectionAsync(ct);
+        await using var connection = await _source.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
-        var result = await work(transaction);
-        await transaction.CommitAsync(ct);
-        Committed?.Invoke();
-        return result;
+        try
+        {
+            var result = await work(transaction);
+            await transaction.CommitAsync(ct);
+            return result;
+        }
+        finally
+        {
+            if (_afterwards.TryRemove(transaction, out var afterwards))
+            {
+                afterwards();
+            }
+
+            Committed?.Invoke();
+        }
     });
 
     public Task InTransactionAsync(Func<NpgsqlTransaction, Task> work, CancellationToken ct) =>
@@ -48,7 +84,14 @@ internal sealed class Db(NpgsqlDataSource source)
             return true;
         }, ct);
 
-    private static async Task<T> Reached<T>(Func<Task<T>> work)
+    /// <summary>Runs <paramref name="action"/> once the transaction has ended, committed or not: for caches of what it changes.</summary>
+    public void Afterwards(NpgsqlTransaction transaction, Action action) =>
+        _afterwards.AddOrUpdate(transaction, action, (_, earlier) => earlier + action);
+
+    /// <summary>A connection of its own, for LISTEN.</summary>
+    public Task<NpgsqlConnection> OpenAsync(CancellationToken ct) => Reached(async () => await _source.OpenConnectionAsync(ct));
+
+    private async Task<T> Reached<T>(Func<Task<T>> work)
     {
         try
         {
@@ -57,13 +100,16 @@ internal sealed class Db(NpgsqlDataSource source)
         catch (DbException e) when (IsGone(e))
         {
             throw new Refusal("database.unavailable", 503, "The database does not answer.",
-                "It is taken up again by itself as soon as it does; `gantry doctor` and the daemon's log say what is wrong.", inner: e) { RetryAfterSeconds = 1 };
+                "It is taken up again by itself as soon as it does; the daemon's log says what is wrong.", inner: e) { RetryAfterSeconds = 1 };
         }
     }
 
-    /// <summary>Not reached, shutting down or starting up (SQLSTATE class 57P and 08), or the connection broke under the call.</summary>
-    private static bool IsGone(DbException e) =>
+    /// <summary>
+    /// Shutting down or starting up (SQLSTATE 57P…), broken (08…), full (53300), or not a word of the server's at all;
+    /// and before the schema is there whatever the server says.
+    /// </summary>
+    private bool IsGone(DbException e) =>
         e is PostgresException p
-            ? p.SqlState.StartsWith("57P", StringComparison.Ordinal) || p.SqlState.StartsWith("08", StringComparison.Ordinal) || p.SqlState == "53300"
+            ? p.SqlState.StartsWith("57P", StringComparison.Ordinal) || p.SqlState.StartsWith("08", StringComparison.Ordinal) || p.SqlState == "53300" || !SchemaReady.IsCompleted
             : e is NpgsqlException;
 }

@@ -2,12 +2,9 @@ using Gantry.Contracts;
 
 namespace Gantry.Daemon.Platform;
 
-/// <summary>What a route demands of its caller, as it hangs on the endpoint.</summary>
-internal sealed record RequiredPrivilege(Privilege Privilege);
-
 internal static class PrivilegeExtensions
 {
-    public static TBuilder Requires<TBuilder>(this TBuilder route, Privilege privilege)
-        where TBuilder : IEndpointConventionBuilder =>
-        route.WithMetadata(new RequiredPrivilege(privilege));
+    /// <summary>Names, as data of the route, what its caller must hold. A test demands it of every route.</summary>
+    public static TBuilder Requires<TBuilder>(this TBuilder endpoint, Privilege privilege)
+        where TBuilder : IEndpointConventionBuilder => endpoint.WithMetadata(privilege);
 }

@@ -1,0 +1,117 @@
+using System.Diagnostics;
+using System.Globalization;
+using Gantry.Contracts;
+
+namespace Gantry.Bench;
+
+/// <summary>A daemon of the current build on a root of its own, removed at the end.</summary>
+internal sealed class BenchDaemon : IAsyncDisposable
+{
+    private readonly string _build = Environment.GetEnvironmentVariable("GANTRY_BUILD") ?? throw new InvalidOperationException("Run this by `./dev bench`.");
+    private Process? _process;
+
+    public string Root { get; } = Directory.CreateTempSubdirectory("gantry-bench-").FullName;
+
+    public string Cli => $"{_build}/cli/gantry";
+
+    public ApiClient Api { get; private set; } = null!;
+
+    public static async Task<BenchDaemon> StartAsync(CancellationToken ct)
+    {
+        var daemon = new BenchDaemon();
+
+        // Its database runs as another user, who must get to it.
+        File.SetUnixFileMode(daemon.Root, (UnixFileMode)0b111_101_101);
+        await daemon.UpAsync(ct);
+        return daemon;
+    }
+
+    /// <summary>Starts it and returns the milliseconds until its health was <c>ok</c>.</summary>
+    public async Task<double> UpAsync(CancellationToken ct)
+    {
+        var from = Stopwatch.GetTimestamp();
+        _process = Run.Start($"{_build}/daemon/gantryd", ["--root", Root, "--set", "https.listen=off"]);
+        var said = Drain(_process);
+        Api = ApiClient.OverSocket($"{Root}/run/gantry.sock");
+        while (Stopwatch.GetElapsedTime(from) < TimeSpan.FromMinutes(1))
+        {
+            if (_process.HasExited)
+            {
+                throw new InvalidOperationException($"gantryd ended with {_process.ExitCode}: {await said}");
+            }
+
+            try
+            {
+                if ((await Api.GetHealthAsync(ct)).Status == "ok")
+                {
+                    return Stopwatch.GetElapsedTime(from).TotalMilliseconds;
+                }
+            }
+            catch (Refusal)
+            {
+                // Not listening yet.
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, ct);
+        }
+
+        throw new TimeoutException("gantryd was not ready within a minute.");
+    }
+
+    public async Task DownAsync()
+    {
+        if (_process is { HasExited: false } running)
+        {
+            Run.Text("kill", ["-TERM", running.Id.ToString(CultureInfo.InvariantCulture)]);
+            using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+            await running.WaitForExitAsync(limit.Token);
+        }
+
+        _process?.Dispose();
+        _process = null;
+        Api.Dispose();
+    }
+
+    /// <summary>Makes simulated instances up to this number, 16 at a time.</summary>
+    public async Task FillAsync(int from, int to, CancellationToken ct) =>
+        await Parallel.ForEachAsync(Enumerable.Range(from, to - from), new ParallelOptions { MaxDegreeOfParallelism = 16, CancellationToken = ct }, async (i, token) =>
+        {
+            var operation = await Api.CreateInstanceAsync(new CreateInstance
+            {
+                Name = NameOf(i),
+                Kind = InstanceKind.Container,
+                Driver = "sim",
+                Labels = new Dictionary<string, string> { ["role"] = "bench" },
+            }, waitSeconds: 60, token);
+            if (operation.State != OperationState.Succeeded)
+            {
+                throw new InvalidOperationException($"{operation.TargetName} was not made: {operation.Error?.Detail}");
+            }
+        });
+
+    public static string NameOf(int i) => string.Create(CultureInfo.InvariantCulture, $"bench-{i:00000}");
+
+    /// <summary>Resident megabytes of the daemon itself, without PostgreSQL.</summary>
+    public double ResidentMegabytes() =>
+        double.Parse(File.ReadLines($"/proc/{_process!.Id}/status").First(l => l.StartsWith("VmRSS:", StringComparison.Ordinal))
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) / 1024;
+
+    /// <summary>Seconds of CPU the daemon has used so far.</summary>
+    public double CpuSeconds()
+    {
+        _process!.Refresh();
+        return _process.TotalProcessorTime.TotalSeconds;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await DownAsync();
+        Directory.Delete(Root, recursive: true);
+    }
+
+    private static async Task<string> Drain(Process process)
+    {
+        var said = await Task.WhenAll(process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        return string.Concat(said);
+    }
+}

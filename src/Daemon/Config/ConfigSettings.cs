@@ -1,0 +1,96 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Gantry.Contracts;
+using Gantry.Node;
+
+namespace Gantry.Daemon.Config;
+
+/// <summary>One setting: its name in the file (<c>https.listen</c>), the environment (<c>GANTRY_HTTPS_LISTEN</c>) and on the command line.</summary>
+/// <param name="Check">What is wrong with a value; null when nothing is.</param>
+/// <param name="Secret">Never shown.</param>
+internal sealed record SettingDefinition(
+    string Name, Func<GantryRoot, string?> Default, string Description, Func<string, string?> Check, bool Secret = false)
+{
+    public string Variable => "GANTRY_" + Name.Replace('.', '_').ToUpperInvariant();
+}
+
+/// <summary>Every setting, one entry each; docs/operate/configuration.md is made from it.</summary>
+internal static partial class ConfigSettings
+{
+    public static IReadOnlyList<SettingDefinition> All { get; } =
+    [
+        new("https.listen", root => root.IsSystem ? "[::]:8443" : "127.0.0.1:0",
+            "HOST:PORT of the API over HTTPS, or 'off'. Port 0 takes a free one and keeps it.", CheckListen),
+        new("socket.group", _ => "gantry",
+            "Members of this group may open the Unix socket; they are local administrators.", CheckNotEmpty),
+        new("database.connection", _ => null,
+            "Connection string of a shared PostgreSQL; left out, the daemon runs one of its own.", CheckNotEmpty, Secret: true),
+        new("node.name", _ => Environment.MachineName.ToLowerInvariant(),
+            "The name of this node.", CheckNotEmpty),
+        new("instances.driver", _ => "qemu",
+            "The driver of instances that name none.", CheckDriver),
+        new("operations.concurrency", _ => "64",
+            "How many operations run at once; more wait. 1 to 1000.", value => CheckNumber(value, 1, 1000)),
+        new("retention.operations", _ => "30d",
+            "How long finished operations and their logs are kept: a number and s, m, h or d.", CheckDuration),
+        new("retention.events", _ => "30d",
+            "How long events are kept.", CheckDuration),
+        new("log.level", _ => "information",
+            "trace, debug, information, warning or error.", CheckLogLevel),
+    ];
+
+    public static GantryConfig ToConfig(Func<string, string?> value) => new()
+    {
+        HttpsListen = value("https.listen")!,
+        SocketGroup = value("socket.group")!,
+        DatabaseConnection = value("database.connection"),
+        NodeName = value("node.name")!,
+        DefaultDriver = value("instances.driver")!,
+        OperationsConcurrency = int.Parse(value("operations.concurrency")!, CultureInfo.InvariantCulture),
+        RetentionOperations = Duration(value("retention.operations")!)!.Value,
+        RetentionEvents = Duration(value("retention.events")!)!.Value,
+        LogLevel = Enum.Parse<LogLevel>(value("log.level")!, ignoreCase: true),
+    };
+
+    private static string? CheckNotEmpty(string value) => value.Length > 0 ? null : "it is empty";
+
+    private static string? CheckListen(string value) =>
+        value == "off" || (ListenPattern().Match(value) is { Success: true } m
+            && ushort.TryParse(m.Groups["port"].Value, CultureInfo.InvariantCulture, out _)
+            && System.Net.IPAddress.TryParse(m.Groups["host"].Value, out _))
+            ? null : "give an IP address and a port such as 127.0.0.1:8443 or [::]:8443, or off";
+
+    private static string? CheckDriver(string value) =>
+        Gantry.Node.Drivers.Drivers.All.ContainsKey(value) ? null : $"there are {string.Join(", ", Gantry.Node.Drivers.Drivers.All.Keys.Order(StringComparer.Ordinal))}";
+
+    private static string? CheckNumber(string value, int least, int most) =>
+        int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var n) && n >= least && n <= most ? null : $"give a whole number from {least} to {most}";
+
+    private static string? CheckDuration(string value) => Duration(value) is null ? "give a number and s, m, h or d, such as 30d" : null;
+
+    private static string? CheckLogLevel(string value) =>
+        value is "trace" or "debug" or "information" or "warning" or "error" ? null : "give trace, debug, information, warning or error";
+
+    private static TimeSpan? Duration(string value)
+    {
+        if (DurationPattern().Match(value) is not { Success: true } m)
+        {
+            return null;
+        }
+
+        var n = int.Parse(m.Groups["n"].Value, CultureInfo.InvariantCulture);
+        return m.Groups["unit"].Value switch
+        {
+            "s" => TimeSpan.FromSeconds(n),
+            "m" => TimeSpan.FromMinutes(n),
+            "h" => TimeSpan.FromHours(n),
+            _ => TimeSpan.FromDays(n),
+        };
+    }
+
+    [GeneratedRegex(@"\A(\[(?<host>[^\]]+)\]|(?<host>[^:]+)):(?<port>[0-9]{1,5})\z")]
+    private static partial Regex ListenPattern();
+
+    [GeneratedRegex(@"\A(?<n>[0-9]{1,5})(?<unit>[smhd])\z")]
+    private static partial Regex DurationPattern();
+}

@@ -1,0 +1,28 @@
+namespace Gantry.Daemon.Config;
+
+/// <summary>The settings of one daemon. Where each value came from is in <see cref="ConfigLoader.Loaded"/>.</summary>
+internal sealed record GantryConfig
+{
+    /// <summary><c>HOST:PORT</c>, or <c>off</c>. Port 0 takes a free one.</summary>
+    public required string HttpsListen { get; init; }
+
+    /// <summary>The group of this host whose members are local administrators.</summary>
+    public required string SocketGroup { get; init; }
+
+    /// <summary>A shared PostgreSQL server; null for the daemon's own.</summary>
+    public required string? DatabaseConnection { get; init; }
+
+    /// <summary>The name of this node.</summary>
+    public required string NodeName { get; init; }
+
+    /// <summary>The driver of instances that name none.</summary>
+    public required string DefaultDriver { get; init; }
+
+    public required int OperationsConcurrency { get; init; }
+
+    public required TimeSpan RetentionOperations { get; init; }
+
+    public required TimeSpan RetentionEvents { get; init; }
+
+    public required LogLevel LogLevel { get; init; }
+}

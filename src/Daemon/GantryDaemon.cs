@@ -1,0 +1,117 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Gantry.Contracts;
+using Gantry.Daemon.Config;
+using Gantry.Daemon.Events;
+using Gantry.Daemon.Images;
+using Gantry.Daemon.Instances;
+using Gantry.Daemon.Nodes;
+using Gantry.Daemon.Operations;
+using Gantry.Daemon.Platform;
+using Gantry.Daemon.Postgres;
+using Gantry.Daemon.Systems;
+using Gantry.Node;
+using Npgsql;
+
+namespace Gantry.Daemon;
+
+/// <summary>The composition root and table of contents: one line an area.</summary>
+internal static class GantryDaemon
+{
+    /// <summary>Runs until SIGTERM or SIGINT; guests go on.</summary>
+    /// <exception cref="Refusal"><c>root.in_use</c></exception>
+    public static async Task RunAsync(GantryRoot root, ConfigLoader.Loaded loaded, CancellationToken ct)
+    {
+        using var logs = LoggerFactory.Create(logging => AddLogs(logging, loaded.Config));
+        var context = NodeContext.Open(root, TimeProvider.System, logs);
+        using var onlyMe = RootLock.Take(root);
+        await using var app = Build(context, loaded);
+        await app.RunAsync(ct);
+    }
+
+    public static WebApplication Build(NodeContext context, ConfigLoader.Loaded loaded)
+    {
+        var (root, config, time) = (context.Root, loaded.Config, context.Time);
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = "/" });
+        AddLogs(builder.Logging, config);
+        var doors = new FrontDoors(root, config, time);
+        builder.WebHost.ConfigureKestrel(doors.Listen);
+
+        var services = builder.Services;
+        services.AddSingleton(root).AddSingleton(loaded).AddSingleton(config).AddSingleton(time).AddSingleton(new StartedAt(time.GetUtcNow()));
+        services.AddSingleton(NodeIdentity.Open(root, config.NodeName)).AddSingleton(context).AddSingleton<LocalNode>().AddSingleton(doors);
+        services.AddProblemDetails().AddExceptionHandler<Problems>();
+        services.AddOpenApi("v1", api => api.AddDocumentTransformer((document, _, _) =>
+        {
+            (document.Info.Title, document.Info.Version) = ("Gantry", typeof(GantryDaemon).Assembly.GetName().Version!.ToString(3));
+            return Task.CompletedTask;
+        }));
+        services.ConfigureHttpJsonOptions(json =>
+        {
+            json.SerializerOptions.TypeInfoResolverChain.Insert(0, WireJson.Default);
+            json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull;
+            json.SerializerOptions.Converters.Add(new JsonStringEnumConverter(JsonNamingPolicy.CamelCase));
+        });
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromMinutes(2));
+        AddDatabase(services, root, context, config);
+        AddAreas(services, config);
+
+        var app = builder.Build();
+        app.UseRequestIds().UseExceptionHandler().UseStatusCodePages(status => Problems.WriteStatusAsync(status.HttpContext)).UseRouting().UseSignIn().UseWebSockets();
+        Map(app.MapGroup(ApiClient.Base));
+        app.Lifetime.ApplicationStarted.Register(doors.Guard);
+        return app;
+    }
+
+    private static void AddLogs(ILoggingBuilder logging, GantryConfig config) =>
+        logging.ClearProviders().AddJsonConsole(json =>
+        {
+            json.IncludeScopes = true;
+            json.UseUtcTimestamp = true;
+            json.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z'";
+        }).SetMinimumLevel(config.LogLevel).AddFilter("Microsoft", LogLevel.Warning).AddFilter("Npgsql", LogLevel.Error);
+
+    private static void AddDatabase(IServiceCollection services, GantryRoot root, NodeContext context, GantryConfig config)
+    {
+        var server = config.DatabaseConnection is null ? new PostgresServer(root, context.Shell) : null;
+        services.AddSingleton(NpgsqlDataSource.Create(config.DatabaseConnection ?? server!.ConnectionString()));
+        services.AddSingleton(p => new Db(p.GetRequiredService<NpgsqlDataSource>(), ready: false));
+        services.AddSingleton(p => ActivatorUtilities.CreateInstance<DatabaseSupervisor>(p, [.. server is null ? (object[])[] : [server]]));
+        services.AddHostedService(p => p.GetRequiredService<DatabaseSupervisor>());
+    }
+
+    /// <summary>In the order in which they start; they stop in reverse, the database last.</summary>
+    private static void AddAreas(IServiceCollection services, GantryConfig config)
+    {
+        services.AddSingleton<EventLog>().AddSingleton<EventStore>().AddSingleton<EventFeed>().AddHostedService<EventSequencer>();
+        services.AddSingleton<OperationTools>(ToolsOf).AddSingleton<OperationTypes>().AddSingleton<OperationStore>().AddSingleton<Operations.Operations>();
+        services.AddSingleton<OperationRunner>().AddHostedService(p => p.GetRequiredService<OperationRunner>()).AddHostedService<RetentionWorker>();
+        services.AddSingleton(Failpoints.FromEnvironment()).AddSingleton(new OperationOptions { Concurrency = config.OperationsConcurrency });
+        services.AddSingleton(new Retention(config.RetentionOperations, config.RetentionEvents));
+        services.AddSingleton(p => OperationOwner.Of(p.GetRequiredService<NodeIdentity>()));
+        services.AddSingleton<ImageStore>().AddOperation<ImageBuild>().AddOperation<ImageDeletion>();
+        services.AddSingleton<InstanceStore>().AddSingleton<InstancePages>().AddSingleton<InstanceStates>().AddSingleton<InstancePlan>().AddSingleton<InstanceActor>();
+        services.AddOperation<InstanceCreation>().AddOperation<InstanceStart>().AddOperation<InstanceShutdown>().AddOperation<InstanceStop>();
+        services.AddOperation<InstancePause>().AddOperation<InstanceResume>().AddOperation<InstanceDeletion>().AddHostedService<InstanceWatcher>();
+        services.AddSingleton<Doctor>();
+    }
+
+    private static OperationTools ToolsOf(IServiceProvider services) => new(
+        services.GetRequiredService<OperationStore>(), services.GetRequiredService<OperationTypes>(), services.GetRequiredService<OperationOwner>(),
+        services.GetRequiredService<OperationOptions>(), services.GetRequiredService<Failpoints>(), services.GetRequiredService<TimeProvider>(),
+        services.GetRequiredService<ILogger<OperationRunner>>()) { Ready = services.GetRequiredService<Db>().Ready };
+
+    private static IServiceCollection AddOperation<TOperation>(this IServiceCollection services)
+        where TOperation : OperationType =>
+        services.AddSingleton<TOperation>().AddSingleton<OperationType>(p => p.GetRequiredService<TOperation>());
+
+    private static void Map(IEndpointRouteBuilder api)
+    {
+        api.MapInstances();
+        api.MapImages();
+        api.MapNodes();
+        api.MapOperations();
+        api.MapEvents();
+        api.MapSystem();
+    }
+}

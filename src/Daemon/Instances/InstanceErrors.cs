@@ -1,0 +1,30 @@
+using System.Globalization;
+using Gantry.Contracts;
+
+namespace Gantry.Daemon.Instances;
+
+internal static class InstanceErrors
+{
+    public static Refusal Unknown(string name) => Refusal.NotFound(
+        "instance.unknown", $"There is no instance '{Shown(name)}'.", "`gantry list` shows those there are.");
+
+    public static Refusal NameTaken(string name) => Refusal.Conflict(
+        "instance.name_taken", $"An instance '{name}' exists already.", "Choose another name, or delete that one first.");
+
+    public static Refusal WrongState(string name, InstanceAction action, InstanceState state, string hint) => Refusal.Conflict(
+        "instance.wrong_state", $"'{name}' is {Word(state)}: {Word(action)} is not possible now.", hint);
+
+    public static Refusal Changed(string name) => new(
+        "instance.changed", 412, $"'{name}' was changed since it was read.", "Read it again and repeat with its new ETag.");
+
+    public static Refusal KernelMissing { get; } = Refusal.Invalid(
+        "instance.kernel_missing", "Neither an image nor a kernel is named.", "Name an image (`gantry image list`), or give boot.kernel.");
+
+    public static Refusal FirmwareLater(Firmware firmware) => Refusal.Invalid(
+        "instance.firmware", $"Booting by {Word(firmware)} is not possible yet.", "Use boot.firmware 'direct' with an image or a kernel.");
+
+    public static string Shown(string name) => name.Length <= 80 && !name.Any(char.IsControl) ? name : $"({name.Length.ToString(CultureInfo.InvariantCulture)} characters)";
+
+    private static string Word<TEnum>(TEnum value)
+        where TEnum : struct, Enum => value.ToString().ToLowerInvariant();
+}

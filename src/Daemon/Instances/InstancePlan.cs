@@ -1,0 +1,51 @@
+using Gantry.Contracts;
+using Gantry.Daemon.Config;
+using Gantry.Daemon.Images;
+using Gantry.Daemon.Platform;
+using Gantry.Node;
+using Gantry.Node.Host;
+using Gantry.Node.Instances;
+
+namespace Gantry.Daemon.Instances;
+
+/// <summary>From what was asked for to what the node is told: the image's and the configured defaults filled in, and checked on the node.</summary>
+internal sealed class InstancePlan(ImageStore images, LocalNode node, GantryConfig config)
+{
+    private const long DefaultVmMemory = 512 * Limits.MiB;
+    private const long DefaultMicrovmMemory = 128 * Limits.MiB;
+
+    public HostFacts Host => node.Host;
+
+    /// <exception cref="Refusal">The image is unknown or not ready, a file is missing, the driver cannot run it here.</exception>
+    public async Task<InstanceCreation.Input> ResolveAsync(CreateInstance wanted, CancellationToken ct)
+    {
+        var boot = wanted.Boot ?? new Boot();
+        if (boot.Firmware is { } firmware and not Firmware.Direct)
+        {
+            throw InstanceErrors.FirmwareLater(firmware);
+        }
+
+        var image = wanted.Image is null ? null : await images.GetReadyAsync(wanted.Image, ct);
+        var files = image is null ? null : node.ImageFiles(image.Id);
+        var kind = wanted.Kind ?? image?.DefaultKind ?? InstanceKind.Vm;
+        _ = new Body<CreateInstance>(wanted with { Kind = kind }).Checked(value => InstanceRules.Faults(value, Host));
+        var spec = new InstanceSpec(
+            Id<Instance>.New(), wanted.Name, kind, wanted.Driver ?? config.DefaultDriver, wanted.Cpus ?? 1,
+            wanted.MemoryBytes ?? (kind == InstanceKind.Vm ? DefaultVmMemory : DefaultMicrovmMemory),
+            Firmware.Direct,
+            boot.Kernel ?? files?.Kernel,
+            boot.Initrd ?? (boot.Kernel is null ? files?.Initrd : null),
+            Join(files?.CommandLine, boot.CommandLine),
+            Uid: 0);
+        if (spec.Kernel is null && spec.Kind != InstanceKind.Container)
+        {
+            throw InstanceErrors.KernelMissing;
+        }
+
+        await node.CheckAsync(spec, ct);
+        return new(spec, new(image?.Id, wanted.Description, wanted.Labels ?? new Dictionary<string, string>(), boot, wanted.AutoStart), wanted.StartNow);
+    }
+
+    private static string? Join(string? first, string? second) =>
+        string.Join(' ', new[] { first, second }.Where(part => !string.IsNullOrWhiteSpace(part))) is { Length: > 0 } text ? text : null;
+}

@@ -1,0 +1,159 @@
+using System.Text.Json;
+using Dapper;
+using Gantry.Contracts;
+using Gantry.Daemon.Platform;
+using Gantry.Node.Instances;
+using Npgsql;
+
+namespace Gantry.Daemon.Instances;
+
+/// <summary>The table of instances.</summary>
+internal sealed class InstanceStore(Db db, NodeIdentity node, InstancePages pages, TimeProvider time)
+{
+    private const string Columns = """
+        i.id, i.name, i.kind, i.driver, m.name as image, i.node, i.cpus, i.memory_bytes, i.description, i.labels, i.boot, i.auto_start,
+        i.state, i.state_since, i.state_reason, i.created_at, i.updated_at, i.version
+        from instances i left join images m on m.id = i.image
+        """;
+
+    private static readonly Dictionary<string, FilterField> Fields = new()
+    {
+        ["name"] = FilterField.Text("i.name"),
+        ["state"] = FilterField.Word<InstanceState>("i.state"),
+        ["kind"] = FilterField.Word<InstanceKind>("i.kind"),
+        ["driver"] = FilterField.Text("i.driver"),
+        ["image"] = FilterField.Text("m.name"),
+        ["cpus"] = FilterField.Number("i.cpus"),
+        ["memoryBytes"] = FilterField.Number("i.memory_bytes"),
+    };
+
+    public Task<Page<Instance>> ListAsync(Paging paging, CancellationToken ct) => db.WithAsync(async connection =>
+    {
+        var parameters = new DynamicParameters(new { After = paging.After ?? "", Take = paging.Limit + 1 });
+        var filter = Filter.ToSql(paging.Filter, Fields, parameters, label: key => $"i.labels ->> @{key}");
+        var rows = await connection.QueryAsync<Row>(new CommandDefinition($"""
+            select {Columns}
+            where not i.deleted and i.name collate "C" > @After and {filter}
+            order by i.name collate "C" limit @Take
+            """, parameters, cancellationToken: ct));
+        return paging.Cut([.. rows.Select(ToWire)], i => i.Name);
+    }, ct);
+
+    /// <param name="nameOrId">A name, or the id.</param>
+    /// <exception cref="Refusal"><c>instance.unknown</c></exception>
+    public async Task<Instance> GetAsync(string nameOrId, CancellationToken ct)
+    {
+        var id = Id<Instance>.TryParse(nameOrId, null, out var parsed) ? parsed.Value : (Guid?)null;
+        if (id is null && !Limits.IsName(nameOrId))
+        {
+            throw InstanceErrors.Unknown(nameOrId);
+        }
+
+        var row = await db.WithAsync(connection => connection.QueryFirstOrDefaultAsync<Row>(new CommandDefinition($"""
+            select {Columns} where not i.deleted and (i.id = @id or (@id::uuid is null and i.name collate "C" = @nameOrId))
+            """, new { id, nameOrId }, cancellationToken: ct)), ct);
+        return row is null ? throw InstanceErrors.Unknown(nameOrId) : ToWire(row);
+    }
+
+    /// <summary>Every instance of this node that is listed, with its state.</summary>
+    public Task<IReadOnlyList<Instance>> OfThisNodeAsync(CancellationToken ct) => db.WithAsync<IReadOnlyList<Instance>>(async connection =>
+        [.. (await connection.QueryAsync<Row>(new CommandDefinition($"select {Columns} where not i.deleted and i.node = @Node", new { Node = node.Id.Value }, cancellationToken: ct))).Select(ToWire)], ct);
+
+    /// <exception cref="Refusal"><c>instance.name_taken</c></exception>
+    public async Task InsertAsync(NpgsqlTransaction transaction, InstanceSpec spec, InstanceDetails details)
+    {
+        Touch(transaction);
+        var now = time.GetUtcNow();
+        var inserted = await transaction.Connection!.ExecuteAsync("""
+            insert into instances (id, name, kind, driver, image, node, cpus, memory_bytes, description, labels, boot, auto_start,
+                                   state, state_since, created_at, updated_at)
+            values (@Id, @Name, @Kind, @Driver, @Image, @Node, @Cpus, @MemoryBytes, @Description, @Labels::jsonb, @Boot::jsonb, @AutoStart,
+                    @State, @now, @now, @now)
+            on conflict do nothing
+            """, new
+        {
+            Id = spec.Id.Value,
+            spec.Name,
+            Kind = (short)spec.Kind,
+            spec.Driver,
+            Image = details.Image?.Value,
+            Node = node.Id.Value,
+            spec.Cpus,
+            spec.MemoryBytes,
+            details.Description,
+            Labels = Json(details.Labels),
+            Boot = Json(details.Boot),
+            details.AutoStart,
+            State = (short)InstanceState.Creating,
+            now,
+        }, transaction);
+        if (inserted == 0)
+        {
+            throw InstanceErrors.NameTaken(spec.Name);
+        }
+    }
+
+    /// <summary>Locks the row until the transaction ends and says how it stands; null when it is gone.</summary>
+    public async Task<InstanceState?> LockAsync(NpgsqlTransaction transaction, Id<Instance> id) =>
+        (InstanceState?)await transaction.Connection!.QuerySingleOrDefaultAsync<short?>(
+            "select state from instances where id = @Value and not deleted for update", id, transaction);
+
+    /// <summary>False when it was so already.</summary>
+    public async Task<bool> SetStateAsync(NpgsqlTransaction transaction, Id<Instance> id, InstanceState state, string? reason = null)
+    {
+        Touch(transaction);
+        return await transaction.Connection!.ExecuteAsync("""
+            update instances set state = @state, state_reason = @reason, state_since = @now, updated_at = @now, version = version + 1
+            where id = @id and (state <> @state or state_reason is distinct from @reason)
+            """, new { id = id.Value, state = (short)state, reason = reason?.Replace("\0", "", StringComparison.Ordinal), now = time.GetUtcNow() }, transaction) > 0;
+    }
+
+    /// <summary>Takes it out of every list and frees its name; the row stays until the node has let go of it.</summary>
+    public async Task HideAsync(NpgsqlTransaction transaction, Id<Instance> id)
+    {
+        Touch(transaction);
+        await transaction.Connection!.ExecuteAsync("update instances set deleted = true where id = @Value", id, transaction);
+    }
+
+    public async Task DeleteAsync(NpgsqlTransaction transaction, Id<Instance> id)
+    {
+        Touch(transaction);
+        await transaction.Connection!.ExecuteAsync("delete from instances where id = @Value", id, transaction);
+    }
+
+    private void Touch(NpgsqlTransaction transaction) => db.Afterwards(transaction, pages.BeginChange());
+
+    private static string Json<T>(T value) => JsonSerializer.Serialize(value, WireJson.Default.Options);
+
+    private Instance ToWire(Row row) => new()
+    {
+        Id = new(row.id),
+        Name = row.name,
+        Kind = (InstanceKind)row.kind,
+        Driver = row.driver,
+        Image = row.image,
+        Node = row.node == node.Id.Value ? node.Name : row.node.ToString(),
+        Cpus = row.cpus,
+        MemoryBytes = row.memory_bytes,
+        Description = row.description,
+        Labels = JsonSerializer.Deserialize<IReadOnlyDictionary<string, string>>(row.labels, WireJson.Default.Options)!,
+        Boot = JsonSerializer.Deserialize<Boot>(row.boot, WireJson.Default.Options)!,
+        AutoStart = row.auto_start,
+        State = (InstanceState)row.state,
+        StateSince = row.state_since,
+        StateReason = row.state_reason,
+        CreatedAt = row.created_at,
+        UpdatedAt = row.updated_at,
+        Etag = $"\"{row.version}\"",
+    };
+
+#pragma warning disable IDE1006 // named as the columns are, for Dapper
+    private sealed record Row(
+        Guid id, string name, short kind, string driver, string? image, Guid node, int cpus, long memory_bytes, string? description, string labels,
+        string boot, bool auto_start, short state, DateTime state_since, string? state_reason, DateTime created_at, DateTime updated_at, long version);
+#pragma warning restore IDE1006
+}
+
+/// <summary>What the control plane keeps of an instance beside what its node needs.</summary>
+internal sealed record InstanceDetails(
+    Id<Image>? Image, string? Description, IReadOnlyDictionary<string, string> Labels, Boot Boot, bool AutoStart);

@@ -1,0 +1,58 @@
+using System.Globalization;
+using Gantry.Contracts;
+using Gantry.Daemon.Nodes;
+using Gantry.Daemon.Platform;
+using Gantry.Daemon.Postgres;
+using Gantry.Node;
+
+namespace Gantry.Daemon.Systems;
+
+/// <summary>What this host can run, and how to get the rest.</summary>
+internal sealed class Doctor(LocalNode node, DatabaseSupervisor database, FrontDoors doors)
+{
+    private const long LittleSpace = 2L << 30;
+
+    public async Task<DoctorReport> ExamineAsync(CancellationToken ct)
+    {
+        var checks = new List<Check>
+        {
+            database.Trouble is { } trouble
+                ? new("database", CheckLevel.Failed, trouble, "The daemon's log says more; it keeps trying by itself.")
+                : new("database", CheckLevel.Ok, "PostgreSQL answers.", null),
+            Privileges(),
+            Space(),
+            Program("setpriv", "/usr/bin/setpriv", "util-linux", "commands as another user"),
+            Program("apt-get", "/usr/bin/apt-get", "apt", "building the micro image"),
+            doors.HttpsUrl is { } url
+                ? new("https", CheckLevel.Ok, $"{url}, certificate SHA-256 {doors.CertificateSha256}.", null)
+                : new("https", CheckLevel.Warning, "HTTPS is switched off.", "Set `https.listen` in the configuration."),
+        };
+        foreach (var driver in (await NodeApi.ListDriversAsync(node, ct)).Items.Where(d => d.Name != "sim"))
+        {
+            checks.Add(driver switch
+            {
+                { Health: DriverHealth.Unusable } => new($"driver {driver.Name}", CheckLevel.Failed, driver.Reason ?? "It cannot be used.", driver.Reason),
+                { Accelerator: "tcg" } => new($"driver {driver.Name}", CheckLevel.Warning, $"{driver.Version}; {driver.Reason}", "Guests run, but many times slower than with hardware virtualisation."),
+                _ => new($"driver {driver.Name}", CheckLevel.Ok, $"{driver.Version}, {driver.Accelerator}.", null),
+            });
+        }
+
+        return new(checks);
+    }
+
+    private static Check Privileges() => Environment.IsPrivilegedProcess
+        ? new("privileges", CheckLevel.Ok, "The daemon runs as root; guests run as users of their own.", null)
+        : new("privileges", CheckLevel.Failed, "The daemon does not run as root.", "Start it as root: it gives each guest a user of its own.");
+
+    private Check Space()
+    {
+        var drive = new DriveInfo(node.Context.Root.Data);
+        var free = drive.AvailableFreeSpace;
+        var finding = string.Create(CultureInfo.InvariantCulture, $"{free / (double)(1 << 30):0.0} GiB free under {node.Context.Root.Data}.");
+        return free >= LittleSpace ? new("space", CheckLevel.Ok, finding, null) : new("space", CheckLevel.Warning, finding, "Make room, or move the data directory.");
+    }
+
+    private static Check Program(string name, string path, string package, string use) => File.Exists(path)
+        ? new(name, CheckLevel.Ok, $"{path} is there.", null)
+        : new(name, CheckLevel.Failed, $"{path} is missing; it is needed for {use}.", $"`apt-get install {package}`");
+}
