@@ -73,7 +73,8 @@ public sealed partial class ApiClient
 
     public Task<Settings> GetSettingsAsync(CancellationToken ct = default) => GetAsync("/system/config", WireJson.Default.Settings, ct);
 
-    private static string Escape(string segment) => Uri.EscapeDataString(segment);
+    /// <summary>A name or id as a segment of a path.</summary>
+    public static string Escape(string segment) => Uri.EscapeDataString(segment);
 
     private static string Word(InstanceAction action) => action switch
     {

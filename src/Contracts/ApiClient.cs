@@ -25,6 +25,11 @@ public sealed partial class ApiClient(HttpClient http) : IDisposable
                 await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), ct);
                 return new NetworkStream(socket, ownsSocket: true);
             }
+            catch (SocketException e)
+            {
+                socket.Dispose();
+                throw new HttpRequestException(HttpRequestError.ConnectionError, WhyNot(path, e), e);
+            }
             catch
             {
                 socket.Dispose();
@@ -39,14 +44,15 @@ public sealed partial class ApiClient(HttpClient http) : IDisposable
 
     public void Dispose() => http.Dispose();
 
-    /// <summary>Any call, its answer as it came: for <c>gantry query</c> and <c>-o json</c>. Throws the refusal on a status of 400 and above.</summary>
+    /// <summary>
+    /// Any call, its answer as it came: for <c>gantry query</c> and <c>-o json</c>. Throws the refusal on a status of 400 and above.
+    /// A POST carries an Idempotency-Key of its own, so one whose connection breaks is sent a second time without being done twice.
+    /// </summary>
     public async Task<HttpResponseMessage> SendAsync(
         HttpMethod method, string path, HttpContent? body = null,
         HttpCompletionOption completion = HttpCompletionOption.ResponseContentRead, CancellationToken ct = default)
     {
-        using var request = new HttpRequestMessage(method, Base + path) { Content = body };
-        request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
-        var response = await Reach(() => http.SendAsync(request, completion, ct));
+        var response = await Reach(() => DeliverAsync(method, path, body, completion, ct));
         if (response.IsSuccessStatusCode)
         {
             return response;
@@ -71,6 +77,33 @@ public sealed partial class ApiClient(HttpClient http) : IDisposable
     private Task<TAnswer> PostAsync<TBody, TAnswer>(string path, TBody body, JsonTypeInfo<TBody> type, JsonTypeInfo<TAnswer> answer, CancellationToken ct) =>
         SendAsync(HttpMethod.Post, path, answer, JsonContent.Create(body, type), ct);
 
+    private async Task<HttpResponseMessage> DeliverAsync(
+        HttpMethod method, string path, HttpContent? body, HttpCompletionOption completion, CancellationToken ct)
+    {
+        var key = method == HttpMethod.Post ? Guid.CreateVersion7().ToString() : null;
+        try
+        {
+            return await http.SendAsync(Request(), completion, ct);
+        }
+        catch (HttpRequestException e) when (key is not null && e.HttpRequestError != HttpRequestError.ConnectionError)
+        {
+            return await http.SendAsync(Request(), completion, ct);
+        }
+
+        // Never disposed: that would dispose the body with it, which a second sending needs.
+        HttpRequestMessage Request()
+        {
+            var request = new HttpRequestMessage(method, Base + path) { Content = body };
+            request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
+            if (key is not null)
+            {
+                request.Headers.Add("Idempotency-Key", key);
+            }
+
+            return request;
+        }
+    }
+
     private static async Task<HttpResponseMessage> Reach(Func<Task<HttpResponseMessage>> call)
     {
         try
@@ -79,12 +112,27 @@ public sealed partial class ApiClient(HttpClient http) : IDisposable
         }
         catch (HttpRequestException e)
         {
-            throw new Refusal("daemon.unreachable", 0, $"The daemon cannot be reached: {Root(e).Message}.",
-                "Start it (`systemctl start gantryd`, or `./dev up` from the source), or name another with --root or --socket.", inner: e);
+            throw Unreachable(e.InnerException is HttpRequestException inner ? inner : e);
+        }
+        catch (TaskCanceledException e) when (e.InnerException is TimeoutException)
+        {
+            throw new Refusal("daemon.silent", 504, "The daemon took the call and did not answer in time.",
+                "See its log; `gantry operation list` shows what it is doing.", inner: e);
         }
     }
 
-    private static Exception Root(Exception e) => e.InnerException is { } inner ? Root(inner) : e;
+    private static Refusal Unreachable(Exception e) =>
+        new("daemon.unreachable", 0, $"The daemon cannot be reached: {e.Message.TrimEnd('.')}.",
+            "Start it (`systemctl start gantryd`, or `./dev up` from the source), or name another with --root or --socket.", inner: e);
+
+    // The runtime's own words for a missing path are "Cannot assign requested address".
+    private static string WhyNot(string path, SocketException e) => e.SocketErrorCode switch
+    {
+        SocketError.AccessDenied => $"{path} may not be opened by this user",
+        SocketError.ConnectionRefused => $"nothing listens on {path}",
+        _ when !File.Exists(path) => $"there is no socket at {path}",
+        _ => $"{path}: {e.Message}",
+    };
 
     private static async Task<Refusal> RefusalOf(HttpResponseMessage response, CancellationToken ct)
     {

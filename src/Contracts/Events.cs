@@ -9,7 +9,7 @@ namespace Gantry.Contracts;
 /// <param name="Subject">What it is about, as a path: <c>instances/{id}</c>.</param>
 /// <param name="Actor">Who caused it; <c>system</c> when nobody did.</param>
 public sealed record Event(
-    long Seq, DateTimeOffset Time, string Topic, string Type, string Subject, string Actor, string? RequestId, JsonElement? Data);
+    long Seq, DateTimeOffset Time, string Topic, string Type, string Subject, string Actor, string? RequestId = null, JsonElement? Data = null);
 
 /// <summary>Told to a reader whose <c>since=</c> is older than what is kept, in place of the events it missed.</summary>
 public sealed record EventGap(string Type, long Missed);

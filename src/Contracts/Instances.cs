@@ -80,7 +80,7 @@ public enum Firmware
 /// <param name="Pid">The process that runs it on its node.</param>
 /// <param name="UptimeSeconds">Since that process started.</param>
 /// <param name="Accelerator"><c>kvm</c> or <c>tcg</c>; null where the driver has no such thing.</param>
-public sealed record Observed(int? Pid, double? UptimeSeconds, string? Accelerator);
+public sealed record Observed(int? Pid = null, double? UptimeSeconds = null, string? Accelerator = null);
 
 /// <summary>The body of <c>POST /instances</c>. What is left out takes the image's or the configured default.</summary>
 public sealed record CreateInstance
@@ -134,7 +134,7 @@ public sealed record BatchInstances
 }
 
 /// <summary>What became of one instance of a batch: the operation that was begun, or the refusal.</summary>
-public sealed record BatchResult(string Name, Operation? Operation, Problem? Error);
+public sealed record BatchResult(string Name, Operation? Operation = null, Problem? Error = null);
 
 public sealed record BatchResults(IReadOnlyList<BatchResult> Items);
 

@@ -4,13 +4,19 @@ using System.Text.Json.Serialization;
 namespace Gantry.Contracts;
 
 /// <summary>The one way Gantry's JSON is written and read: camelCase, enums as words, nulls left out.
-/// Readers pass over fields they do not know, and over nulls that were left out, so an older client reads a newer daemon; bodies sent to the daemon are checked there.</summary>
+/// A record's nullable parameter has the default null, because one left out is otherwise refused when read; where it cannot, its null is written.
+/// Readers pass over fields they do not know, so an older client reads a newer daemon; bodies sent to the daemon are checked there.</summary>
 [JsonSourceGenerationOptions(
     JsonSerializerDefaults.Web,
-    UseStringEnumConverter = true,
+    Converters =
+    [
+        typeof(Words<InstanceKind>), typeof(Words<InstanceState>), typeof(Words<InstanceAction>), typeof(Words<Firmware>),
+        typeof(Words<ImageState>), typeof(Words<OperationState>), typeof(Words<DriverHealth>), typeof(Words<CheckLevel>),
+    ],
     NumberHandling = JsonNumberHandling.Strict,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true,
     MaxDepth = Limits.JsonDepth)]
 [JsonSerializable(typeof(Instance))]
 [JsonSerializable(typeof(Page<Instance>))]
@@ -18,7 +24,6 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(ShutdownInstance))]
 [JsonSerializable(typeof(BatchInstances))]
 [JsonSerializable(typeof(BatchResults))]
-[JsonSerializable(typeof(InstanceStateAnswer))]
 [JsonSerializable(typeof(SerialOutput))]
 [JsonSerializable(typeof(DriverCommandLine))]
 [JsonSerializable(typeof(Operation))]
@@ -37,4 +42,9 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(SystemInfo))]
 [JsonSerializable(typeof(Settings))]
 [JsonSerializable(typeof(Problem))]
+[JsonSerializable(typeof(JsonElement))]
 public sealed partial class WireJson : JsonSerializerContext;
+
+/// <summary>An enum as its camelCase word (<c>running</c>); a number is refused. Each enum on the wire has a place in <see cref="WireJson"/>.</summary>
+public sealed class Words<T>() : JsonStringEnumConverter<T>(JsonNamingPolicy.CamelCase, allowIntegerValues: false)
+    where T : struct, Enum;

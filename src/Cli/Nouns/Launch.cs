@@ -1,0 +1,93 @@
+using System.CommandLine;
+using System.CommandLine.Completions;
+using Gantry.Contracts;
+
+namespace Gantry.Cli;
+
+/// <summary><c>gantry launch</c> and <c>create</c>: one body, started or not.</summary>
+internal static class Launch
+{
+    public static Command Launching(App app) => Build(app, startNow: true, "launched", new Verb("launch", "Make an instance of an image and start it.",
+        "gantry launch micro web1",
+        "gantry launch micro web2 --cpus 2 --memory 1GiB --label tier=front",
+        "gantry launch --kernel /boot/vmlinuz --initrd ./initrd.img probe --kind microvm") { More = More });
+
+    public static Command Creating(App app) => Build(app, startNow: false, "created", new Verb("create", "Make an instance of an image without starting it.",
+        "gantry create micro web1 --auto-start") { More = More });
+
+    private const string More = "What is left out takes the image's or the configured default. With --kernel the image may be left out.";
+
+    private static Verb Build(App app, bool startNow, string done, Verb verb)
+    {
+        var what = new Argument<string[]>("IMAGE NAME") { Arity = new ArgumentArity(1, 2) };
+        what.Description = "The image it is made from (gantry image list), and the name it gets: 1 to 63 of a-z, 0-9 and '-'.";
+        what.CompletionSources.Add(context => context.ParseResult.GetResult(what) is { Tokens.Count: > 0 }
+            ? [] : NamesOfDaemon.Ask(app, context.ParseResult, "/images").Select(name => new CompletionItem(name)));
+        var kind = Choose.Optional<InstanceKind>("--kind", "What it is.");
+        var cpus = Choose.Number("--cpus", "How many CPUs. Default 1.", least: 1);
+        var memory = Choose.Size("--memory", "How much memory: 128MiB, 1GiB. Default 128 MiB for a microVM or container, 512 MiB for a VM.");
+        var driver = Choose.Text("--driver", "What runs it (gantry driver list).", "DRIVER");
+        var kernel = Choose.Text("--kernel", "A kernel on this machine, in place of the image's.", "FILE");
+        var initrd = Choose.Text("--initrd", "An initial RAM disk on this machine, in place of the image's.", "FILE");
+        var commandLine = Choose.Text("--command-line", "Added behind what Gantry puts on the kernel's command line.", "TEXT");
+        var label = new Option<string[]>("--label") { Description = "A label; may be given several times.", HelpName = "KEY=VALUE" };
+        var description = Choose.Text("--description", "For people; at most 1,000 characters.", "TEXT");
+        var autoStart = Choose.Flag("--auto-start", "Start it with the daemon.");
+
+        return verb.With(what, kind, cpus, memory, driver, kernel, initrd, commandLine, label, description, autoStart).Runs(app, async (parsed, session, ct) =>
+        {
+            var (image, name) = Named(parsed.GetValue(what)!, parsed.GetValue(kernel) is not null, verb.Name);
+            if (parsed.GetValue(cpus) > int.MaxValue)
+            {
+                throw new WrongUseException($"{parsed.GetValue(cpus)} are no CPUs one has.", $"Accepted is {Limits.MinCpus} to {Limits.MaxCpus}.");
+            }
+
+            var boot = new Boot
+            {
+                Kernel = FullPath(parsed.GetValue(kernel)),
+                Initrd = FullPath(parsed.GetValue(initrd)),
+                CommandLine = parsed.GetValue(commandLine),
+            };
+            var body = new CreateInstance
+            {
+                Name = name,
+                Image = image,
+                Kind = parsed.GetValue(kind),
+                Cpus = (int)(parsed.GetValue(cpus) ?? 1),
+                MemoryBytes = parsed.GetValue(memory),
+                Driver = parsed.GetValue(driver),
+                Boot = boot is { Kernel: null, Initrd: null, CommandLine: null } ? null : boot,
+                Labels = Labels(parsed.GetValue(label) ?? []),
+                Description = parsed.GetValue(description),
+                AutoStart = parsed.GetValue(autoStart),
+                StartNow = startNow,
+            };
+            var begun = await session.SendAsync(HttpMethod.Post, "/instances", body, WireJson.Default.CreateInstance, ct);
+            return await Waiting.FinishAsync(session, begun, name, done, ct);
+        });
+    }
+
+    private static (string? Image, string Name) Named(string[] given, bool hasKernel, string verb) => given switch
+    {
+        [var image, var name] => (image, name),
+        [var name] when hasKernel => (null, name),
+        _ => throw new WrongUseException($"`gantry {verb}` needs an image and a name.", $"For example `gantry {verb} micro web1`; `gantry image list` shows the images."),
+    };
+
+    private static string? FullPath(string? path) => path is null ? null : Path.GetFullPath(path);
+
+    private static Dictionary<string, string>? Labels(string[] given)
+    {
+        var labels = new Dictionary<string, string>();
+        foreach (var text in given)
+        {
+            var at = text.IndexOf('=', StringComparison.Ordinal);
+            if (at < 1 || !labels.TryAdd(text[..at], text[(at + 1)..]))
+            {
+                throw new WrongUseException($"'{text}' does not do for --label{(at < 1 ? "" : ": the key is there twice")}.", "Accepted is KEY=VALUE, each key once.");
+            }
+        }
+
+        return labels.Count == 0 ? null : labels;
+    }
+}

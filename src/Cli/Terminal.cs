@@ -1,0 +1,98 @@
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Gantry.Cli;
+
+/// <summary>Everything the command sees of where it runs, so that a test can be that place.</summary>
+internal sealed class Terminal(Stream output, TextWriter error, Stream input, TimeProvider time, Func<string, string?> environment)
+{
+    public Stream Raw { get; } = output;
+    public TextWriter Out { get; } = new StreamWriter(output, new UTF8Encoding(false), 4096, leaveOpen: true);
+    public TextWriter Error { get; } = error;
+    public Stream In { get; } = input;
+    public TimeProvider Time { get; } = time;
+    public Func<string, string?> Environment { get; } = environment;
+    public bool OutIsTerminal { get; init; }
+    public bool ErrorIsTerminal { get; init; }
+    public Func<int> Width { get; init; } = () => 100;
+
+    /// <summary>The process's own.</summary>
+    public static Terminal OfProcess() => new(
+        new StandardStream(1),
+        new StreamWriter(new StandardStream(2), new UTF8Encoding(false)) { AutoFlush = true },
+        Console.OpenStandardInput(),
+        TimeProvider.System,
+        System.Environment.GetEnvironmentVariable)
+    {
+        OutIsTerminal = !Console.IsOutputRedirected,
+        ErrorIsTerminal = !Console.IsErrorRedirected,
+        Width = () => Math.Clamp(Console.WindowWidth, 40, 200),
+    };
+
+    public void WriteRaw(ReadOnlySpan<byte> bytes)
+    {
+        Out.Flush();
+        Raw.Write(bytes);
+    }
+}
+
+/// <summary>
+/// A standard stream whose reader may leave: <see cref="BrokenPipeException"/> then. Console's own stream hides that
+/// (so <c>events --follow | head</c> would never end), and a FileStream on it overwrites what others append to the same file.
+/// </summary>
+internal sealed partial class StandardStream(int descriptor) : Stream
+{
+    private const int EINTR = 4;
+    private const int EAGAIN = 11;
+    private const int EPIPE = 32;
+
+    public override bool CanRead => false;
+    public override bool CanSeek => false;
+    public override bool CanWrite => true;
+    public override long Length => throw new NotSupportedException();
+    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+    public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
+
+    public override void Write(ReadOnlySpan<byte> buffer)
+    {
+        while (!buffer.IsEmpty)
+        {
+            var written = WriteTo(descriptor, in MemoryMarshal.GetReference(buffer), buffer.Length);
+            if (written >= 0)
+            {
+                buffer = buffer[(int)written..];
+                continue;
+            }
+
+            switch (Marshal.GetLastPInvokeError())
+            {
+                case EINTR:
+                    break;
+                case EAGAIN: // Somebody made the terminal non-blocking.
+                    Thread.Yield();
+                    break;
+                case EPIPE:
+                    throw new BrokenPipeException();
+                case var error:
+                    throw new IOException($"Cannot write: {Marshal.GetPInvokeErrorMessage(error)}.");
+            }
+        }
+    }
+
+    public override void Flush()
+    {
+    }
+
+    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
+    private static partial nint WriteTo(int descriptor, in byte bytes, nint count);
+}
+
+/// <summary>Whoever read the output has enough; the command ends without a word.</summary>
+internal sealed class BrokenPipeException() : IOException("The reader has gone.");

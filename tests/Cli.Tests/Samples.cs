@@ -1,0 +1,64 @@
+using System.Text.Json;
+using Gantry.Contracts;
+
+namespace Gantry.Cli.Tests;
+
+/// <summary>What a daemon would answer.</summary>
+internal static class Samples
+{
+    public static readonly Id<Operation> OperationId = Id<Operation>.Parse("0198c0de-0000-7000-8000-000000000001");
+
+    public static Instance Instance(string name = "web1", InstanceState state = InstanceState.Running) => new()
+    {
+        Id = Id<Instance>.Parse("0198c0de-0000-7000-8000-0000000000aa"),
+        Name = name,
+        Kind = InstanceKind.Microvm,
+        Driver = "qemu",
+        Image = "micro",
+        Node = "node1",
+        Cpus = 2,
+        MemoryBytes = 128 * Limits.MiB,
+        Description = "the front",
+        Labels = new Dictionary<string, string> { ["tier"] = "front", ["a"] = "yes" },
+        Boot = new Boot { CommandLine = "quiet" },
+        State = state,
+        StateSince = CliRig.Now.AddMinutes(-5),
+        Observed = new Observed(4711, 301.5, "tcg"),
+        CreatedAt = CliRig.Now.AddDays(-3),
+        UpdatedAt = CliRig.Now.AddMinutes(-5),
+        Etag = "7",
+    };
+
+    public static Operation Operation(OperationState state = OperationState.Running, string kind = "instance.start", string target = "web1") => new()
+    {
+        Id = OperationId,
+        Kind = kind,
+        Target = "instances/0198c0de-0000-7000-8000-0000000000aa",
+        TargetName = target,
+        State = state,
+        Step = "start the driver",
+        CreatedBy = "root",
+        RequestId = "req-1",
+        CreatedAt = CliRig.Now.AddSeconds(-12),
+        StartedAt = CliRig.Now.AddSeconds(-11),
+        FinishedAt = state is OperationState.Running or OperationState.Queued ? null : CliRig.Now.AddSeconds(-2),
+        Error = state == OperationState.Failed ? Problem.From(Refusal.Unavailable("driver.died", "QEMU ended at once: no such kernel.", "Check --kernel."), null) : null,
+    };
+
+    public static Image Image(string name = "micro") => new()
+    {
+        Id = Id<Image>.Parse("0198c0de-0000-7000-8000-0000000000bb"),
+        Name = name,
+        State = ImageState.Ready,
+        DefaultKind = InstanceKind.Microvm,
+        Description = "Debian's kernel and busybox",
+        SizeBytes = 12_900_000,
+        Sha256 = new Dictionary<string, string> { ["vmlinux"] = new('a', 64), ["initrd"] = new('b', 64) },
+        CreatedAt = CliRig.Now.AddHours(-2),
+    };
+
+    public static string Event(long seq, string type = "instance.started") => JsonSerializer.Serialize(
+        new Event(seq, CliRig.Now, type.Split('.')[0], type, "instances/web1", "root", "req-1", null), WireJson.Default.Event);
+
+    public static string Json(Instance instance) => JsonSerializer.Serialize(instance, WireJson.Default.Instance);
+}
