@@ -58,7 +58,8 @@ public enum InstanceState
 /// <summary>How it boots. <c>direct</c> takes the kernel named here, or else the image's.</summary>
 public sealed record Boot
 {
-    public Firmware Firmware { get; init; } = Firmware.Direct;
+    /// <summary>Default <c>direct</c>.</summary>
+    public Firmware? Firmware { get; init; }
 
     /// <summary>Absolute path of a kernel on the node.</summary>
     public string? Kernel { get; init; }
@@ -82,14 +83,19 @@ public enum Firmware
 /// <param name="Accelerator"><c>kvm</c> or <c>tcg</c>; null where the driver has no such thing.</param>
 public sealed record Observed(int? Pid = null, double? UptimeSeconds = null, string? Accelerator = null);
 
-/// <summary>The body of <c>POST /instances</c>. What is left out takes the image's or the configured default.</summary>
+/// <summary>
+/// The body of <c>POST /instances</c>. What is left out is null and takes the image's or the configured default
+/// (the serialiser's generated code would not keep an initialiser's).
+/// </summary>
 public sealed record CreateInstance
 {
     public required string Name { get; init; }
     public InstanceKind? Kind { get; init; }
     public string? Driver { get; init; }
     public string? Image { get; init; }
-    public int Cpus { get; init; } = 1;
+
+    /// <summary>Default 1.</summary>
+    public int? Cpus { get; init; }
 
     /// <summary>Default 128 MiB for a microVM or container, 512 MiB for a VM.</summary>
     public long? MemoryBytes { get; init; }

@@ -20,9 +20,9 @@ internal sealed class InstancePlan(ImageStore images, LocalNode node, GantryConf
     public async Task<InstanceCreation.Input> ResolveAsync(CreateInstance wanted, CancellationToken ct)
     {
         var boot = wanted.Boot ?? new Boot();
-        if (boot.Firmware != Firmware.Direct)
+        if (boot.Firmware is { } firmware and not Firmware.Direct)
         {
-            throw InstanceErrors.FirmwareLater(boot.Firmware);
+            throw InstanceErrors.FirmwareLater(firmware);
         }
 
         var image = wanted.Image is null ? null : await images.GetReadyAsync(wanted.Image, ct);
@@ -30,9 +30,9 @@ internal sealed class InstancePlan(ImageStore images, LocalNode node, GantryConf
         var kind = wanted.Kind ?? image?.DefaultKind ?? InstanceKind.Vm;
         _ = new Body<CreateInstance>(wanted with { Kind = kind }).Checked(value => InstanceRules.Faults(value, Host));
         var spec = new InstanceSpec(
-            Id<Instance>.New(), wanted.Name, kind, wanted.Driver ?? config.DefaultDriver, wanted.Cpus,
+            Id<Instance>.New(), wanted.Name, kind, wanted.Driver ?? config.DefaultDriver, wanted.Cpus ?? 1,
             wanted.MemoryBytes ?? (kind == InstanceKind.Vm ? DefaultVmMemory : DefaultMicrovmMemory),
-            boot.Firmware,
+            Firmware.Direct,
             boot.Kernel ?? files?.Kernel,
             boot.Initrd ?? (boot.Kernel is null ? files?.Initrd : null),
             Join(files?.CommandLine, boot.CommandLine),

@@ -3,7 +3,7 @@ using Gantry.Daemon.Tests.Support;
 
 namespace Gantry.Daemon.Tests.Instances;
 
-public sealed class InstanceBatchTests(TestDaemon daemon) : IClassFixture<TestDaemon>
+public sealed class InstanceBatchTests(RunningDaemon daemon) : IClassFixture<RunningDaemon>
 {
     [Fact]
     public async Task A_batch_answers_with_one_result_for_each()

@@ -5,7 +5,7 @@ using Gantry.Daemon.Tests.Support;
 namespace Gantry.Daemon.Tests.Instances;
 
 /// <summary>What bad input gets: a refusal that names the place, and nothing made.</summary>
-public sealed class InstanceInputTests(TestDaemon daemon) : IClassFixture<TestDaemon>
+public sealed class InstanceInputTests(RunningDaemon daemon) : IClassFixture<RunningDaemon>
 {
     [Theory]
     [InlineData("""{"boot":{"kernel":"/k"}}""", "$.name")]

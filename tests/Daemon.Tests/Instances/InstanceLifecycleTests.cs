@@ -3,7 +3,7 @@ using Gantry.Daemon.Tests.Support;
 
 namespace Gantry.Daemon.Tests.Instances;
 
-public sealed class InstanceLifecycleTests(TestDaemon daemon) : IClassFixture<TestDaemon>
+public sealed class InstanceLifecycleTests(RunningDaemon daemon) : IClassFixture<RunningDaemon>
 {
     [Fact]
     public async Task An_instance_is_created_started_paused_resumed_stopped_and_deleted()
@@ -19,18 +19,18 @@ public sealed class InstanceLifecycleTests(TestDaemon daemon) : IClassFixture<Te
             (InstanceAction.Stop, InstanceState.Stopped),
         ])
         {
-            await TestDaemon.DoneAsync(daemon.Api.ActOnInstanceAsync("round", action, 60));
+            await RunningDaemon.DoneAsync(daemon.Api.ActOnInstanceAsync("round", action, 60));
             (await daemon.Api.GetInstanceAsync("round")).State.ShouldBe(state);
         }
 
-        await TestDaemon.DoneAsync(daemon.Api.DeleteInstanceAsync("round", force: false, 60));
-        (await TestDaemon.RefusedAsync(() => daemon.Api.GetInstanceAsync("round"))).Code.ShouldBe("instance.unknown");
+        await RunningDaemon.DoneAsync(daemon.Api.DeleteInstanceAsync("round", force: false, 60));
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.GetInstanceAsync("round"))).Code.ShouldBe("instance.unknown");
     }
 
     [Fact]
     public async Task An_instance_can_be_started_as_it_is_created()
     {
-        await TestDaemon.DoneAsync(daemon.Api.CreateInstanceAsync(TestDaemon.A("at-once") with { StartNow = true }, 60));
+        await RunningDaemon.DoneAsync(daemon.Api.CreateInstanceAsync(RunningDaemon.A("at-once") with { StartNow = true }, 60));
 
         var found = await daemon.Api.GetInstanceAsync("at-once");
         found.State.ShouldBe(InstanceState.Running);
@@ -64,8 +64,8 @@ public sealed class InstanceLifecycleTests(TestDaemon daemon) : IClassFixture<Te
     {
         await daemon.GivenInstanceAsync("once");
 
-        (await TestDaemon.RefusedAsync(() => daemon.Api.CreateInstanceAsync(TestDaemon.A("once"), 60))).Code.ShouldBe("instance.name_taken");
-        await TestDaemon.DoneAsync(daemon.Api.DeleteInstanceAsync("once", force: false, 60));
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.CreateInstanceAsync(RunningDaemon.A("once"), 60))).Code.ShouldBe("instance.name_taken");
+        await RunningDaemon.DoneAsync(daemon.Api.DeleteInstanceAsync("once", force: false, 60));
         await daemon.GivenInstanceAsync("once");
     }
 
@@ -76,11 +76,11 @@ public sealed class InstanceLifecycleTests(TestDaemon daemon) : IClassFixture<Te
             ? throw Gantry.Node.Drivers.DriverErrors.StartFailed("wont-start", "out of luck") : Task.CompletedTask;
         var folders = daemon.Node.Context.Folders.All().Count;
 
-        var refusal = await TestDaemon.RefusedAsync(() => daemon.Api.CreateInstanceAsync(TestDaemon.A("wont-start") with { StartNow = true }, 60));
+        var refusal = await RunningDaemon.RefusedAsync(() => daemon.Api.CreateInstanceAsync(RunningDaemon.A("wont-start") with { StartNow = true }, 60));
 
         refusal.Code.ShouldBe("driver.start_failed");
         refusal.Message.ShouldContain("out of luck");
-        (await TestDaemon.RefusedAsync(() => daemon.Api.GetInstanceAsync("wont-start"))).Code.ShouldBe("instance.unknown");
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.GetInstanceAsync("wont-start"))).Code.ShouldBe("instance.unknown");
         daemon.Node.Context.Folders.All().Count.ShouldBe(folders);
     }
 
@@ -91,7 +91,7 @@ public sealed class InstanceLifecycleTests(TestDaemon daemon) : IClassFixture<Te
         daemon.Sim.Before = (call, id, _) => call == "stop" && daemon.Node.Context.Folders.Read(id).Name == "stubborn"
             ? throw Gantry.Node.Drivers.DriverErrors.ShutdownTimeout("stubborn", TimeSpan.FromSeconds(1)) : Task.CompletedTask;
 
-        var refusal = await TestDaemon.RefusedAsync(() => daemon.Api.ShutdownInstanceAsync("stubborn", 1, 60));
+        var refusal = await RunningDaemon.RefusedAsync(() => daemon.Api.ShutdownInstanceAsync("stubborn", 1, 60));
 
         (refusal.Code, refusal.Status).ShouldBe(("instance.shutdown_timeout", 504));
         (await daemon.Api.GetInstanceAsync("stubborn")).State.ShouldBe(InstanceState.Running);
@@ -101,7 +101,7 @@ public sealed class InstanceLifecycleTests(TestDaemon daemon) : IClassFixture<Te
     public async Task A_change_with_an_outdated_ETag_is_refused()
     {
         var made = await daemon.GivenInstanceAsync("tagged");
-        await TestDaemon.DoneAsync(daemon.Api.ActOnInstanceAsync("tagged", InstanceAction.Start, 60));
+        await RunningDaemon.DoneAsync(daemon.Api.ActOnInstanceAsync("tagged", InstanceAction.Start, 60));
 
         var (status, problem, _) = await daemon.SendAsync(HttpMethod.Post, "/instances/tagged/stop", null, ("If-Match", made.Etag));
 

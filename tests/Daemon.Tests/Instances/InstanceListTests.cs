@@ -3,7 +3,7 @@ using Gantry.Daemon.Tests.Support;
 
 namespace Gantry.Daemon.Tests.Instances;
 
-public sealed class InstanceListTests(TestDaemon daemon) : IClassFixture<TestDaemon>, IAsyncLifetime
+public sealed class InstanceListTests(RunningDaemon daemon) : IClassFixture<RunningDaemon>, IAsyncLifetime
 {
     public async ValueTask InitializeAsync()
     {
@@ -14,11 +14,11 @@ public sealed class InstanceListTests(TestDaemon daemon) : IClassFixture<TestDae
 
         foreach (var i in Enumerable.Range(1, 5))
         {
-            await TestDaemon.DoneAsync(daemon.Api.CreateInstanceAsync(
-                TestDaemon.A($"web{i}") with { StartNow = i % 2 == 0, Labels = new Dictionary<string, string> { ["tier"] = i < 3 ? "front" : "back" } }, 60));
+            await RunningDaemon.DoneAsync(daemon.Api.CreateInstanceAsync(
+                RunningDaemon.A($"web{i}") with { StartNow = i % 2 == 0, Labels = new Dictionary<string, string> { ["tier"] = i < 3 ? "front" : "back" } }, 60));
         }
 
-        await TestDaemon.DoneAsync(daemon.Api.CreateInstanceAsync(TestDaemon.A("db_like".Replace('_', '-')) with { Kind = InstanceKind.Vm }, 60));
+        await RunningDaemon.DoneAsync(daemon.Api.CreateInstanceAsync(RunningDaemon.A("db_like".Replace('_', '-')) with { Kind = InstanceKind.Vm }, 60));
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
@@ -64,7 +64,7 @@ public sealed class InstanceListTests(TestDaemon daemon) : IClassFixture<TestDae
             (await daemon.Api.ListInstancesAsync()).Items.ShouldNotContain(i => i.Name == "brief");
             await daemon.GivenInstanceAsync("brief", InstanceState.Running);
             (await daemon.Api.ListInstancesAsync()).Items.Single(i => i.Name == "brief").State.ShouldBe(InstanceState.Running);
-            await TestDaemon.DoneAsync(daemon.Api.DeleteInstanceAsync("brief", force: true, 60));
+            await RunningDaemon.DoneAsync(daemon.Api.DeleteInstanceAsync("brief", force: true, 60));
         }
     }
 }

@@ -5,7 +5,7 @@ using Gantry.Daemon.Tests.Support;
 namespace Gantry.Daemon.Tests.Instances;
 
 /// <summary>Every action in every state, asked of the running daemon: either it is done, or it is refused and nothing has changed.</summary>
-public sealed class InstanceStateTests(TestDaemon daemon) : IClassFixture<TestDaemon>
+public sealed class InstanceStateTests(RunningDaemon daemon) : IClassFixture<RunningDaemon>
 {
     private static readonly Dictionary<InstanceAction, InstanceState[]> Possible = new()
     {
@@ -40,11 +40,11 @@ public sealed class InstanceStateTests(TestDaemon daemon) : IClassFixture<TestDa
 
         if (Possible[action].Contains(state))
         {
-            await TestDaemon.DoneAsync(daemon.Api.ActOnInstanceAsync(name, action, 60));
+            await RunningDaemon.DoneAsync(daemon.Api.ActOnInstanceAsync(name, action, 60));
         }
         else
         {
-            var refusal = await TestDaemon.RefusedAsync(() => daemon.Api.ActOnInstanceAsync(name, action, 60));
+            var refusal = await RunningDaemon.RefusedAsync(() => daemon.Api.ActOnInstanceAsync(name, action, 60));
             (refusal.Code, refusal.Status).ShouldBe(("instance.wrong_state", 409));
             refusal.Message.ShouldContain(name);
             refusal.Hint.ShouldNotBeEmpty();
@@ -60,7 +60,7 @@ public sealed class InstanceStateTests(TestDaemon daemon) : IClassFixture<TestDa
         var name = $"forced-{state}".ToLowerInvariant();
         var made = await daemon.GivenInstanceAsync(name, state);
 
-        await TestDaemon.DoneAsync(daemon.Api.DeleteInstanceAsync(name, force: true, 60));
+        await RunningDaemon.DoneAsync(daemon.Api.DeleteInstanceAsync(name, force: true, 60));
 
         daemon.Node.Context.Folders.All().ShouldNotContain(made.Id);
     }

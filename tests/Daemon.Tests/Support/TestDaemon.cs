@@ -1,158 +1,155 @@
-using System.Net.Http.Json;
-using System.Net.Sockets;
-using System.Text;
-using System.Text.Json;
+using Dapper;
 using Gantry.Contracts;
-using Gantry.Daemon.Config;
-using Gantry.Daemon.Instances;
-using Gantry.Node;
-using Gantry.Node.Drivers.Sim;
-using Gantry.Node.Instances;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.Extensions.DependencyInjection;
+using Gantry.Daemon.Events;
+using Gantry.Daemon.Operations;
+using Gantry.Daemon.Platform;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
 
 namespace Gantry.Daemon.Tests.Support;
 
-/// <summary>
-/// A whole daemon in this process: real routes on a real Unix socket, a database and a root of its own, and the simulator
-/// as its default driver. One for each test class.
-/// </summary>
-public sealed class TestDaemon : IAsyncLifetime
+/// <summary>Operations and events of one daemon over a database, without the rest of it. Several may share the database.</summary>
+internal sealed class TestDaemon : IAsyncDisposable
 {
-    private readonly TestRoot _root = new();
-    private WebApplication _app = null!;
-    private NodeContext? _context;
-    private string? _database;
-    private bool _stopped = true;
-
-    public ApiClient Api { get; private set; } = null!;
-
-    /// <summary>For what the typed client would not send.</summary>
-    public HttpClient Http { get; private set; } = null!;
-
-    public IServiceProvider Services => _app.Services;
-
-    public LocalNode Node { get; private set; } = null!;
-
-    public SimDriver Sim => (SimDriver)Node.Driver("sim");
-
-    /// <summary>Settings beside the tests' own, as <c>name=value</c>.</summary>
-    public IReadOnlyList<string> Settings { get; init; } = [];
-
-    /// <summary>Its connection string; empty for a fresh one on the tests' server, null for a private server of its own.</summary>
-    public string? Database { get; init; } = "";
-
-    public async ValueTask InitializeAsync()
+    public static readonly OperationOptions Impatient = new()
     {
-        _database = Database == "" ? await TestPostgres.NewDatabaseAsync() : Database;
-        await StartAsync();
+        FirstPause = TimeSpan.FromMilliseconds(5), LongestPause = TimeSpan.FromMilliseconds(40), LookEvery = TimeSpan.FromMilliseconds(40),
+        RenewEvery = TimeSpan.FromMilliseconds(40), ProgressEvery = TimeSpan.FromMilliseconds(10), UndoTries = 3,
+    };
+
+    public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+    private readonly NpgsqlDataSource _source;
+    private readonly EventSequencer _sequencer;
+
+    public TestDaemon(string connectionString, IEnumerable<OperationType> types, string name = "one", OperationOptions? options = null)
+    {
+        _source = NpgsqlDataSource.Create(connectionString);
+        Db = new(_source);
+        var owner = new OperationOwner("node", name, Guid.CreateVersion7());
+        Store = new(Db, owner, options ?? Impatient);
+        Tools = new(Store, new(types), owner, options ?? Impatient, Failpoints, TimeProvider.System, NullLogger.Instance);
+        Runner = new(Tools);
+        Operations = new(Store, Runner, Tools);
+        EventStore = new(Db);
+        Feed = new(EventStore);
+        _sequencer = new(Db, EventStore, Feed, TimeProvider.System, NullLogger<EventSequencer>.Instance);
+    }
+
+    public Db Db { get; }
+    public Failpoints Failpoints { get; } = new();
+    public OperationStore Store { get; }
+    public OperationTools Tools { get; }
+    public OperationRunner Runner { get; }
+    public Daemon.Operations.Operations Operations { get; }
+    public EventStore EventStore { get; }
+    public EventFeed Feed { get; }
+    public EventLog Log { get; } = new();
+
+    public static async Task<TestDaemon> StartAsync(
+        string connectionString, IEnumerable<OperationType> types, string name = "one", OperationOptions? options = null, Action<Failpoints>? failpoints = null)
+    {
+        var daemon = new TestDaemon(connectionString, types, name, options);
+        failpoints?.Invoke(daemon.Failpoints);
+        await daemon.Runner.StartAsync(default);
+        await daemon._sequencer.StartAsync(default);
+        return daemon;
+    }
+
+    public Task<Operation> BeginAsync(OperationType<string> type, string target, BeginOptions? options = null, string caller = "ann") =>
+        Operations.BeginAsync(type, target, $"things/{target}", target, new Caller(caller, "request-1"), options ?? BeginOptions.Default, default);
+
+    public async Task<Operation> EndOfAsync(Operation operation)
+    {
+        var ended = await Operations.WaitAsync(operation.Id, Deadline, default);
+        ended.IsFinished().ShouldBeTrue($"{ended.Kind} is {ended.State} at '{ended.Step}'");
+        return ended;
+    }
+
+    public Task SqlAsync(string sql, object? parameters = null) => Db.WithAsync(c => c.ExecuteAsync(sql, parameters), default);
+
+    public Task<T> QueryAsync<T>(string sql, object? parameters = null) => Db.WithAsync(async c => await c.QuerySingleAsync<T>(sql, parameters), default);
+
+    /// <summary>As SIGTERM does.</summary>
+    public async Task StopAsync()
+    {
+        await Runner.StopAsync(default);
+        await _sequencer.StopAsync(default);
+    }
+
+    /// <summary>Leaves the rows as a crash does: what ran still says running, under a lease that nobody gave up.</summary>
+    public async Task CrashAsync()
+    {
+        await StopAsync();
+        await SqlAsync("update operations set lease_until = now() + interval '1 hour' where state in (2, 5)");
+    }
+
+    /// <summary>The numbered events after one, read as a client would until there are so many of the types asked for.</summary>
+    public async Task<List<Event>> EventsAsync(long since, int count, params string[] types)
+    {
+        using var deadline = new CancellationTokenSource(Deadline, TimeProvider.System);
+        var found = new List<Event>();
+        for (var cursor = since; found.Count < count;)
+        {
+            var page = await Feed.NextAsync(cursor, deadline.Token);
+            page.Missed.ShouldBe(0);
+            found.AddRange(page.Events.Where(e => types.Length == 0 || types.Contains(e.Type)));
+            cursor = page.Cursor;
+        }
+
+        return found;
     }
 
     public async ValueTask DisposeAsync()
     {
         await StopAsync();
-        _root.Dispose();
+        Feed.Dispose();
+        await _source.DisposeAsync();
     }
+}
 
-    /// <summary>Stops the daemon and starts it again on the same root and database.</summary>
-    public async Task RestartAsync(Action? meanwhile = null)
-    {
-        await StopAsync();
-        meanwhile?.Invoke();
-        await StartAsync();
-    }
+/// <summary>An operation whose table a test writes.</summary>
+internal sealed class Scripted(string kind, params Step[] steps) : OperationType<string>
+{
+    public override string Kind { get; } = kind;
 
-    public async Task StopAsync()
+    public override IReadOnlyList<Step> Steps(string input) => steps;
+}
+
+/// <summary>A step that tells it has begun and then waits until the test lets it go on, or its token ends it.</summary>
+internal sealed class Gate
+{
+    private readonly TaskCompletionSource _entered = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _open = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _interrupted = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public Task Entered => _entered.Task.WaitAsync(TestDaemon.Deadline, TimeProvider.System);
+
+    public Task Interrupted => _interrupted.Task.WaitAsync(TestDaemon.Deadline, TimeProvider.System);
+
+    public void Open() => _open.TrySetResult();
+
+    public async Task PassAsync(CancellationToken ct)
     {
-        if (_stopped)
+        _entered.TrySetResult();
+        try
         {
-            return;
+            await _open.Task.WaitAsync(ct);
         }
-
-        _stopped = true;
-        Api.Dispose();
-        Http.Dispose();
-        await _app.StopAsync();
-        await _app.DisposeAsync();
-    }
-
-    private async Task StartAsync()
-    {
-        var root = GantryRoot.At(_root.Path);
-        _context ??= NodeContext.Open(root, TimeProvider.System, NullLoggerFactory.Instance);
-        string[] database = _database is null ? [] : [$"database.connection={_database}"];
-        var loaded = ConfigLoader.Load(root, null, [.. database, "instances.driver=sim", "log.level=error", .. Settings], _ => null);
-        _app = GantryDaemon.Build(_context, loaded);
-        Node = Services.GetRequiredService<LocalNode>();
-        await _app.StartAsync();
-        _stopped = false;
-        Api = ApiClient.OverSocket(root.Socket);
-        Http = HttpOver(root.Socket);
-        await _app.Services.GetRequiredService<Platform.Db>().Ready.WaitAsync(TimeSpan.FromMinutes(1));
-    }
-
-    public async Task<Instance> GivenInstanceAsync(string name, InstanceState state = InstanceState.Stopped)
-    {
-        await DoneAsync(Api.CreateInstanceAsync(A(name), 60));
-        if (state is InstanceState.Running or InstanceState.Paused)
+        catch (OperationCanceledException)
         {
-            await DoneAsync(Api.ActOnInstanceAsync(name, InstanceAction.Start, 60));
+            _interrupted.TrySetResult();
+            throw;
         }
-
-        if (state == InstanceState.Paused)
-        {
-            await DoneAsync(Api.ActOnInstanceAsync(name, InstanceAction.Pause, 60));
-        }
-
-        if (state is InstanceState.Creating or InstanceState.Starting or InstanceState.Stopping or InstanceState.Error or InstanceState.Lost)
-        {
-            // A state in passing, or of a broken world: written as the operation in progress, or the watcher, would.
-            var id = (await Api.GetInstanceAsync(name)).Id;
-            await Services.GetRequiredService<Platform.Db>().InTransactionAsync(tx => Services.GetRequiredService<InstanceStore>().SetStateAsync(tx, id, state), default);
-        }
-
-        return await Api.GetInstanceAsync(name);
     }
+}
 
-    public static CreateInstance A(string name) => new()
-    {
-        Name = name, Kind = InstanceKind.Microvm, Boot = new() { Kernel = "/boot/any" },
-    };
+/// <summary>A class of tests with a database of its own.</summary>
+public abstract class DatabaseTests(TestPostgres postgres) : IAsyncLifetime
+{
+    protected string Database { get; private set; } = "";
 
-    public async Task<(int Status, Problem? Problem, JsonElement Body)> SendAsync(HttpMethod method, string path, string? json = null, params (string Name, string Value)[] headers)
-    {
-        using var request = new HttpRequestMessage(method, ApiClient.Base + path);
-        request.Content = json is null ? null : new StringContent(json, Encoding.UTF8, "application/json");
-        foreach (var (name, value) in headers)
-        {
-            request.Headers.TryAddWithoutValidation(name, value);
-        }
+    public virtual async ValueTask InitializeAsync() => Database = await postgres.NewDatabaseAsync();
 
-        using var response = await Http.SendAsync(request);
-        var text = await response.Content.ReadAsStringAsync();
-        var body = text.Length == 0 ? default : JsonSerializer.Deserialize<JsonElement>(text);
-        return ((int)response.StatusCode, response.IsSuccessStatusCode ? null : JsonSerializer.Deserialize(text, WireJson.Default.Problem), body);
-    }
-
-    /// <summary>The operation, which must have succeeded.</summary>
-    public static async Task<Operation> DoneAsync(Task<Operation> asked)
-    {
-        var operation = await asked;
-        operation.State.ShouldBe(OperationState.Succeeded, operation.Error?.Detail);
-        return operation;
-    }
-
-    /// <summary>The refusal that a call must end with.</summary>
-    public static Task<Refusal> RefusedAsync(Func<Task> call) => call.ShouldThrowAsync<Refusal>();
-
-    private static HttpClient HttpOver(string socket) => new(new SocketsHttpHandler
-    {
-        ConnectCallback = async (_, ct) =>
-        {
-            var connection = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-            await connection.ConnectAsync(new UnixDomainSocketEndPoint(socket), ct);
-            return new NetworkStream(connection, ownsSocket: true);
-        },
-    }) { BaseAddress = new("http://gantry") };
+    public virtual ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

@@ -26,13 +26,13 @@ public sealed class DaemonLifeTests
     [Fact]
     public async Task What_runs_goes_on_through_a_restart_and_one_damaged_folder_harms_no_other()
     {
-        await using var daemon = new TestDaemon();
+        await using var daemon = new RunningDaemon();
         await daemon.InitializeAsync();
         await daemon.GivenInstanceAsync("fine", InstanceState.Running);
         await daemon.GivenInstanceAsync("resting");
         var garbled = await daemon.GivenInstanceAsync("garbled", InstanceState.Running);
         var missing = await daemon.GivenInstanceAsync("missing");
-        var auto = (await TestDaemon.DoneAsync(daemon.Api.CreateInstanceAsync(TestDaemon.A("auto") with { AutoStart = true }, 60))).TargetName;
+        var auto = (await RunningDaemon.DoneAsync(daemon.Api.CreateInstanceAsync(RunningDaemon.A("auto") with { AutoStart = true }, 60))).TargetName;
 
         await daemon.RestartAsync(() =>
         {
@@ -47,9 +47,9 @@ public sealed class DaemonLifeTests
             var broken = await daemon.Api.GetInstanceAsync(name);
             broken.State.ShouldBe(InstanceState.Error);
             broken.StateReason.ShouldNotBeNullOrEmpty();
-            await TestDaemon.RefusedAsync(() => daemon.Api.ActOnInstanceAsync(name, InstanceAction.Start, 60));
+            await RunningDaemon.RefusedAsync(() => daemon.Api.ActOnInstanceAsync(name, InstanceAction.Start, 60));
             (await daemon.Api.GetInstanceAsync(name)).State.ShouldBe(InstanceState.Error);
-            await TestDaemon.DoneAsync(daemon.Api.DeleteInstanceAsync(name, force: false, 60));
+            await RunningDaemon.DoneAsync(daemon.Api.DeleteInstanceAsync(name, force: false, 60));
         }
 
         await Eventually.ShouldBeAsync(async () => (await daemon.Api.GetInstanceAsync(auto)).State, InstanceState.Running);
@@ -65,19 +65,19 @@ public sealed class DaemonLifeTests
         await server.StartAsync(default);
         try
         {
-            await using var daemon = new TestDaemon { Database = server.ConnectionString("postgres") };
+            await using var daemon = new RunningDaemon { Database = server.ConnectionString("postgres") };
             await daemon.InitializeAsync();
             await daemon.GivenInstanceAsync("patient", InstanceState.Running);
 
             await server.StopAsync(default);
-            var refusal = await TestDaemon.RefusedAsync(() => daemon.Api.ListOperationsAsync());
+            var refusal = await RunningDaemon.RefusedAsync(() => daemon.Api.ListOperationsAsync());
             (refusal.Status, refusal.Code).ShouldBe((503, "database.unavailable"));
             (await daemon.SendAsync(HttpMethod.Get, "/system/health")).Status.ShouldBe(503);
 
             await server.StartAsync(default);
             await Eventually.ShouldBeAsync(async () => (await daemon.SendAsync(HttpMethod.Get, "/system/health")).Status, 200);
             (await daemon.Api.GetInstanceAsync("patient")).State.ShouldBe(InstanceState.Running);
-            await TestDaemon.DoneAsync(daemon.Api.ActOnInstanceAsync("patient", InstanceAction.Stop, 60));
+            await RunningDaemon.DoneAsync(daemon.Api.ActOnInstanceAsync("patient", InstanceAction.Stop, 60));
         }
         finally
         {
@@ -88,7 +88,7 @@ public sealed class DaemonLifeTests
     [Fact]
     public async Task The_private_database_is_started_again_when_it_is_killed_and_stopped_with_the_daemon()
     {
-        await using var daemon = new TestDaemon { Database = null };
+        await using var daemon = new RunningDaemon { Database = null };
         await daemon.InitializeAsync();
         await daemon.GivenInstanceAsync("kept");
         var server = new PostgresServer(daemon.Node.Context.Root, new Shell(TimeProvider.System));
@@ -110,8 +110,8 @@ public sealed class DaemonLifeTests
         Directory.CreateDirectory($"{where.Data}/postgres");
         var shell = new Shell(TimeProvider.System);
 
-        (await TestDaemon.RefusedAsync(() => new PostgresServer(where, shell, "/nowhere").StartAsync(default))).Code.ShouldBe("postgres.missing");
+        (await RunningDaemon.RefusedAsync(() => new PostgresServer(where, shell, "/nowhere").StartAsync(default))).Code.ShouldBe("postgres.missing");
         File.WriteAllText($"{where.Data}/postgres/PG_VERSION", "9.6\n");
-        (await TestDaemon.RefusedAsync(() => new PostgresServer(where, shell).StartAsync(default))).Code.ShouldBe("postgres.other_version");
+        (await RunningDaemon.RefusedAsync(() => new PostgresServer(where, shell).StartAsync(default))).Code.ShouldBe("postgres.other_version");
     }
 }

@@ -6,7 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Gantry.Daemon.Tests.Systems;
 
-public sealed class FrontDoorTests(TestDaemon daemon) : IClassFixture<TestDaemon>, IDisposable
+public sealed class FrontDoorTests(RunningDaemon daemon) : IClassFixture<RunningDaemon>, IDisposable
 {
     private readonly HttpClient _https = new(new SocketsHttpHandler
     {
