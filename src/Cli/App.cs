@@ -24,6 +24,11 @@ internal sealed class App(Terminal terminal)
         {
             return ExitCode.Done;
         }
+        catch (Exception e) when (Terminal.Environment("GANTRY_DEBUG") is null)
+        {
+            return Errors.Print(Terminal, $"This is a fault of gantry's own: {e.GetType().Name}: {e.Message}",
+                "Please report it, with what the same command prints under GANTRY_DEBUG=1.", ExitCode.Failed);
+        }
     }
 
     /// <summary>Carries out one command's body.</summary>
@@ -70,6 +75,7 @@ internal sealed class App(Terminal terminal)
             var hint = $"See `{Help.PathOf(command)} --help`.";
             var message = command.Subcommands.Count > 0 && !parsed.UnmatchedTokens.Any(token => token.StartsWith('-'))
                 ? Help.MissingVerb(command, parsed.UnmatchedTokens)
+                : parsed.UnmatchedTokens.Count == 0 && Help.MissingArgument(parsed) is { } missing ? missing
                 : parsed.Errors[0].Message;
             return Task.FromResult(Errors.Print(Terminal, message, hint));
         }

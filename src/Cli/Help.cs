@@ -5,9 +5,18 @@ namespace Gantry.Cli;
 /// <summary>Help: what it does, how it is written, an example, its arguments and options.</summary>
 internal static class Help
 {
+    private const string ExitCodes = "Exit codes: 0 done, 1 failed, 2 wrong use, 3 not found, 4 not allowed, 5 in conflict or busy, "
+        + "6 timed out, 7 the daemon cannot be reached; 130 after Ctrl-C. Errors are two lines on standard error: what happened, what to do.";
+
     public static int Write(TextWriter writer, Command command, Globals globals, int width)
     {
         writer.WriteLine(command.Description);
+        if (command is RootCommand)
+        {
+            writer.WriteLine();
+            WriteWrapped(writer, ExitCodes, 0, width);
+        }
+
         if (command is Verb { More: { } more })
         {
             writer.WriteLine();
@@ -58,12 +67,19 @@ internal static class Help
             + (near.Length > 0 ? $"; did you mean {string.Join(" or ", near)}?" : ".");
     }
 
+    /// <returns>Null when it is not an argument that is missing.</returns>
+    public static string? MissingArgument(ParseResult parsed) =>
+        parsed.CommandResult.Command.Arguments.FirstOrDefault(argument => parsed.GetResult(argument) is { } result
+            && result.Tokens.Count < argument.Arity.MinimumNumberOfValues) is { } missing
+            ? $"`{PathOf(parsed.CommandResult.Command)}` needs {missing.Name}: {missing.Description}" : null;
+
     private static string UsageOf(Command command)
     {
         var arguments = command.Arguments.Select(argument => argument.Arity switch
         {
             { MinimumNumberOfValues: 0, MaximumNumberOfValues: 1 } => $"[{argument.Name}]",
             { MinimumNumberOfValues: 0 } => $"[{argument.Name}...]",
+            { MaximumNumberOfValues: > 2 } => $"{argument.Name}...",
             _ => argument.Name,
         });
         var verb = command.Subcommands.Any(sub => !sub.Hidden) ? " COMMAND" : "";

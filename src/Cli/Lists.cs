@@ -6,8 +6,8 @@ namespace Gantry.Cli;
 /// <summary>Reads a list to its end, page by page. As JSON every page is printed as it came, each on a line of its own.</summary>
 internal static class Lists
 {
-    public static System.CommandLine.Option<string> Filter() =>
-        Choose.Text("--filter", "Only what this is true of: state eq running and name like 'web*'.", "EXPRESSION");
+    public static System.CommandLine.Option<string> Filter(string example = "state eq running and name like 'web*'") =>
+        Choose.Text("--filter", $"Only what this is true of: {example}.", "EXPRESSION");
 
     public static System.CommandLine.Option<long?> Limit() => Choose.Number("--limit", "At most this many. All when left out.", least: 1);
 

@@ -65,36 +65,36 @@ internal static class Words
     private static string Clean(string text, string keep)
     {
         StringBuilder? clean = null;
-        for (var i = 0; i < text.Length; i++)
+        for (var i = 0; i < text.Length;)
         {
-            var c = text[i];
-            if (keep.Contains(c) || !IsUnsafe(text, i))
+            // Half of a character that is two UTF-16 units comes out as U+FFFD when written, so it is shown for what it is.
+            var whole = Rune.TryGetRuneAt(text, i, out var rune);
+            var length = whole ? rune.Utf16SequenceLength : 1;
+            if (whole && (keep.Contains(text[i]) || !IsUnsafe(rune)))
             {
-                clean?.Append(c);
-                continue;
+                clean?.Append(text, i, length);
+            }
+            else
+            {
+                clean ??= new StringBuilder(text, 0, i, text.Length + 16);
+                clean.Append((whole ? rune.Value : text[i]) switch
+                {
+                    '\n' => "\\n",
+                    '\t' => "\\t",
+                    '\r' => "\\r",
+                    var value => value <= 0xff ? $"\\x{value:x2}" : value <= 0xffff ? $"\\u{value:x4}" : $"\\U{value:x8}",
+                });
             }
 
-            clean ??= new StringBuilder(text, 0, i, text.Length + 16);
-            clean.Append(c switch
-            {
-                '\n' => "\\n",
-                '\t' => "\\t",
-                '\r' => "\\r",
-                <= '\xff' => $"\\x{(int)c:x2}",
-                _ => $"\\u{(int)c:x4}",
-            });
+            i += length;
         }
 
         return clean?.ToString() ?? text;
     }
 
-    private static bool IsUnsafe(string text, int i) => char.GetUnicodeCategory(text[i]) switch
-    {
-        UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator => true,
-        UnicodeCategory.Surrogate => !(char.IsHighSurrogate(text[i]) ? i + 1 < text.Length && char.IsLowSurrogate(text[i + 1])
-            : i > 0 && char.IsHighSurrogate(text[i - 1])),
-        _ => false,
-    };
+    /// <summary>Control characters, and those that reorder or hide text.</summary>
+    public static bool IsUnsafe(Rune rune) => Rune.GetUnicodeCategory(rune) is
+        UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
 
     private static int EndOfColour(string text, int i)
     {

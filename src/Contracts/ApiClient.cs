@@ -112,7 +112,7 @@ public sealed partial class ApiClient(HttpClient http) : IDisposable
         }
         catch (HttpRequestException e)
         {
-            throw Unreachable(e.InnerException is HttpRequestException inner ? inner : e);
+            throw Unreachable(e.HttpRequestError == HttpRequestError.ConnectionError && e.InnerException is HttpRequestException why ? why : Root(e));
         }
         catch (TaskCanceledException e) when (e.InnerException is TimeoutException)
         {
@@ -120,6 +120,8 @@ public sealed partial class ApiClient(HttpClient http) : IDisposable
                 "See its log; `gantry operation list` shows what it is doing.", inner: e);
         }
     }
+
+    private static Exception Root(Exception e) => e is HttpRequestException { InnerException: { } inner } ? Root(inner) : e;
 
     private static Refusal Unreachable(Exception e) =>
         new("daemon.unreachable", 0, $"The daemon cannot be reached: {e.Message.TrimEnd('.')}.",

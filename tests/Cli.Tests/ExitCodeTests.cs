@@ -64,6 +64,16 @@ public sealed class ExitCodeTests
         (await CliRig.RunAsync(daemon, "node", "list")).Error.ShouldStartWith("Error: The answer was 502 Bad Gateway: <html>\\x1b\n");
     }
 
+    [Fact]
+    public async Task A_fault_of_its_own_is_no_stack_trace()
+    {
+        await using var daemon = (await FakeDaemon.StartAsync()).On("GET /instances", "{\"items\":[null]}");
+        var result = await CliRig.RunAsync(daemon, "list");
+        result.Code.ShouldBe(1);
+        result.Error.ShouldStartWith("Error: This is a fault of gantry's own: NullReferenceException");
+        result.Error.Split('\n').Length.ShouldBe(3);
+    }
+
     [Theory]
     [InlineData("launch micro")]
     [InlineData("launch micro web extra")]

@@ -55,6 +55,9 @@ public sealed class TextTests
     public void Text_from_elsewhere_is_made_safe(string text, string safe) => Words.Clean(text).ShouldBe(safe);
 
     [Fact]
+    public void Invisible_tags_are_made_safe() => Words.Clean("a\U000E0041b").ShouldBe("a\\U000e0041b");
+
+    [Fact]
     public void Half_a_character_is_made_safe() => Words.Clean("\ud83d!\ude00").ShouldBe("\\ud83d!\\ude00");
 
     [Theory]
@@ -69,7 +72,7 @@ public sealed class TextTests
     {
         const string json = """
             {"a":"yes","b":"1","c":"","d":"x: y","e":"- x","f":"#","g":"é","h":"line\nline","i":"null","j":"2026-01-01","k":" a","l":"~",
-             "m":null,"n":true,"o":1.5,"p":[],"q":{},"r":[1,[2,[]],{"s":[{"t":1,"u":2}]}],"on":0,"a b":"0x1","v":"a # b","w":"\"\\","x":"\u001b"}
+             "m":null,"n":true,"o":1.5,"p":[],"q":{},"r":[1,[2,[]],{"s":[{"t":1,"u":2}]}],"on":0,"a b":"0x1","v":"a # b","w":"\"\\","x":"\u001b\u009b\u202e\u200b\u2028😀"}
             """;
         using var writer = new StringWriter { NewLine = "\n" };
         Yaml.Write(writer, JsonDocument.Parse(json).RootElement);

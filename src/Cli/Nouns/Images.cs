@@ -25,7 +25,7 @@ internal static class Images
 
     private static Verb List(App app)
     {
-        var filter = Lists.Filter();
+        var filter = Lists.Filter("state eq ready");
         var limit = Lists.Limit();
         return new Verb("list", "Show the images.", "gantry image list").With(filter, limit).Runs(app, (parsed, session, ct) => Lists.ShowAsync(
             session, "/images", WireJson.Default.PageImage, [("filter", parsed.GetValue(filter))], parsed.GetValue(limit), image => image.Name, images =>

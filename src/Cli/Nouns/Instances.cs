@@ -12,7 +12,7 @@ internal static class Instances
         var filter = Lists.Filter();
         var limit = Lists.Limit();
         return new Verb("list", "Show the instances.",
-            "gantry list", "gantry list --filter \"state eq running and name like 'web*'\"", "gantry list -q --filter \"label.tier eq front\"")
+            "gantry list", "gantry list --filter \"state eq running and name like 'web*'\"", "gantry list -q --filter \"kind eq microvm\"")
         {
             More = "As JSON every page of a long list is printed as the API answered it, each on a line of its own.",
         }.With(filter, limit).Runs(app, (parsed, session, ct) => Lists.ShowAsync(
