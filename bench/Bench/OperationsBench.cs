@@ -7,9 +7,9 @@ namespace Gantry.Bench;
 /// <summary>How many operations of three steps are done in a second, and what each costs the database.</summary>
 internal static class OperationsBench
 {
-    private const int Instances = 200;
+    private const int Instances = 500;
     private const int Clients = 64;
-    private const int Rounds = 6;
+    private const int Rounds = 10;
 
     public static async Task RunAsync(Report report, CancellationToken ct)
     {

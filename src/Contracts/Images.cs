@@ -1,5 +1,3 @@
-using System.Text.Json.Serialization;
-
 namespace Gantry.Contracts;
 
 /// <summary>What an instance is made from.</summary>
@@ -29,4 +27,4 @@ public enum ImageState
 /// <summary>The body of <c>POST /images:build</c>.</summary>
 /// <param name="Recipe"><c>micro</c>: Debian's cloud kernel and a busybox initial RAM disk.</param>
 /// <param name="Name">The recipe's own name when left out.</param>
-public sealed record BuildImage([property: JsonRequired] string Recipe, string? Name = null);
+public sealed record BuildImage(string Recipe, string? Name = null);

@@ -4,7 +4,8 @@ using System.Text.Json.Serialization;
 namespace Gantry.Contracts;
 
 /// <summary>The one way Gantry's JSON is written and read: camelCase, enums as words, nulls left out.
-/// Readers pass over fields they do not know, and over nulls that were left out, so an older client reads a newer daemon; bodies sent to the daemon are checked there.</summary>
+/// A record's nullable parameter has the default null, because one left out is otherwise refused when read; where it cannot, its null is written.
+/// Readers pass over fields they do not know, so an older client reads a newer daemon; bodies sent to the daemon are checked there.</summary>
 [JsonSourceGenerationOptions(
     JsonSerializerDefaults.Web,
     Converters =
@@ -15,6 +16,7 @@ namespace Gantry.Contracts;
     NumberHandling = JsonNumberHandling.Strict,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true,
     MaxDepth = Limits.JsonDepth)]
 [JsonSerializable(typeof(Instance))]
 [JsonSerializable(typeof(Page<Instance>))]
@@ -22,7 +24,6 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(ShutdownInstance))]
 [JsonSerializable(typeof(BatchInstances))]
 [JsonSerializable(typeof(BatchResults))]
-[JsonSerializable(typeof(InstanceStateAnswer))]
 [JsonSerializable(typeof(SerialOutput))]
 [JsonSerializable(typeof(DriverCommandLine))]
 [JsonSerializable(typeof(Operation))]

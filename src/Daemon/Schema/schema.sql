@@ -1,5 +1,38 @@
 -- What the migrations beside this file make, all together; a test compares. GANTRY_UPDATE_GOLDEN=1 ./dev test Repo writes it anew.
 
+CREATE TABLE public.event_counter (
+    only_one boolean DEFAULT true NOT NULL,
+    seq bigint NOT NULL,
+    CONSTRAINT event_counter_only_one_check CHECK (only_one)
+)
+WITH (fillfactor='10');
+CREATE TABLE public.event_pending (
+    id bigint NOT NULL,
+    "time" timestamp with time zone DEFAULT now() NOT NULL,
+    type text NOT NULL,
+    subject text NOT NULL,
+    actor text NOT NULL,
+    request_id text,
+    data json
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000');
+ALTER TABLE public.event_pending ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.event_pending_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.events (
+    seq bigint NOT NULL,
+    "time" timestamp with time zone NOT NULL,
+    type text NOT NULL,
+    subject text NOT NULL,
+    actor text NOT NULL,
+    request_id text,
+    data json
+);
 CREATE TABLE public.images (
     id uuid NOT NULL,
     name text NOT NULL,
@@ -32,19 +65,78 @@ CREATE TABLE public.instances (
     version bigint DEFAULT 1 NOT NULL,
     deleted boolean DEFAULT false NOT NULL
 );
+CREATE TABLE public.operation_log (
+    operation uuid NOT NULL,
+    line bigint NOT NULL,
+    "time" timestamp with time zone NOT NULL,
+    text text NOT NULL
+);
+ALTER TABLE public.operation_log ALTER COLUMN line ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.operation_log_line_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.operations (
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    target text NOT NULL,
+    target_name text NOT NULL,
+    state integer NOT NULL,
+    behind boolean NOT NULL,
+    node text NOT NULL,
+    owner text,
+    incarnation uuid,
+    lease_until timestamp with time zone,
+    "position" integer DEFAULT 0 NOT NULL,
+    unwinding boolean DEFAULT false NOT NULL,
+    step text,
+    input json NOT NULL,
+    progress json,
+    result json,
+    error json,
+    created_by text NOT NULL,
+    request_id text,
+    idempotency_key text,
+    request_hash text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone
+)
+WITH (fillfactor='70');
 CREATE TABLE public.schema_migrations (
     name text NOT NULL,
     sha256 text NOT NULL,
     applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
+ALTER TABLE ONLY public.event_counter
+    ADD CONSTRAINT event_counter_pkey PRIMARY KEY (only_one);
+ALTER TABLE ONLY public.event_pending
+    ADD CONSTRAINT event_pending_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.events
+    ADD CONSTRAINT events_pkey PRIMARY KEY (seq);
 ALTER TABLE ONLY public.images
     ADD CONSTRAINT images_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.instances
     ADD CONSTRAINT instances_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.operation_log
+    ADD CONSTRAINT operation_log_pkey PRIMARY KEY (operation, line);
+ALTER TABLE ONLY public.operations
+    ADD CONSTRAINT operations_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (name);
 CREATE UNIQUE INDEX images_name ON public.images USING btree (name);
 CREATE INDEX instances_image ON public.instances USING btree (image);
 CREATE UNIQUE INDEX instances_name ON public.instances USING btree (name COLLATE "C") WHERE (NOT deleted);
+CREATE INDEX operations_active ON public.operations USING btree (target, created_at, id) WHERE (state = ANY (ARRAY[1, 2, 5]));
+CREATE INDEX operations_finished ON public.operations USING btree (finished_at) WHERE (finished_at IS NOT NULL);
+CREATE UNIQUE INDEX operations_idempotency ON public.operations USING btree (created_by, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+CREATE INDEX operations_newest ON public.operations USING btree (created_at DESC, id DESC);
+CREATE INDEX operations_of_target ON public.operations USING btree (target, created_at DESC, id DESC);
+CREATE UNIQUE INDEX operations_one_at_a_time ON public.operations USING btree (target) WHERE ((state = ANY (ARRAY[1, 2, 5])) AND (NOT behind));
 ALTER TABLE ONLY public.instances
     ADD CONSTRAINT instances_image_fkey FOREIGN KEY (image) REFERENCES public.images(id);
+ALTER TABLE ONLY public.operation_log
+    ADD CONSTRAINT operation_log_operation_fkey FOREIGN KEY (operation) REFERENCES public.operations(id) ON DELETE CASCADE;
