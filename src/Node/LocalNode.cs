@@ -53,7 +53,16 @@ public sealed partial class LocalNode(NodeContext context)
 
     public Task StartAsync(Id<Instance> id, CancellationToken ct) => DriverOf(id).StartAsync(id, ct);
 
-    public Task StopAsync(Id<Instance> id, StopMode mode, TimeSpan grace, CancellationToken ct) => DriverOf(id).StopAsync(id, mode, grace, ct);
+    public Task ShutdownAsync(Id<Instance> id, TimeSpan grace, CancellationToken ct) => DriverOf(id).StopAsync(id, StopMode.Shutdown, grace, ct);
+
+    /// <summary>Ends it at once, one whose folder is damaged too.</summary>
+    public async Task StopAsync(Id<Instance> id, CancellationToken ct)
+    {
+        foreach (var driver in DriversThatMayRun(id))
+        {
+            await driver.StopAsync(id, StopMode.PowerOff, TimeSpan.Zero, ct);
+        }
+    }
 
     public Task PauseAsync(Id<Instance> id, CancellationToken ct) => Able<IPause>(id, "pause").PauseAsync(id, ct);
 
@@ -65,11 +74,10 @@ public sealed partial class LocalNode(NodeContext context)
     public Task<DriverCommandLine> CommandLineAsync(Id<Instance> id, CancellationToken ct) =>
         Able<ICommandLine>(id, "show a command line").CommandLineAsync(id, ct);
 
-    /// <summary>Ends it if it runs and removes all this machine keeps of it. One whose folder is damaged is removed by every driver's account.</summary>
+    /// <summary>Ends it if it runs and removes all this machine keeps of it, whatever state its folder is in.</summary>
     public async Task RemoveAsync(Id<Instance> id, CancellationToken ct)
     {
-        var drivers = TryRead(id) is { } spec && _drivers.TryGetValue(spec.Driver, out var own) ? [own] : _drivers.Values.ToList();
-        foreach (var driver in drivers)
+        foreach (var driver in DriversThatMayRun(id))
         {
             await driver.RemoveAsync(id, ct);
         }
@@ -125,6 +133,10 @@ public sealed partial class LocalNode(NodeContext context)
             return new(InstanceState.Error, refusal.Message);
         }
     }
+
+    /// <summary>Its own driver; every one where the folder no longer says which.</summary>
+    private IReadOnlyCollection<IDriver> DriversThatMayRun(Id<Instance> id) =>
+        TryRead(id) is { } spec && _drivers.TryGetValue(spec.Driver, out var own) ? [own] : _drivers.Values;
 
     private IDriver DriverOf(Id<Instance> id) => Driver(Context.Folders.Read(id).Driver);
 

@@ -6,7 +6,6 @@ using Npgsql;
 namespace Gantry.Daemon.Events;
 
 /// <summary>The one table of what happened.</summary>
-[System.Diagnostics.CodeAnalysis.SuppressMessage("Performance", "CA1822", Justification = "Areas are handed the log, so that what tells events shows in their constructors.")]
 internal sealed class EventLog
 {
     /// <summary>

@@ -3,7 +3,6 @@ using Gantry.Daemon.Events;
 using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
 using Gantry.Node;
-using Gantry.Node.Drivers;
 using Gantry.Node.Instances;
 
 namespace Gantry.Daemon.Instances;
@@ -24,7 +23,7 @@ internal sealed class InstanceCreation(InstanceStore store, InstanceStates state
             (_, ct) => node.RemoveAsync(id, ct));
         var start = new HostStep("start",
             (_, ct) => node.StartAsync(id, ct),
-            (_, ct) => node.StopAsync(id, StopMode.PowerOff, TimeSpan.Zero, ct));
+            (_, ct) => node.StopAsync(id, ct));
         return
         [
             new DbStep("reserve the name",

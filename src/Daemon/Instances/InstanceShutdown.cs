@@ -1,7 +1,6 @@
 using Gantry.Contracts;
 using Gantry.Daemon.Operations;
 using Gantry.Node;
-using Gantry.Node.Drivers;
 
 namespace Gantry.Daemon.Instances;
 
@@ -15,7 +14,7 @@ internal sealed class InstanceShutdown(InstanceStates states, LocalNode node) : 
     public override IReadOnlyList<Step> Steps(Input input) =>
     [
         states.Mark("mark as stopping", input.Id, InstanceAction.Shutdown, InstanceState.Stopping),
-        new HostStep("wait for the guest", (_, ct) => node.StopAsync(input.Id, StopMode.Shutdown, TimeSpan.FromSeconds(input.TimeoutSeconds), ct)),
+        new HostStep("wait for the guest", (_, ct) => node.ShutdownAsync(input.Id, TimeSpan.FromSeconds(input.TimeoutSeconds), ct)),
         states.Publish(input.Id),
     ];
 }

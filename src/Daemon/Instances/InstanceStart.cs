@@ -1,7 +1,6 @@
 using Gantry.Contracts;
 using Gantry.Daemon.Operations;
 using Gantry.Node;
-using Gantry.Node.Drivers;
 
 namespace Gantry.Daemon.Instances;
 
@@ -16,7 +15,7 @@ internal sealed class InstanceStart(InstanceStates states, LocalNode node) : Ope
         states.Mark("mark as starting", input.Id, InstanceAction.Start, InstanceState.Starting),
         new HostStep("start",
             (_, ct) => node.StartAsync(input.Id, ct),
-            (_, ct) => node.StopAsync(input.Id, StopMode.PowerOff, TimeSpan.Zero, ct)),
+            (_, ct) => node.StopAsync(input.Id, ct)),
         states.Publish(input.Id),
     ];
 }

@@ -1,11 +1,10 @@
 using Gantry.Contracts;
 using Gantry.Daemon.Operations;
 using Gantry.Node;
-using Gantry.Node.Drivers;
 
 namespace Gantry.Daemon.Instances;
 
-/// <summary>Pulls the plug.</summary>
+/// <summary>Pulls the plug: once that is begun there is no way back.</summary>
 internal sealed class InstanceStop(InstanceStates states, LocalNode node) : OperationType<InstanceStop.Input>
 {
     public sealed record Input(Id<Instance> Id);
@@ -15,7 +14,7 @@ internal sealed class InstanceStop(InstanceStates states, LocalNode node) : Oper
     public override IReadOnlyList<Step> Steps(Input input) =>
     [
         states.Mark("mark as stopping", input.Id, InstanceAction.Stop, InstanceState.Stopping),
-        new HostStep("stop", (_, ct) => node.StopAsync(input.Id, StopMode.PowerOff, TimeSpan.Zero, ct)),
+        new HostStep("stop", (_, ct) => node.StopAsync(input.Id, ct)) { OnlyForward = true },
         states.Publish(input.Id),
     ];
 }

@@ -13,20 +13,20 @@ internal sealed partial class OperationRunner(OperationTools tools) : Background
     private readonly ConcurrentDictionary<Guid, RunningOperation> _running = [];
     private readonly ConcurrentDictionary<Guid, RunningOperation> _dirty = [];
     private readonly Channel<bool> _wake = Signal(), _wakeFlush = Signal();
-    private CancellationToken _stopping = new(canceled: true);
+    private readonly CancellationTokenSource _stop = new();
     private TaskCompletionSource _claimed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _taken;
-    private volatile bool _queued = true;
+    private volatile bool _queued = true, _started;
 
     /// <summary>Completes when this daemon next takes up queued operations.</summary>
     public Task NextClaim => Volatile.Read(ref _claimed).Task;
 
     public RunningOperation? Find(Guid id) => _running.GetValueOrDefault(id);
 
-    /// <summary>Takes one of the places for running operations; false when all are taken or the daemon stops.</summary>
+    /// <summary>Takes one of the places for running operations; false when all are taken, and unless the daemon is up.</summary>
     public bool TryReserve()
     {
-        if (Interlocked.Increment(ref _taken) <= tools.Options.Concurrency && !_stopping.IsCancellationRequested)
+        if (Interlocked.Increment(ref _taken) <= tools.Options.Concurrency && _started && tools.Ready.IsCompletedSuccessfully && !_stop.IsCancellationRequested)
         {
             return true;
         }
@@ -47,7 +47,7 @@ internal sealed partial class OperationRunner(OperationTools tools) : Background
     /// <summary>Starts on an operation this daemon holds, in a place taken by <see cref="TryReserve"/>.</summary>
     public void Run(OperationRow row)
     {
-        var operation = new RunningOperation(row, tools, MarkDirty, _stopping);
+        var operation = new RunningOperation(row, tools, MarkDirty, _stop.Token);
         _running[row.Id] = operation;
         _ = Task.Run(async () =>
         {
@@ -62,10 +62,27 @@ internal sealed partial class OperationRunner(OperationTools tools) : Background
         });
     }
 
+    public override Task StartAsync(CancellationToken cancellationToken)
+    {
+        _started = true;
+        return base.StartAsync(cancellationToken);
+    }
+
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await _stop.CancelAsync();
+        await base.StopAsync(cancellationToken);
+    }
+
+    public override void Dispose()
+    {
+        base.Dispose();
+        _stop.Dispose();
+    }
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await tools.Ready.WaitAsync(stoppingToken);
-        _stopping = stoppingToken;
         try
         {
             await Task.WhenAll(

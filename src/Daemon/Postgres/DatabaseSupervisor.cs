@@ -9,7 +9,8 @@ namespace Gantry.Daemon.Postgres;
 /// started again. With a shared server (<c>database.connection</c>) it only waits for that one and migrates.
 /// </summary>
 /// <param name="server">Null with a shared server.</param>
-internal sealed partial class DatabaseSupervisor(PostgresServer? server, NpgsqlDataSource source, Db db, TimeProvider time, ILogger<DatabaseSupervisor> logger)
+internal sealed partial class DatabaseSupervisor(
+    NpgsqlDataSource source, Db db, TimeProvider time, ILogger<DatabaseSupervisor> logger, PostgresServer? server = null)
     : BackgroundService
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);

@@ -2,6 +2,7 @@ using Gantry.Contracts;
 using Gantry.Daemon.Config;
 using Gantry.Daemon.Tests.Support;
 using Gantry.Node;
+using Microsoft.Extensions.Logging;
 
 namespace Gantry.Daemon.Tests.Config;
 

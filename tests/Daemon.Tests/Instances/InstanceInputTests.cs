@@ -76,8 +76,8 @@ public sealed class InstanceInputTests(RunningDaemon daemon) : IClassFixture<Run
         {
             "$.name" => $$"""{"name":"{{text}}"}""",
             "$.description" => $$"""{"name":"x","description":"{{text}}"}""",
-            "$.boot.kernel" => $$"""{"name":"x","boot":{"kernel":"{{text}}"}}""",
-            _ => $$"""{"name":"x","boot":{"commandLine":"{{text}}"}}""",
+            "$.boot.kernel" => $$$"""{"name":"x","boot":{"kernel":"{{{text}}}"}}""",
+            _ => $$$"""{"name":"x","boot":{"commandLine":"{{{text}}}"}}""",
         };
 
         var (status, problem, _) = await daemon.SendAsync(HttpMethod.Post, "/instances", json);
@@ -137,7 +137,6 @@ public sealed class InstanceInputTests(RunningDaemon daemon) : IClassFixture<Run
     [Theory]
     [InlineData("/instances/nope")]
     [InlineData("/instances/..%2f..%2fetc")]
-    [InlineData("/instances/a%00b")]
     [InlineData("/instances/%20")]
     [InlineData("/instances/01890000-0000-7000-8000-000000000000")]
     public async Task An_instance_that_is_not_there_is_not_found(string path)

@@ -246,13 +246,14 @@ public sealed class OperationTroubleTests(TestPostgres postgres) : DatabaseTests
         await using var daemon = await TestDaemon.StartAsync(server.ConnectionString("postgres"), [type]);
         var begun = await daemon.BeginAsync(type, "a");
         await gate.Entered;
+        var running = daemon.Runner.Find(begun.Id.Value)!;
 
         await server.StopAsync();
         gate.Open();
         (await Should.ThrowAsync<Refusal>(daemon.Operations.FindAsync(begun.Id, default))).Code.ShouldBe("database.unavailable");
         await server.StartAsync();
 
-        var ended = await daemon.Runner.Find(begun.Id.Value)!.Completion.WaitAsync(TestDaemon.Deadline);
+        var ended = await running.Completion.WaitAsync(TestDaemon.Deadline, TimeProvider.System);
         (ended!.State, made).ShouldBe((OperationState.Succeeded, 1));
         (await daemon.QueryAsync<long>("select count(*) from made")).ShouldBe(1);
         (await daemon.EventsAsync(0, 1, EventTypes.OperationFinished)).ShouldHaveSingleItem();
@@ -268,12 +269,11 @@ public sealed class OperationTroubleTests(TestPostgres postgres) : DatabaseTests
         await using var breaker = new Npgsql.NpgsqlConnection(Database + ";Pooling=false");
         await breaker.OpenAsync();
 
-        var begun = new List<Operation>();
         for (var n = 0; n < 20; n++)
         {
             try
             {
-                begun.Add(await daemon.BeginAsync(type, $"t{n}"));
+                await daemon.BeginAsync(type, $"t{n}");
             }
             catch (Refusal refusal) when (refusal.Code == "database.unavailable")
             {
@@ -283,18 +283,15 @@ public sealed class OperationTroubleTests(TestPostgres postgres) : DatabaseTests
             await breaker.ExecuteAsync("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()");
         }
 
-        foreach (var operation in begun)
-        {
-            (await daemon.Runner.Find(operation.Id.Value)?.Completion.WaitAsync(TestDaemon.Deadline)!)?.State.ShouldBe(OperationState.Succeeded);
-        }
-
-        await using var fresh = await TestDaemon.StartAsync(Database, [type]); // takes up what was begun without its caller being told
+        await daemon.StopAsync();
+        await using var fresh = await TestDaemon.StartAsync(Database, [type]); // takes up the rest, and what was begun without its caller being told
         var all = (await fresh.Operations.ListAsync(null, null, 100, null, default)).Items;
         foreach (var operation in all)
         {
             (await fresh.EndOfAsync(operation)).State.ShouldBe(OperationState.Succeeded);
         }
 
-        (await daemon.QueryAsync<int>("select n from counted")).ShouldBe(2 * all.Count);
+        all.Count.ShouldBeGreaterThan(0);
+        (await fresh.QueryAsync<int>("select n from counted")).ShouldBe(2 * all.Count);
     }
 }

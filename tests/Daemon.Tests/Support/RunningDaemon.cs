@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Gantry.Contracts;
 using Gantry.Daemon.Config;
+using Gantry.Daemon.Events;
 using Gantry.Daemon.Instances;
 using Gantry.Node;
 using Gantry.Node.Drivers.Sim;
@@ -18,7 +19,7 @@ namespace Gantry.Daemon.Tests.Support;
 /// A whole daemon in this process: real routes on a real Unix socket, a database and a root of its own, and the simulator
 /// as its default driver. One for each test class.
 /// </summary>
-public sealed class RunningDaemon : IAsyncLifetime
+public sealed class RunningDaemon(TestPostgres postgres) : IAsyncLifetime
 {
     private readonly TestRoot _root = new();
     private WebApplication _app = null!;
@@ -45,7 +46,7 @@ public sealed class RunningDaemon : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _database = Database == "" ? await TestPostgres.NewDatabaseAsync() : Database;
+        _database = Database == "" ? await postgres.NewDatabaseAsync() : Database;
         await StartAsync();
     }
 
@@ -115,6 +116,27 @@ public sealed class RunningDaemon : IAsyncLifetime
         return await Api.GetInstanceAsync(name);
     }
 
+    /// <summary>The next event of a type, from the moment of the call on.</summary>
+    public Task<Event> NextEventAsync(string type, string? subject = null)
+    {
+        var feed = Services.GetRequiredService<EventFeed>();
+        var cursor = feed.Newest;
+        return Task.Run(async () =>
+        {
+            using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(1), TimeProvider.System);
+            while (true)
+            {
+                var page = await feed.NextAsync(cursor, deadline.Token);
+                if (page.Events.FirstOrDefault(e => e.Type == type && (subject is null || e.Subject == subject)) is { } found)
+                {
+                    return found;
+                }
+
+                cursor = page.Cursor;
+            }
+        });
+    }
+
     public static CreateInstance A(string name) => new()
     {
         Name = name, Kind = InstanceKind.Microvm, Boot = new() { Kernel = "/boot/any" },
@@ -132,7 +154,7 @@ public sealed class RunningDaemon : IAsyncLifetime
         using var response = await Http.SendAsync(request);
         var text = await response.Content.ReadAsStringAsync();
         var body = text.Length == 0 ? default : JsonSerializer.Deserialize<JsonElement>(text);
-        return ((int)response.StatusCode, response.IsSuccessStatusCode ? null : JsonSerializer.Deserialize(text, WireJson.Default.Problem), body);
+        return ((int)response.StatusCode, response.Content.Headers.ContentType?.MediaType == "application/problem+json" ? JsonSerializer.Deserialize(text, WireJson.Default.Problem) : null, body);
     }
 
     /// <summary>The operation, which must have succeeded.</summary>

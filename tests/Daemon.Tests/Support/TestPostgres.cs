@@ -1,4 +1,5 @@
 using Dapper;
+using Gantry.Daemon.Postgres;
 using Gantry.Daemon.Tests.Support;
 using Npgsql;
 
@@ -34,13 +35,8 @@ public sealed class TestPostgres : IAsyncLifetime
     /// <summary>Every migration in order, as the daemon applies them.</summary>
     public static async Task ApplySchemaAsync(string connectionString)
     {
-        var assembly = typeof(Program).Assembly;
-        await using var connection = new NpgsqlConnection(connectionString + ";Pooling=false");
-        foreach (var name in assembly.GetManifestResourceNames().Where(n => n.EndsWith(".sql", StringComparison.Ordinal)).Order(StringComparer.Ordinal))
-        {
-            using var reader = new StreamReader(assembly.GetManifestResourceStream(name)!);
-            await connection.ExecuteAsync(await reader.ReadToEndAsync());
-        }
+        await using var source = NpgsqlDataSource.Create(connectionString + ";Pooling=false");
+        await Migrations.ApplyAsync(source, default);
     }
 
     private async Task<NpgsqlConnection> OpenAsync(string database)

@@ -8,10 +8,10 @@ using Gantry.Node.Host;
 namespace Gantry.Daemon.Tests.Systems;
 
 /// <summary>What a daemon lives through: restarts, a database that goes away, a damaged folder, a second daemon.</summary>
-public sealed class DaemonLifeTests
+public sealed class DaemonLifeTests(TestPostgres postgres)
 {
     [Fact]
-    public async Task A_second_daemon_on_one_root_is_refused()
+    public void A_second_daemon_on_one_root_is_refused()
     {
         using var root = new TestRoot();
         var where = GantryRoot.At(root.Path);
@@ -19,14 +19,14 @@ public sealed class DaemonLifeTests
         using var first = RootLock.Take(where);
 
         Should.Throw<Refusal>(() => RootLock.Take(where)).Code.ShouldBe("root.in_use");
-        File.ReadAllText(where.PidFile).Trim().ShouldBe($"{Environment.ProcessId}");
-        await Task.CompletedTask;
+        using var reader = new StreamReader(new FileStream(where.PidFile, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+        reader.ReadToEnd().Trim().ShouldBe($"{Environment.ProcessId}");
     }
 
     [Fact]
     public async Task What_runs_goes_on_through_a_restart_and_one_damaged_folder_harms_no_other()
     {
-        await using var daemon = new RunningDaemon();
+        await using var daemon = new RunningDaemon(postgres);
         await daemon.InitializeAsync();
         await daemon.GivenInstanceAsync("fine", InstanceState.Running);
         await daemon.GivenInstanceAsync("resting");
@@ -59,13 +59,13 @@ public sealed class DaemonLifeTests
     public async Task While_the_database_is_gone_requests_get_503_and_afterwards_answers_again()
     {
         using var root = new TestRoot();
-        var server = new PostgresServer(GantryRoot.At(root.Path), new Shell(TimeProvider.System));
+        var server = new Postgres.PostgresServer(GantryRoot.At(root.Path), new Shell(TimeProvider.System));
         Directory.CreateDirectory(GantryRoot.At(root.Path).Data);
         Directory.CreateDirectory(GantryRoot.At(root.Path).Run);
         await server.StartAsync(default);
         try
         {
-            await using var daemon = new RunningDaemon { Database = server.ConnectionString("postgres") };
+            await using var daemon = new RunningDaemon(postgres) { Database = server.ConnectionString("postgres") };
             await daemon.InitializeAsync();
             await daemon.GivenInstanceAsync("patient", InstanceState.Running);
 
@@ -88,10 +88,10 @@ public sealed class DaemonLifeTests
     [Fact]
     public async Task The_private_database_is_started_again_when_it_is_killed_and_stopped_with_the_daemon()
     {
-        await using var daemon = new RunningDaemon { Database = null };
+        await using var daemon = new RunningDaemon(postgres) { Database = null };
         await daemon.InitializeAsync();
         await daemon.GivenInstanceAsync("kept");
-        var server = new PostgresServer(daemon.Node.Context.Root, new Shell(TimeProvider.System));
+        var server = new Postgres.PostgresServer(daemon.Node.Context.Root, new Shell(TimeProvider.System));
         var first = server.Pid.ShouldNotBeNull();
 
         Posix.Kill(first, Posix.SigKill).ShouldBeTrue();
@@ -110,8 +110,8 @@ public sealed class DaemonLifeTests
         Directory.CreateDirectory($"{where.Data}/postgres");
         var shell = new Shell(TimeProvider.System);
 
-        (await RunningDaemon.RefusedAsync(() => new PostgresServer(where, shell, "/nowhere").StartAsync(default))).Code.ShouldBe("postgres.missing");
+        (await RunningDaemon.RefusedAsync(() => new Postgres.PostgresServer(where, shell, "/nowhere").StartAsync(default))).Code.ShouldBe("postgres.missing");
         File.WriteAllText($"{where.Data}/postgres/PG_VERSION", "9.6\n");
-        (await RunningDaemon.RefusedAsync(() => new PostgresServer(where, shell).StartAsync(default))).Code.ShouldBe("postgres.other_version");
+        (await RunningDaemon.RefusedAsync(() => new Postgres.PostgresServer(where, shell).StartAsync(default))).Code.ShouldBe("postgres.other_version");
     }
 }

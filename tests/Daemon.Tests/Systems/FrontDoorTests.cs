@@ -51,7 +51,7 @@ public sealed class FrontDoorTests(RunningDaemon daemon) : IClassFixture<Running
         var (_, problem, _) = await daemon.SendAsync(HttpMethod.Get, "/instances/none", null, ("X-Request-Id", "mine-1"));
         problem!.RequestId.ShouldBe("mine-1");
 
-        (_, problem, _) = await daemon.SendAsync(HttpMethod.Get, "/instances/none", null, ("X-Request-Id", "bad id\u00e4"));
+        (_, problem, _) = await daemon.SendAsync(HttpMethod.Get, "/instances/none", null, ("X-Request-Id", "bad id"));
         Guid.TryParse(problem!.RequestId, out _).ShouldBeTrue();
     }
 
