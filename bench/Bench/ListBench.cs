@@ -51,23 +51,39 @@ internal static class ListBench
         report.Add($"{what}: one client, p50", "ms", alone);
         report.Add($"{what}: 16 clients, 5/s each, p50", "ms", p50, "< 5");
         report.Add($"{what}: 16 clients, 5/s each, p99", "ms", p99, "< 20");
+        report.Add($"{what}: one client, each just after an instance changed", "ms", await AfterChangesAsync(daemon, AskAsync, ct));
         report.Add($"{what}: 16 clients without pause, p50", "ms", p50Saturated, "< 5");
         report.Add($"{what}: 16 clients without pause, p99", "ms", p99Saturated, "< 20");
         report.Add($"{what}: 16 clients without pause", "req/s", perSecond);
+    }
+
+    /// <summary>Nothing that the daemon remembers of the last answer helps here.</summary>
+    private static async Task<IReadOnlyList<double>> AfterChangesAsync(BenchDaemon daemon, Func<Task> ask, CancellationToken ct)
+    {
+        List<double> taken = [];
+        for (var i = 0; i < 20; i++)
+        {
+            var action = i % 2 == 0 ? InstanceAction.Start : InstanceAction.Stop;
+            await daemon.Api.ActOnInstanceAsync(BenchDaemon.NameOf(0), action, waitSeconds: 60, ct);
+            taken.AddRange((await Load.SaturatedAsync(1, 1, ask)).Milliseconds);
+        }
+
+        return taken;
     }
 
     private static void Commands(Report report, BenchDaemon daemon, LibvirtTest libvirt, int count)
     {
         List<double> list = [], info = [], virshList = [], virshInfo = [], virshListInside = [], virshInfoInside = [];
         var root = new Dictionary<string, string> { ["GANTRY_ROOT"] = daemon.Root };
-        for (var round = 0; round < 2 * Rounds; round++)
+        for (var round = 0; round < Rounds; round++)
         {
             list.Add(Run.Milliseconds(daemon.Cli, ["list"], root));
             virshList.Add(libvirt.ListMilliseconds());
             info.Add(Run.Milliseconds(daemon.Cli, ["info", BenchDaemon.NameOf(count / 2)], root));
             virshInfo.Add(libvirt.InfoMilliseconds());
-            virshListInside.Add(libvirt.ListInsideMilliseconds());
-            virshInfoInside.Add(libvirt.InfoInsideMilliseconds());
+            var inside = libvirt.InsideMilliseconds();
+            virshListInside.Add(inside.List);
+            virshInfoInside.Add(inside.Info);
         }
 
         var with = string.Create(CultureInfo.InvariantCulture, $"{count:N0} instances");
