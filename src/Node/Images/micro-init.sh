@@ -1,5 +1,6 @@
 #!/bin/sh
 # PID 1 of Gantry's image "micro": a shell on the serial line, and a guest that minds its power button.
+export PATH=/bin
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
