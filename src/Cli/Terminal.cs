@@ -26,7 +26,7 @@ internal sealed class Terminal(Stream output, TextWriter error, Stream input, Ti
     {
         OutIsTerminal = !Console.IsOutputRedirected,
         ErrorIsTerminal = !Console.IsErrorRedirected,
-        Width = () => Math.Clamp(Console.WindowWidth, 40, 200),
+        Width = () => StandardStream.Width(2) is > 0 and var width ? Math.Clamp(width, 40, 200) : 80,
     };
 
     public void WriteRaw(ReadOnlySpan<byte> bytes)
@@ -45,6 +45,7 @@ internal sealed partial class StandardStream(int descriptor) : Stream
     private const int EINTR = 4;
     private const int EAGAIN = 11;
     private const int EPIPE = 32;
+    private const nuint TIOCGWINSZ = 0x5413;
 
     public override bool CanRead => false;
     public override bool CanSeek => false;
@@ -89,6 +90,13 @@ internal sealed partial class StandardStream(int descriptor) : Stream
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
 
     public override void SetLength(long value) => throw new NotSupportedException();
+
+    /// <summary>Columns of the terminal; 0 when it does not say. Console would answer too, and switch the keypad's mode on the way.</summary>
+    public static int Width(int descriptor) => WindowSize(descriptor, TIOCGWINSZ, out var size) == 0 ? (int)(size >> 16 & 0xffff) : 0;
+
+    // struct winsize is four 16-bit numbers: rows, columns, and two that nobody sets.
+    [LibraryImport("libc", EntryPoint = "ioctl")]
+    private static partial int WindowSize(int descriptor, nuint request, out ulong size);
 
     [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
     private static partial nint WriteTo(int descriptor, in byte bytes, nint count);

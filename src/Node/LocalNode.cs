@@ -146,8 +146,8 @@ public sealed partial class LocalNode(NodeContext context)
     }
 
     /// <summary>Its own driver; every one where the folder no longer says which.</summary>
-    private IReadOnlyCollection<IDriver> DriversThatMayRun(Id<Instance> id) =>
-        TryRead(id) is { } spec && _drivers.TryGetValue(spec.Driver, out var own) ? [own] : _drivers.Values;
+    private List<IDriver> DriversThatMayRun(Id<Instance> id) =>
+        TryRead(id) is { } spec && _drivers.TryGetValue(spec.Driver, out var own) ? [own] : [.. _drivers.Values];
 
     private IDriver DriverOf(Id<Instance> id) => Driver(Context.Folders.Read(id).Driver);
 

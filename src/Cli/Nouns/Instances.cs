@@ -97,7 +97,7 @@ internal static class Instances
             .Add("Node", instance.Node)
             .Add("CPUs", instance.Cpus.ToString(CultureInfo.InvariantCulture))
             .Add("Memory", Sizes.Format(instance.MemoryBytes))
-            .Add("Firmware", Words.Of(instance.Boot.Firmware))
+            .Add("Firmware", Words.Of(instance.Boot.Firmware ?? Firmware.Direct))
             .Add("Kernel", instance.Boot.Kernel)
             .Add("Initrd", instance.Boot.Initrd)
             .Add("Command line", instance.Boot.CommandLine)

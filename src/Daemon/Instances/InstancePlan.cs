@@ -43,7 +43,7 @@ internal sealed class InstancePlan(ImageStore images, LocalNode node, GantryConf
         }
 
         await node.CheckAsync(spec, ct);
-        return new(spec, new(image?.Id, wanted.Description, wanted.Labels ?? new Dictionary<string, string>(), boot, wanted.AutoStart), wanted.StartNow);
+        return new(spec, new(image?.Id, wanted.Description, wanted.Labels ?? new Dictionary<string, string>(), boot with { Firmware = Firmware.Direct }, wanted.AutoStart), wanted.StartNow);
     }
 
     private static string? Join(string? first, string? second) =>

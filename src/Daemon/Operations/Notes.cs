@@ -13,6 +13,7 @@ internal sealed class Notes(TimeProvider time, Action dirty)
     private readonly List<(DateTime Time, string Text)> _lines = [];
     private Progress? _progress;
     private string? _result;
+    private Task _written = Task.CompletedTask;
 
     public void Report(Progress progress)
     {
@@ -43,14 +44,33 @@ internal sealed class Notes(TimeProvider time, Action dirty)
         }
     }
 
-    public Noted Take()
+    /// <summary>For a write of many operations' notes at once; <paramref name="written"/> ends with it, whether it worked or not.</summary>
+    public Noted Take(Task written)
     {
         lock (_lock)
         {
-            var taken = new Noted(OperationJson.Text(_progress), _result, [.. _lines.Select(l => l.Time)], [.. _lines.Select(l => l.Text)]);
-            _lines.Clear();
-            _progress = null;
-            return taken;
+            _written = written;
+            return Take();
+        }
+    }
+
+    /// <summary>For a write of this operation alone, after the one that may be under way: what was said first is written first.</summary>
+    public async Task<Noted> TakeAsync()
+    {
+        while (true)
+        {
+            Task written;
+            lock (_lock)
+            {
+                if (_written.IsCompleted)
+                {
+                    return Take();
+                }
+
+                written = _written;
+            }
+
+            await written;
         }
     }
 
@@ -62,5 +82,13 @@ internal sealed class Notes(TimeProvider time, Action dirty)
             _lines.InsertRange(0, noted.Times.Zip(noted.Texts));
             _progress ??= noted.Progress is null ? null : JsonSerializer.Deserialize(noted.Progress, WireJson.Default.Progress);
         }
+    }
+
+    private Noted Take()
+    {
+        var taken = new Noted(OperationJson.Text(_progress), _result, [.. _lines.Select(l => l.Time)], [.. _lines.Select(l => l.Text)]);
+        _lines.Clear();
+        _progress = null;
+        return taken;
     }
 }

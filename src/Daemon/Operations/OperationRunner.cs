@@ -159,16 +159,17 @@ internal sealed partial class OperationRunner(OperationTools tools) : Background
     {
         await _wakeFlush.Reader.ReadAsync(ct);
         await Task.Delay(tools.Options.ProgressEvery, tools.Time, ct);
+        var written = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var operations = _dirty.Values.ToArray();
-        var notes = operations.Select(o => (o.Row, Noted: o.Notes.Take())).ToList();
         foreach (var operation in operations)
         {
             _dirty.TryRemove(operation.Row.Id, out _);
         }
 
-        var said = notes.Where(n => n.Noted.Progress is not null || n.Noted.Texts.Length > 0).ToList();
+        var notes = operations.Select(o => (o.Row, Noted: o.Notes.Take(written.Task))).ToList();
         try
         {
+            var said = notes.Where(n => n.Noted.Progress is not null || n.Noted.Texts.Length > 0).ToList();
             if (said.Count > 0)
             {
                 await tools.Store.FlushAsync(said, ct);
@@ -183,6 +184,10 @@ internal sealed partial class OperationRunner(OperationTools tools) : Background
             }
 
             throw;
+        }
+        finally
+        {
+            written.SetResult();
         }
     }
 

@@ -64,11 +64,11 @@ internal sealed partial class OperationStore(Db db, OperationOwner owner, Operat
         try
         {
             moved = work is null
-                ? await db.WriteAsync(c => MoveAsync(c, null, row, move, taken = notes.Take()), CancellationToken.None)
+                ? await db.WriteAsync(async c => await MoveAsync(c, null, row, move, taken = await notes.TakeAsync()), CancellationToken.None)
                 : await db.InTransactionAsync(async transaction =>
                 {
                     await work(transaction);
-                    return await MoveAsync(transaction.Connection!, transaction, row, move, taken = notes.Take()) ?? throw new RowMovedException();
+                    return await MoveAsync(transaction.Connection!, transaction, row, move, taken = await notes.TakeAsync()) ?? throw new RowMovedException();
                 }, CancellationToken.None);
         }
         catch (RowMovedException)

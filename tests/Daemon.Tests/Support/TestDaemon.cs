@@ -4,7 +4,6 @@ using Gantry.Daemon.Events;
 using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
 namespace Gantry.Daemon.Tests.Support;
@@ -28,12 +27,12 @@ internal sealed class TestDaemon : IAsyncDisposable
         Db = new(_source);
         var owner = new OperationOwner("node", name, Guid.CreateVersion7());
         Store = new(Db, owner, options ?? Impatient);
-        Tools = new(Store, new(types), owner, options ?? Impatient, Failpoints, TimeProvider.System, NullLogger.Instance);
+        Tools = new(Store, new(types), owner, options ?? Impatient, Failpoints, TimeProvider.System, new TestLogger<OperationRunner>(name));
         Runner = new(Tools);
         Operations = new(Store, Runner, Tools);
         EventStore = new(Db);
         Feed = new(EventStore);
-        _sequencer = new(Db, EventStore, Feed, TimeProvider.System, NullLogger<EventSequencer>.Instance);
+        _sequencer = new(Db, EventStore, Feed, TimeProvider.System, new TestLogger<EventSequencer>(name));
     }
 
     public Db Db { get; }
@@ -105,6 +104,29 @@ internal sealed class TestDaemon : IAsyncDisposable
         await StopAsync();
         Feed.Dispose();
         await _source.DisposeAsync();
+    }
+}
+
+/// <summary>Writes beside the test's result what a daemon has to complain about.</summary>
+internal sealed class TestLogger<T>(string daemon) : ILogger<T>
+{
+    private readonly ITestOutputHelper? _output = TestContext.Current.TestOutputHelper;
+
+    public IDisposable? BeginScope<TState>(TState state)
+        where TState : notnull => null;
+
+    public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Information;
+
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    {
+        try
+        {
+            _output?.WriteLine($"{daemon} {logLevel}: {formatter(state, exception)} {exception}");
+        }
+        catch (InvalidOperationException)
+        {
+            // The test has ended.
+        }
     }
 }
 
