@@ -2,6 +2,7 @@ using System.Threading.Channels;
 using Gantry.Contracts;
 using Gantry.Node.Drivers;
 using Gantry.Node.Host;
+using Gantry.Node.Images;
 using Gantry.Node.Instances;
 using Microsoft.Extensions.Logging;
 
@@ -11,11 +12,12 @@ namespace Gantry.Node;
 /// What a control plane may ask of this machine. Calls are idempotent and named by ids. What runs is known here,
 /// from the instances' folders and their drivers; nothing is asked back of the control plane.
 /// </summary>
-public sealed partial class LocalNode(NodeContext context)
+public sealed partial class LocalNode(NodeContext context) : IAsyncDisposable
 {
     private readonly Dictionary<string, IDriver> _drivers = Drivers.Drivers.All.ToDictionary(d => d.Key, d => d.Value(context));
     private readonly ILogger _logger = context.Logs.CreateLogger<LocalNode>();
     private readonly Lock _uids = new();
+    private readonly ImageBuilder _images = new(context);
     private Dictionary<Id<Instance>, int>? _uidsTaken;
 
     public NodeContext Context { get; } = context;
@@ -114,6 +116,25 @@ public sealed partial class LocalNode(NodeContext context)
         return found;
     }
 
+    /// <summary>Makes an image by a recipe. Making one that is there already changes nothing and says what is there.</summary>
+    /// <exception cref="Refusal"><c>image.recipe_unknown</c>, <c>image.packages_unavailable</c></exception>
+    public Task<ImageFiles> BuildImageAsync(Id<Image> id, string recipe, Action<Progress> report, CancellationToken ct) => _images.BuildAsync(id, recipe, report, ct);
+
+    /// <exception cref="Refusal"><c>image.recipe_unknown</c></exception>
+    public void DemandRecipe(string recipe) => ImageBuilder.DemandRecipe(recipe);
+
+    /// <summary>What a built image is made of.</summary>
+    /// <exception cref="Refusal"><c>image.files_missing</c></exception>
+    public ImageFiles ImageFiles(Id<Image> id) => ImageFolders.Read(Context.Root, id);
+
+    /// <summary>Removes an image's files; those of one that is not there are removed already.</summary>
+    public Task RemoveImageAsync(Id<Image> id, CancellationToken ct)
+    {
+        ct.ThrowIfCancellationRequested();
+        ImageFolders.Remove(Context.Root, id);
+        return Task.CompletedTask;
+    }
+
     /// <summary>The changes of all drivers, as they happen.</summary>
     public async IAsyncEnumerable<InstanceChange> ChangesAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
     {
@@ -129,6 +150,15 @@ public sealed partial class LocalNode(NodeContext context)
         await foreach (var change in all.Reader.ReadAllAsync(ct))
         {
             yield return change;
+        }
+    }
+
+    /// <summary>Lets go of what runs here; it runs on.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var driver in _drivers.Values)
+        {
+            await driver.DisposeAsync();
         }
     }
 

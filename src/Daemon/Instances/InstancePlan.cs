@@ -4,6 +4,7 @@ using Gantry.Daemon.Images;
 using Gantry.Daemon.Platform;
 using Gantry.Node;
 using Gantry.Node.Host;
+using Gantry.Node.Images;
 using Gantry.Node.Instances;
 
 namespace Gantry.Daemon.Instances;
@@ -33,8 +34,8 @@ internal sealed class InstancePlan(ImageStore images, LocalNode node, GantryConf
             Id<Instance>.New(), wanted.Name, kind, wanted.Driver ?? config.DefaultDriver, wanted.Cpus ?? 1,
             wanted.MemoryBytes ?? (kind == InstanceKind.Vm ? DefaultVmMemory : DefaultMicrovmMemory),
             Firmware.Direct,
-            boot.Kernel ?? files?.Kernel,
-            boot.Initrd ?? (boot.Kernel is null ? files?.Initrd : null),
+            boot.Kernel ?? (image is null ? null : ImageFolders.Kernel(node.Context.Root, image.Id)),
+            boot.Initrd ?? (image is null || boot.Kernel is not null ? null : ImageFolders.Initrd(node.Context.Root, image.Id)),
             Join(files?.CommandLine, boot.CommandLine),
             Uid: 0);
         if (spec.Kernel is null && spec.Kind != InstanceKind.Container)

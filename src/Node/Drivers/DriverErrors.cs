@@ -27,6 +27,15 @@ public static class DriverErrors
     public static Refusal NotRunning(Id<Instance> id) => Refusal.Conflict(
         "instance.not_running", $"Instance {id} is not running.", "Start it with `gantry start`.");
 
+    public static Refusal KernelNeeded(string driver, InstanceKind kind) => Refusal.Invalid(
+        "kernel.needed", $"The driver '{driver}' boots a {kind.ToString().ToLowerInvariant()} from a kernel, and none is named.", "Name an image (`--image`) or a kernel (`--kernel`).");
+
+    public static Refusal NotOurs(Id<Instance> id, int pid, string why) => Refusal.Conflict(
+        "driver.not_ours", $"Process {pid} was started for instance {id}, but {why}.", "Look at the process; `gantry stop NAME` ends it.");
+
+    public static Refusal NoAnswer(string name, string why) => new(
+        "driver.no_answer", 504, $"The process that runs '{name}' does not answer: {why}", "Try again; `gantry stop NAME` ends it even when it hangs.");
+
     public static Refusal FileMissing(string what, string path, string why) => Refusal.Invalid(
         $"{what}.missing", $"The {what} {path} cannot be used: {why}.", "Give the absolute path of a file on the node that everyone may read, or the name of an image (`gantry image list`).");
 }

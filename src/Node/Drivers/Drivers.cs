@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using Gantry.Node.Drivers.Qemu;
 using Gantry.Node.Drivers.Sim;
 
 namespace Gantry.Node.Drivers;
@@ -9,6 +10,7 @@ public static class Drivers
     public static readonly FrozenDictionary<string, Func<NodeContext, IDriver>> All =
         new Dictionary<string, Func<NodeContext, IDriver>>
         {
+            ["qemu"] = node => new QemuDriver(node),
             ["sim"] = node => new SimDriver(node),
         }.ToFrozenDictionary();
 }

@@ -6,9 +6,10 @@ namespace Gantry.Node.Drivers;
 /// <summary>
 /// Runs instances on one kind of platform: what every driver has. Each further ability is an optional interface in
 /// Capabilities.cs. Calls are idempotent and named by id; the specification lies in the instance's folder
-/// (<see cref="Instances.InstanceFolders"/>), so a driver needs nothing but the id.
+/// (<see cref="Instances.InstanceFolders"/>), so a driver needs nothing but the id. Disposing of a driver lets go of what the
+/// object holds; what it runs runs on and is taken up by the next.
 /// </summary>
-public interface IDriver
+public interface IDriver : IAsyncDisposable
 {
     string Name { get; }
 

@@ -8,6 +8,12 @@ internal static partial class Posix
     public const int SigTerm = 15;
     public const int SigKill = 9;
 
+    // The same on every architecture (Linux numbers its newer calls alike everywhere).
+    private const int SysPidfdSendSignal = 424;
+    private const int SysPidfdOpen = 434;
+
+    private const int CloseOnExec = 0x80000;
+    private const int NonBlocking = 0x800;
     private const int ReadOnlyDirectory = 0x10000; // O_DIRECTORY | O_RDONLY
 
     /// <summary>Sends a signal; false when there is no such process.</summary>
@@ -24,6 +30,14 @@ internal static partial class Posix
         }
     }
 
+    /// <summary>The group a file belongs to, read with the <c>statx</c> call, whose layout is the same everywhere; 0 when it cannot be read.</summary>
+    public static int GroupOf(string path)
+    {
+        const int CurrentDirectory = -100, Gid = 0x10, OffsetOfGid = 24, SizeOfStatx = 256;
+        Span<byte> facts = stackalloc byte[SizeOfStatx];
+        return statx(CurrentDirectory, path, 0, Gid, ref MemoryMarshal.GetReference(facts)) == 0 ? BitConverter.ToInt32(facts[OffsetOfGid..]) : 0;
+    }
+
     public static void Chown(string path, int uid, int gid)
     {
         if (chown(path, uid, gid) != 0)
@@ -32,11 +46,54 @@ internal static partial class Posix
         }
     }
 
+    /// <summary>A descriptor that names this process for ever, whoever gets its number later; -1 when there is no such process.</summary>
+    public static int OpenProcess(int pid) => (int)syscall(SysPidfdOpen, pid, 0, 0, 0);
+
+    public static bool SignalProcess(int pidfd, int signal) => syscall(SysPidfdSendSignal, pidfd, signal, 0, 0) == 0;
+
+    public static void Close(int fd) => _ = close(fd);
+
+    /// <summary>A descriptor that becomes readable by <see cref="Wake"/> and stays so until <see cref="Rest"/>.</summary>
+    public static int OpenBell() => eventfd(0, CloseOnExec | NonBlocking);
+
+    public static void Wake(int bell) => _ = write(bell, 1UL, sizeof(ulong));
+
+    public static void Rest(int bell) => _ = read(bell, out _, sizeof(ulong));
+
+    /// <summary>Waits without end until one is readable, and marks those that are.</summary>
+    public static void WaitReadable(Span<PollFd> fds) => _ = poll(ref MemoryMarshal.GetReference(fds), (ulong)fds.Length, -1);
+
+    [StructLayout(LayoutKind.Sequential)]
+    public struct PollFd(int fd)
+    {
+        public readonly int Fd = fd;
+        public short Events = 1; // POLLIN
+        public short Happened;
+    }
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint syscall(nint number, nint first, nint second, nint third, nint fourth);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int eventfd(uint start, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint write(int fd, in ulong value, nint count);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint read(int fd, out ulong value, nint count);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int poll(ref PollFd fds, ulong count, int milliseconds);
+
     [LibraryImport("libc", SetLastError = true)]
     private static partial int kill(int pid, int signal);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int open(string path, int flags);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int statx(int directory, string path, int flags, uint mask, ref byte facts);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fsync(int fd);

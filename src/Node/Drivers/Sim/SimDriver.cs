@@ -101,6 +101,8 @@ public sealed class SimDriver(NodeContext node) : IPause, ISerialLog, ICommandLi
         return Task.FromResult(new DriverCommandLine("sim", [name], $"sim {name}"));
     }
 
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
     /// <summary>What a guest does that powers itself off.</summary>
     public void PowerOff(Id<Instance> id)
     {

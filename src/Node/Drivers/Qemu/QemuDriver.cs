@@ -1,0 +1,309 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using System.Threading.Channels;
+using Gantry.Contracts;
+using Gantry.Node.Host;
+using Gantry.Node.Instances;
+using Microsoft.Extensions.Logging;
+
+namespace Gantry.Node.Drivers.Qemu;
+
+/// <summary>
+/// Runs VMs and microVMs in QEMU, each in a process of its own under a user of its own, outside this process's lifetime.
+/// What belongs to a running one lies in its run folder: qmp.sock, pids and exit (written by the launcher), start.json.
+/// </summary>
+/// <param name="program">For tests: another program in QEMU's place.</param>
+public sealed partial class QemuDriver(NodeContext node, string program = QemuHost.Program) : IPause, ISerialLog, ICommandLine
+{
+    private static readonly TimeSpan QuitDeadline = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan KillDeadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan PressAgain = TimeSpan.FromSeconds(5);
+
+    private readonly QemuHost _host = new(node, program);
+    private readonly ILogger _logger = node.Logs.CreateLogger<QemuDriver>();
+    private readonly ConcurrentDictionary<Id<Instance>, Slot> _slots = [];
+    private readonly Channel<InstanceChange> _changes =
+        Channel.CreateBounded<InstanceChange>(new BoundedChannelOptions(4096) { FullMode = BoundedChannelFullMode.DropOldest });
+
+    public string Name => "qemu";
+
+    public IReadOnlyList<InstanceKind> Kinds { get; } = [InstanceKind.Vm, InstanceKind.Microvm];
+
+    public Task<Fingerprint> ProbeAsync(CancellationToken ct) => _host.ProbeAsync(ct);
+
+    public async Task CheckAsync(InstanceSpec spec, CancellationToken ct)
+    {
+        await _host.DemandUsableAsync(Name, ct);
+        if (spec.Firmware != Firmware.Direct)
+        {
+            throw DriverErrors.Cannot(Name, $"boot with {spec.Firmware.ToString().ToLowerInvariant()} firmware: there are no disks yet");
+        }
+
+        BootFile.Demand("kernel", spec.Kernel ?? throw DriverErrors.KernelNeeded(Name, spec.Kind));
+        if (spec.Initrd is { } initrd)
+        {
+            BootFile.Demand("initrd", initrd);
+        }
+    }
+
+    public Task StopAsync(Id<Instance> id, StopMode mode, TimeSpan grace, CancellationToken ct) => LockedAsync(id, async slot =>
+    {
+        if (await AttachAsync(slot, id) is { } guest)
+        {
+            await (mode == StopMode.Shutdown ? ShutDownAsync(id, guest, grace, ct) : EndAsync(id, guest));
+        }
+
+        // Asked for, so there is nothing to tell of it later.
+        await ClearAsync(slot, id);
+        return true;
+    }, ct);
+
+    public Task RemoveAsync(Id<Instance> id, CancellationToken ct) => StopAsync(id, StopMode.PowerOff, TimeSpan.Zero, ct);
+
+    public Task PauseAsync(Id<Instance> id, CancellationToken ct) => TellAsync(id, "stop", InstanceState.Paused, ct);
+
+    public Task ResumeAsync(Id<Instance> id, CancellationToken ct) => TellAsync(id, "cont", InstanceState.Running, ct);
+
+    public Task<InstanceStatus> RecoverAsync(Id<Instance> id, CancellationToken ct) => InspectAsync(id, ct);
+
+    public Task<InstanceStatus> InspectAsync(Id<Instance> id, CancellationToken ct) => LockedAsync(id, async slot =>
+    {
+        if (await AttachAsync(slot, id) is not { } guest)
+        {
+            return new InstanceStatus(InstanceState.Stopped, ReasonOfEnd(id));
+        }
+
+        var observed = new Observed(guest.Process.Pid, QemuHost.SecondsSinceStart(guest.Process.Pid), Started(id)?.Accelerator);
+        try
+        {
+            return new(await guest.QueryAsync(ct), Observed: observed);
+        }
+        catch (QmpFailed) when (guest.Process.Ended.IsCompleted)
+        {
+            await guest.Process.SettleAsync(node.Time);
+            return new(InstanceState.Stopped, ReasonOfEnd(id));
+        }
+        catch (QmpFailed e)
+        {
+            return new(guest.Known, $"QEMU does not answer: {e.Message}", observed);
+        }
+    }, ct);
+
+    public async IAsyncEnumerable<InstanceChange> ChangesAsync([EnumeratorCancellation] CancellationToken ct)
+    {
+        await foreach (var change in _changes.Reader.ReadAllAsync(ct))
+        {
+            yield return change;
+        }
+    }
+
+    public Task<SerialOutput> ReadSerialAsync(Id<Instance> id, int tailBytes, CancellationToken ct) =>
+        Task.FromResult(LogTail.Read(SerialPath(id), tailBytes));
+
+    public async Task<DriverCommandLine> CommandLineAsync(Id<Instance> id, CancellationToken ct)
+    {
+        var running = await LockedAsync(id, slot => AttachAsync(slot, id), ct) is not null;
+        var start = running ? Started(id) : null;
+        start ??= _host.Compose(node.Folders.Read(id));
+        return new(start.Program, start.Arguments, string.Join(' ', start.Arguments.Prepend(start.Program).Select(ShellWord)));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var slot in _slots.Values)
+        {
+            if (slot.Guest is { } guest)
+            {
+                await guest.DisposeAsync();
+            }
+        }
+
+        _slots.Clear();
+        _changes.Writer.TryComplete();
+    }
+
+    /// <summary>The running guest of that id, found by what its run folder says and connected to; null when none runs.</summary>
+    private async Task<QemuGuest?> AttachAsync(Slot slot, Id<Instance> id)
+    {
+        if (slot.Guest is { } known)
+        {
+            if (!known.Process.Ended.IsCompleted)
+            {
+                return known;
+            }
+
+            await known.Process.SettleAsync(node.Time);
+            slot.Guest = null;
+            await known.DisposeAsync();
+        }
+
+        if (QemuProcess.Find(node.Folders.Run(id)) is not { } process)
+        {
+            return null;
+        }
+
+        var guest = new QemuGuest(id, process, $"{node.Folders.Run(id)}/qmp.sock", node.Time, (state, reason) =>
+        {
+            LogChanged(_logger, id, state, reason);
+            _changes.Writer.TryWrite(new(id, state, reason));
+        });
+        guest.Watch(() => ReasonOfEnd(id));
+        return slot.Guest = guest;
+    }
+
+    private async Task TellAsync(Id<Instance> id, string command, InstanceState wanted, CancellationToken ct) => await LockedAsync(id, async slot =>
+    {
+        var guest = await AttachAsync(slot, id) ?? throw DriverErrors.NotRunning(id);
+        try
+        {
+            guest.Known = wanted;
+            await guest.ExecuteAsync(command, ct);
+            return await guest.QueryAsync(ct);
+        }
+        catch (QmpFailed) when (guest.Process.Ended.IsCompleted)
+        {
+            throw DriverErrors.NotRunning(id);
+        }
+        catch (QmpFailed e)
+        {
+            throw DriverErrors.NoAnswer(id.ToString(), e.Message);
+        }
+    }, ct);
+
+    /// <summary>Presses the power button, and again for a guest that was not listening yet.</summary>
+    private async Task ShutDownAsync(Id<Instance> id, QemuGuest guest, TimeSpan grace, CancellationToken ct)
+    {
+        var began = node.Time.GetTimestamp();
+        var before = guest.Known;
+        try
+        {
+            while (grace - node.Time.GetElapsedTime(began) is var left && left > TimeSpan.Zero)
+            {
+                if (await guest.QueryAsync(ct) == InstanceState.Paused)
+                {
+                    break;
+                }
+
+                guest.Known = InstanceState.Stopped;
+                await guest.ExecuteAsync("system_powerdown", ct);
+                if (await EndedWithinAsync(guest, left < PressAgain ? left : PressAgain, ct))
+                {
+                    return;
+                }
+            }
+        }
+        catch (QmpFailed) when (guest.Process.Ended.IsCompleted)
+        {
+            await guest.Process.SettleAsync(node.Time);
+            return;
+        }
+        catch (QmpFailed e)
+        {
+            guest.Known = before;
+            throw DriverErrors.NoAnswer(id.ToString(), e.Message);
+        }
+        catch (OperationCanceledException)
+        {
+            guest.Known = before;
+            throw;
+        }
+
+        // From here on its end is again something nobody waits for.
+        guest.Known = before;
+        if (!guest.Process.Ended.IsCompleted)
+        {
+            throw DriverErrors.ShutdownTimeout(node.Folders.Read(id).Name, grace);
+        }
+    }
+
+    /// <summary>Not cancelled half-way: it takes seconds, and a guest that is half ended helps nobody.</summary>
+    private async Task EndAsync(Id<Instance> id, QemuGuest guest)
+    {
+        guest.Known = InstanceState.Stopped;
+        try
+        {
+            await guest.ExecuteAsync("quit", CancellationToken.None, QuitDeadline).WaitAsync(QuitDeadline, node.Time);
+        }
+        catch (Exception e) when (e is QmpFailed or TimeoutException or Refusal)
+        {
+            LogQuitFailed(_logger, id, e.Message);
+        }
+
+        if (!await EndedWithinAsync(guest, QuitDeadline, CancellationToken.None))
+        {
+            guest.Process.Kill();
+            await guest.Process.Ended.WaitAsync(KillDeadline, node.Time);
+            await guest.Process.SettleAsync(node.Time);
+        }
+    }
+
+    private async Task<bool> EndedWithinAsync(QemuGuest guest, TimeSpan time, CancellationToken ct)
+    {
+        try
+        {
+            await guest.Process.Ended.WaitAsync(time, node.Time, ct);
+            await guest.Process.SettleAsync(node.Time);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+    }
+
+    private async Task ClearAsync(Slot slot, Id<Instance> id)
+    {
+        if (slot.Guest is { } guest)
+        {
+            slot.Guest = null;
+            await guest.DisposeAsync();
+        }
+
+        if (Directory.Exists(node.Folders.Run(id)))
+        {
+            Directory.Delete(node.Folders.Run(id), recursive: true);
+        }
+    }
+
+    private async Task<T> LockedAsync<T>(Id<Instance> id, Func<Slot, Task<T>> work, CancellationToken ct)
+    {
+        var slot = _slots.GetOrAdd(id, _ => new());
+        await slot.OneAtATime.WaitAsync(ct);
+        try
+        {
+            return await work(slot);
+        }
+        finally
+        {
+            slot.OneAtATime.Release();
+        }
+    }
+
+    private string? ReasonOfEnd(Id<Instance> id) => QemuProcess.ReasonOfEnd(node.Folders.Run(id), LogTail.LastWords(LogPath(id)));
+
+    private QemuStart? Started(Id<Instance> id) => QemuStart.Read(StartPath(id));
+
+    private string StartPath(Id<Instance> id) => $"{node.Folders.Run(id)}/start.json";
+
+    private string SerialPath(Id<Instance> id) => $"{node.Folders.Data(id)}/serial.log";
+
+    private string LogPath(Id<Instance> id) => $"{node.Folders.Data(id)}/qemu.log";
+
+    private static string ShellWord(string word) =>
+        word.Length > 0 && word.All(c => char.IsAsciiLetterOrDigit(c) || "-_=,.:/+@".Contains(c, StringComparison.Ordinal)) ? word : $"'{word.Replace("'", @"'\''", StringComparison.Ordinal)}'";
+
+    /// <summary>What this object knows of one id, and its turn.</summary>
+    private sealed class Slot
+    {
+        public SemaphoreSlim OneAtATime { get; } = new(1);
+
+        public QemuGuest? Guest { get; set; }
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Instance {Id} is {State}: {Reason}")]
+    private static partial void LogChanged(ILogger logger, Id<Instance> id, InstanceState state, string? reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "QEMU of instance {Id} did not quit and will be killed: {Reason}")]
+    private static partial void LogQuitFailed(ILogger logger, Id<Instance> id, string reason);
+}

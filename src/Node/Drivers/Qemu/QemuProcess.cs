@@ -1,0 +1,86 @@
+using System.Globalization;
+using Gantry.Node.Host;
+
+namespace Gantry.Node.Drivers.Qemu;
+
+/// <summary>QEMU and the launcher that watches over it, as the launcher wrote them down in the instance's run folder.</summary>
+internal sealed class QemuProcess(HostProcess qemu, HostProcess? supervisor, string run) : IDisposable
+{
+    private static readonly TimeSpan SupervisorEnds = TimeSpan.FromSeconds(5);
+
+    public int Pid => qemu.Pid;
+
+    /// <summary>Completes when QEMU has ended.</summary>
+    public Task Ended => qemu.Ended;
+
+    /// <summary>The process of that run folder if it still runs.</summary>
+    public static QemuProcess? Find(string run)
+    {
+        if (TryRead($"{run}/pids") is not { } text || !text.EndsWith('\n') || text.Split(' ', '\n') is not [var pid, var start, var watcher, var watcherStart, ..])
+        {
+            return null;
+        }
+
+        var qemu = Find(pid, start, run);
+        return qemu is null ? null : new(qemu, Find(watcher, watcherStart, run), run);
+    }
+
+    /// <summary>Why it ended, for people; null when nothing was ever started there.</summary>
+    /// <param name="log">QEMU's own words.</param>
+    public static string? ReasonOfEnd(string run, string log) => !File.Exists($"{run}/pids") ? null : (TryRead($"{run}/exit") ?? "").Split(' ', '\n') switch
+    {
+        ["exit", "0", ..] => "the guest powered itself off",
+        ["exit", "1", ..] when log.Length == 0 => "the guest's kernel panicked",   // -action panic=exit-failure
+        ["exit", var code, ..] => $"QEMU ended with code {code}: {log}",
+        ["signal", var number, ..] => $"QEMU was killed (signal {number})",
+        _ => "QEMU ended unseen: it was killed together with its supervisor, or the host restarted",
+    };
+
+    public void Kill() => qemu.Kill();
+
+    /// <summary>Waits until the supervisor has written how QEMU ended; one that hangs is ended instead.</summary>
+    public async Task SettleAsync(TimeProvider time)
+    {
+        await Ended;
+        if (supervisor is null)
+        {
+            return;
+        }
+
+        try
+        {
+            await supervisor.Ended.WaitAsync(SupervisorEnds, time);
+        }
+        catch (TimeoutException)
+        {
+            supervisor.Kill();
+        }
+    }
+
+    public void Dispose()
+    {
+        qemu.Dispose();
+        supervisor?.Dispose();
+    }
+
+    public override string ToString() => $"{Pid} of {run}";
+
+    /// <summary>A number and a start can meet again after the host restarted; the run folder's or instance's id in the arguments cannot.</summary>
+    private static HostProcess? Find(string pid, string start, string run) =>
+        int.TryParse(pid, CultureInfo.InvariantCulture, out var number) && long.TryParse(start, CultureInfo.InvariantCulture, out var ticks)
+        && TryRead($"/proc/{pid}/cmdline") is { } arguments && arguments.Contains(Path.GetFileName(run), StringComparison.Ordinal)
+            ? HostProcess.Find(number, ticks)
+            : null;
+
+    private static string? TryRead(string path)
+    {
+        try
+        {
+            return File.ReadAllText(path);
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,27 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Gantry.Node.Host;
+
+namespace Gantry.Node.Drivers.Qemu;
+
+/// <summary>How one was started, kept in its run folder as start.json.</summary>
+internal sealed record QemuStart(string Program, IReadOnlyList<string> Arguments, string Accelerator)
+{
+    public static QemuStart? Read(string path)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(File.ReadAllBytes(path), QemuStartJson.Default.QemuStart);
+        }
+        catch (Exception e) when (e is IOException or JsonException)
+        {
+            return null;
+        }
+    }
+
+    public void Write(string path) => AtomicFile.Write(path, JsonSerializer.SerializeToUtf8Bytes(this, QemuStartJson.Default.QemuStart));
+}
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
+[JsonSerializable(typeof(QemuStart))]
+internal sealed partial class QemuStartJson : JsonSerializerContext;

@@ -1,0 +1,222 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using System.IO.Pipelines;
+using System.Net.Sockets;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Threading.Channels;
+
+namespace Gantry.Node.Drivers.Qemu;
+
+/// <summary>
+/// A client of QEMU's monitor (https://www.qemu.org/docs/master/interop/qmp-spec.html). The peer may have been taken
+/// over by its guest: nothing it sends, or fails to send, may hold up or fill the daemon.
+/// </summary>
+internal sealed class Qmp : IAsyncDisposable
+{
+    public const int LongestLine = 4 << 20;
+
+    private readonly Socket _socket;
+    private readonly NetworkStream _stream;
+    private readonly TimeProvider _time;
+    private readonly SemaphoreSlim _writing = new(1);
+    private readonly ConcurrentDictionary<long, TaskCompletionSource<JsonElement>> _waiting = [];
+    private readonly TaskCompletionSource _greeted = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    // Events are hints to look: when they come faster than they are read, the oldest may go.
+    private readonly Channel<QmpEvent> _events = Channel.CreateBounded<QmpEvent>(new BoundedChannelOptions(256) { FullMode = BoundedChannelFullMode.DropOldest });
+    private readonly Task _reading;
+    private long _lastId;
+
+    private Qmp(Socket socket, TimeProvider time)
+    {
+        (_socket, _stream, _time) = (socket, new NetworkStream(socket, ownsSocket: true), time);
+        _reading = ReadAsync();
+    }
+
+    /// <summary>What QEMU tells unasked; ends with the connection.</summary>
+    public ChannelReader<QmpEvent> Events => _events.Reader;
+
+    public bool IsOpen => !_reading.IsCompleted;
+
+    /// <summary>Connects and leaves the negotiation mode. QEMU serves one client at a time; another one waits here until the deadline.</summary>
+    /// <exception cref="QmpFailed">Nobody there, or not QMP, or no answer in time.</exception>
+    public static async Task<Qmp> ConnectAsync(string path, TimeSpan deadline, TimeProvider time, CancellationToken ct)
+    {
+        using var timer = new CancellationTokenSource(deadline, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, timer.Token);
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        Qmp? qmp = null;
+        try
+        {
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), either.Token);
+            qmp = new Qmp(socket, time);
+            await qmp._greeted.Task.WaitAsync(either.Token);
+            await qmp.ExecuteAsync("qmp_capabilities", null, deadline, either.Token);
+            return qmp;
+        }
+        catch (Exception e)
+        {
+            socket.Dispose();
+            if (qmp is not null)
+            {
+                await qmp.DisposeAsync();
+            }
+
+            throw e switch
+            {
+                OperationCanceledException when !ct.IsCancellationRequested => new QmpFailed($"QEMU's monitor did not greet within {deadline.TotalSeconds:0.#} s."),
+                SocketException or ArgumentException => new QmpFailed($"QEMU's monitor cannot be reached: {e.Message}", e),
+                _ => e,
+            };
+        }
+    }
+
+    /// <returns>What the command returns.</returns>
+    /// <exception cref="QmpFailed">QEMU refused it, the connection broke, or no answer came in time.</exception>
+    public async Task<JsonElement> ExecuteAsync(string command, JsonObject? arguments, TimeSpan deadline, CancellationToken ct)
+    {
+        using var timer = new CancellationTokenSource(deadline, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, timer.Token);
+        var id = Interlocked.Increment(ref _lastId);
+        var answer = _waiting[id] = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        try
+        {
+            if (!IsOpen)
+            {
+                throw new QmpFailed("The connection to QEMU's monitor is closed.");
+            }
+
+            var request = new JsonObject { ["execute"] = command, ["id"] = id };
+            if (arguments is not null)
+            {
+                request["arguments"] = arguments;
+            }
+
+            await _writing.WaitAsync(either.Token);
+            try
+            {
+                await _stream.WriteAsync(JsonSerializer.SerializeToUtf8Bytes((JsonNode)request, JsonSerializerOptions.Default), either.Token);
+                await _stream.WriteAsync("\n"u8.ToArray(), either.Token);
+            }
+            finally
+            {
+                _writing.Release();
+            }
+
+            return await answer.Task.WaitAsync(either.Token);
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            throw new QmpFailed($"QEMU did not answer '{command}' within {deadline.TotalSeconds:0.#} s.");
+        }
+        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        {
+            throw new QmpFailed("The connection to QEMU's monitor broke.", e);
+        }
+        finally
+        {
+            _waiting.TryRemove(id, out _);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stream.DisposeAsync();
+        await _reading;
+    }
+
+    private async Task ReadAsync()
+    {
+        var why = new QmpFailed("QEMU closed the connection to its monitor.");
+        try
+        {
+            var reader = PipeReader.Create(_stream, new StreamPipeReaderOptions(leaveOpen: true));
+            while (true)
+            {
+                var read = await reader.ReadAsync();
+                var rest = read.Buffer;
+                while (rest.PositionOf((byte)'\n') is { } end)
+                {
+                    Take(rest.Slice(0, end));
+                    rest = rest.Slice(rest.GetPosition(1, end));
+                }
+
+                if (rest.Length > LongestLine)
+                {
+                    throw new QmpFailed($"QEMU's monitor sent a line longer than {LongestLine >> 20} MiB.");
+                }
+
+                reader.AdvanceTo(rest.Start, rest.End);
+                if (read.IsCompleted)
+                {
+                    break;
+                }
+            }
+        }
+        catch (QmpFailed e)
+        {
+            why = e;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException)
+        {
+            why = new("QEMU's monitor sent something that is not QMP.", e);
+        }
+        catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException or OperationCanceledException)
+        {
+            why = new("The connection to QEMU's monitor broke.", e);
+        }
+
+        _socket.Dispose();
+        _greeted.TrySetException(why);
+        _events.Writer.TryComplete();
+        foreach (var answer in _waiting.Values)
+        {
+            answer.TrySetException(why);
+        }
+
+        // Nobody may be waiting for the greeting any more: a failure nobody looks at is no crash.
+        _ = _greeted.Task.Exception;
+    }
+
+    private void Take(ReadOnlySequence<byte> line)
+    {
+        if (line.Length > LongestLine)
+        {
+            throw new QmpFailed($"QEMU's monitor sent a line longer than {LongestLine >> 20} MiB.");
+        }
+
+        using var document = JsonDocument.Parse(line);
+        var message = document.RootElement;
+        if (message.TryGetProperty("event", out var name))
+        {
+            var data = message.TryGetProperty("data", out var given) ? given.Clone() : default;
+            _events.Writer.TryWrite(new(name.GetString() ?? "", data));
+        }
+        else if (message.TryGetProperty("QMP", out _))
+        {
+            _greeted.TrySetResult();
+        }
+        else if (message.TryGetProperty("id", out var id) && _waiting.TryRemove(id.GetInt64(), out var answer))
+        {
+            if (message.TryGetProperty("return", out var result))
+            {
+                answer.TrySetResult(result.Clone());
+            }
+            else
+            {
+                answer.TrySetException(new QmpFailed($"QEMU refused: {message.GetProperty("error").GetProperty("desc").GetString()}"));
+            }
+        }
+    }
+}
+
+internal sealed record QmpEvent(string Name, JsonElement Data)
+{
+    /// <summary>A text field of its data; null where there is none.</summary>
+    public string? Text(string field) =>
+        Data.ValueKind == JsonValueKind.Object && Data.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+}
+
+/// <summary>QEMU's monitor refused, broke off or did not answer; the message is for people.</summary>
+internal sealed class QmpFailed(string message, Exception? inner = null) : Exception(message, inner);

@@ -1,0 +1,61 @@
+using System.Security.Cryptography;
+using Gantry.Contracts;
+
+namespace Gantry.Node.Images;
+
+/// <summary>Makes images by recipe, each in a folder beside its own that is renamed when all is in it.</summary>
+internal sealed class ImageBuilder(NodeContext node)
+{
+    private const UnixFileMode PassThrough = (UnixFileMode)0b111_101_101;
+
+    /// <exception cref="Refusal"><c>image.recipe_unknown</c></exception>
+    public static void DemandRecipe(string recipe)
+    {
+        if (recipe != MicroImage.Recipe)
+        {
+            throw ImageErrors.RecipeUnknown(recipe);
+        }
+    }
+
+    public async Task<ImageFiles> BuildAsync(Id<Image> id, string recipe, Action<Progress> report, CancellationToken ct)
+    {
+        DemandRecipe(recipe);
+        var done = ImageFolders.Path(node.Root, id);
+        if (Directory.Exists(done))
+        {
+            return ImageFolders.Read(node.Root, id);
+        }
+
+        var workshop = ImageFolders.Workshop(node.Root, id);
+        ImageFolders.Remove(node.Root, id);
+        Directory.CreateDirectory($"{workshop}/image");
+        File.SetUnixFileMode($"{workshop}/image", PassThrough);
+        try
+        {
+            await new MicroImage(node, new DebianPackages(node.Shell)).BuildAsync($"{workshop}/image", workshop, report, ct);
+            report(new("check sums", 95));
+            ImageFolders.Write($"{workshop}/image", await DescribeAsync($"{workshop}/image", ct));
+            Directory.Move($"{workshop}/image", done);
+            Host.Posix.SyncDirectory(node.Root.Images);
+            return ImageFolders.Read(node.Root, id);
+        }
+        finally
+        {
+            Directory.Delete(workshop, recursive: true);
+        }
+    }
+
+    private static async Task<ImageFiles> DescribeAsync(string folder, CancellationToken ct)
+    {
+        var sums = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        var size = 0L;
+        foreach (var file in new DirectoryInfo(folder).EnumerateFiles())
+        {
+            await using var content = file.OpenRead();
+            sums[file.Name] = Convert.ToHexStringLower(await SHA256.HashDataAsync(content, ct));
+            size += file.Length;
+        }
+
+        return new(size, sums, InstanceKind.Microvm, CommandLine: "quiet", "Debian's cloud kernel and a busybox shell on the serial line");
+    }
+}

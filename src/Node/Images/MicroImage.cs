@@ -1,0 +1,81 @@
+using System.Globalization;
+using System.IO.Compression;
+using Gantry.Contracts;
+
+namespace Gantry.Node.Images;
+
+/// <summary>
+/// The recipe <c>micro</c>: Debian's cloud kernel as it is, and an initial RAM disk with busybox, the modules of
+/// virtual machines and an init (micro-init.sh) that gives a shell on the serial line and minds the power button.
+/// </summary>
+internal sealed class MicroImage(NodeContext node, DebianPackages packages)
+{
+    public const string Recipe = "micro";
+
+    private const UnixFileMode ForAllToRead = (UnixFileMode)0b110_100_100;
+
+    private static readonly string[] Modules =
+        ["virtio_mmio", "virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "virtio_rng", "button", "evdev", "pvpanic_mmio", "pvpanic_pci"];
+
+    private static readonly string[] Folders = ["bin", "dev", "etc", "mnt", "modules", "proc", "root", "run", "sys", "tmp"];
+
+    /// <param name="workshop">A folder for what is needed on the way.</param>
+    public async Task BuildAsync(string into, string workshop, Action<Progress> report, CancellationToken ct)
+    {
+        report(new("find packages", 0));
+        var kernel = await packages.ResolveAsync("linux-image-cloud-amd64", "linux-image-", ct);
+        report(new("fetch and unpack kernel", 10));
+        await packages.UnpackAsync(kernel, $"{workshop}/kernel", $"{workshop}/fetched", ct);
+        report(new("fetch and unpack busybox", 60));
+        await packages.UnpackAsync("busybox-static", $"{workshop}/busybox", $"{workshop}/fetched", ct);
+
+        report(new("write kernel and initial RAM disk", 80));
+        var vmlinuz = Directory.GetFiles($"{workshop}/kernel/boot", "vmlinuz-*") is [var only] ? only : throw ImageErrors.PackageOdd(kernel, "it holds not one kernel.");
+        File.Copy(vmlinuz, $"{into}/kernel");
+        await WriteInitrdAsync($"{into}/initrd", new($"{workshop}/kernel/lib/modules"), await BusyboxAsync($"{workshop}/busybox", ct), ct);
+        foreach (var file in (string[])[$"{into}/kernel", $"{into}/initrd"])
+        {
+            File.SetUnixFileMode(file, ForAllToRead);
+        }
+    }
+
+    private async Task<(string Path, string[] Commands)> BusyboxAsync(string folder, CancellationToken ct)
+    {
+        var path = ((string[])[$"{folder}/bin/busybox", $"{folder}/usr/bin/busybox"]).FirstOrDefault(File.Exists) ?? throw ImageErrors.PackageOdd("busybox-static", "it holds no bin/busybox.");
+        var list = await node.Shell.RunAsync(new(path, ["--list"], TimeSpan.FromSeconds(30)), ct);
+        return (path, list.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+    }
+
+    private static async Task WriteInitrdAsync(string path, KernelModules modules, (string Path, string[] Commands) busybox, CancellationToken ct)
+    {
+        await using var file = File.Create(path);
+        await using var zipped = new GZipStream(file, CompressionLevel.Optimal);
+        using var archive = new CpioArchive(zipped);
+        foreach (var folder in Folders)
+        {
+            archive.AddFolder(folder);
+        }
+
+        archive.AddFile("bin/busybox", await File.ReadAllBytesAsync(busybox.Path, ct), executable: true);
+        foreach (var command in busybox.Commands.Where(c => c != "busybox"))
+        {
+            archive.AddLink($"bin/{command}", "busybox");
+        }
+
+        var number = 10;
+        foreach (var module in modules.InOrder(Modules))
+        {
+            archive.AddFile(string.Create(CultureInfo.InvariantCulture, $"modules/{number++}-{Path.GetFileName(module)}"), await File.ReadAllBytesAsync(module, ct));
+        }
+
+        archive.AddFile("init", Init(), executable: true);
+    }
+
+    private static byte[] Init()
+    {
+        using var script = typeof(MicroImage).Assembly.GetManifestResourceStream("micro-init.sh")!;
+        using var bytes = new MemoryStream();
+        script.CopyTo(bytes);
+        return bytes.ToArray();
+    }
+}

@@ -1,0 +1,38 @@
+using Gantry.Contracts;
+using Gantry.Node.Drivers;
+using Gantry.Node.Drivers.Sim;
+using Gantry.Node.Instances;
+
+namespace Gantry.Node.Tests.Conformance;
+
+public sealed class SimConformance : DriverConformance
+{
+    public override string Driver => "sim";
+
+    public override InstanceKind Kind => InstanceKind.Microvm;
+
+    protected override string UpText => "web-1 has started";
+
+    protected override void LetItEnd(IDriver driver, Id<Instance> id) => ((SimDriver)driver).PowerOff(id);
+}
+
+public abstract class QemuConformance(TestImages images) : DriverConformance
+{
+    public override string Driver => "qemu";
+
+    protected override string UpText => "micro is up: web-1";
+
+    protected override InstanceSpec Boot(InstanceSpec spec) => spec with { Kernel = images.Kernel, Initrd = images.Initrd, CommandLine = "quiet" };
+
+    protected override InstanceSpec BootAndPowerOff(InstanceSpec spec) => Boot(spec) with { CommandLine = TestImages.PowerOff };
+}
+
+public sealed class QemuMicrovmConformance(TestImages images) : QemuConformance(images)
+{
+    public override InstanceKind Kind => InstanceKind.Microvm;
+}
+
+public sealed class QemuVmConformance(TestImages images) : QemuConformance(images)
+{
+    public override InstanceKind Kind => InstanceKind.Vm;
+}

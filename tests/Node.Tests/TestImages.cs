@@ -1,0 +1,42 @@
+using Gantry.Contracts;
+using Gantry.Node.Images;
+
+[assembly: AssemblyFixture(typeof(Gantry.Node.Tests.TestImages))]
+[assembly: CollectionBehavior(MaxParallelThreads = 2)]
+
+namespace Gantry.Node.Tests;
+
+/// <summary>The image micro, built once for a test run; its packages come from the machine's cache.</summary>
+public sealed class TestImages : IAsyncLifetime
+{
+    /// <summary>On the kernel command line: a guest that powers itself off as soon as it runs.</summary>
+    public const string PowerOff = "quiet rdinit=/bin/sh -- -c \"poweroff -f\"";
+
+    private readonly TestRoot _root = new();
+    private readonly Id<Image> _id = Id<Image>.New();
+
+    internal TestRoot Root => _root;
+
+    public ImageFiles Files { get; private set; } = null!;
+
+    public IReadOnlyList<Progress> Reported { get; private set; } = [];
+
+    public string Kernel => ImageFolders.Kernel(_root.Context.Root, _id);
+
+    public string Initrd => ImageFolders.Initrd(_root.Context.Root, _id);
+
+    public async ValueTask InitializeAsync()
+    {
+        var reported = new List<Progress>();
+        Files = await BuildAgainAsync(reported.Add);
+        Reported = reported;
+    }
+
+    public async Task<ImageFiles> BuildAgainAsync(Action<Progress> report)
+    {
+        await using var node = new LocalNode(_root.Context);
+        return await node.BuildImageAsync(_id, "micro", report, CancellationToken.None);
+    }
+
+    public ValueTask DisposeAsync() => _root.DisposeAsync();
+}

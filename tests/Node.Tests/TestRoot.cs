@@ -1,0 +1,83 @@
+using System.Globalization;
+using Gantry.Contracts;
+using Gantry.Node.Drivers.Qemu;
+using Gantry.Node.Host;
+using Gantry.Node.Instances;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Gantry.Node.Tests;
+
+/// <summary>A root of a test's own under /tmp. Disposing it ends what runs in it; what a killed test run left is swept by the next one.</summary>
+internal sealed class TestRoot : IAsyncDisposable
+{
+    private const string Prefix = "/tmp/gantry-tests-";
+    private const string Claims = "/run/gantry-uids";
+
+    static TestRoot() => SweepStale();
+
+    public TestRoot()
+    {
+        var path = Directory.CreateTempSubdirectory("gantry-tests-").FullName;
+        File.SetUnixFileMode(path, (UnixFileMode)0b111_001_001);
+        File.WriteAllText($"{path}/owner", string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId} {HostProcess.StartOf(Environment.ProcessId)}"));
+        Context = NodeContext.Open(GantryRoot.At(path), TimeProvider.System, NullLoggerFactory.Instance);
+    }
+
+    public NodeContext Context { get; }
+
+    public string Path => Context.Root.Path;
+
+    /// <summary>Gives an instance its folder and user id, as the node does.</summary>
+    public async Task<InstanceSpec> DefineAsync(InstanceSpec spec)
+    {
+        await using var node = new LocalNode(Context);
+        await node.DefineAsync(spec, CancellationToken.None);
+        return Context.Folders.Read(spec.Id);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await EndAllAsync(Path);
+        Clean(Path);
+    }
+
+    private static void SweepStale()
+    {
+        foreach (var root in Directory.GetDirectories("/tmp", "gantry-tests-*"))
+        {
+            var owner = File.Exists($"{root}/owner") ? File.ReadAllText($"{root}/owner").Split(' ') : null;
+            if (owner is [var pid, var start] && HostProcess.StartOf(int.Parse(pid, CultureInfo.InvariantCulture)) != long.Parse(start, CultureInfo.InvariantCulture))
+            {
+                EndAllAsync(root).GetAwaiter().GetResult();
+                Clean(root);
+            }
+        }
+    }
+
+    private static async Task EndAllAsync(string root)
+    {
+        foreach (var run in Directory.Exists($"{root}/run/instances") ? Directory.GetDirectories($"{root}/run/instances") : [])
+        {
+            if (QemuProcess.Find(run) is { } process)
+            {
+                process.Kill();
+                await process.Ended.WaitAsync(TimeSpan.FromSeconds(30));
+                await process.SettleAsync(TimeProvider.System);
+            }
+        }
+    }
+
+    private static void Clean(string root)
+    {
+        if (!root.StartsWith(Prefix, StringComparison.Ordinal))
+        {
+            return;
+        }
+
+        Directory.Delete(root, recursive: true);
+        foreach (var claim in Directory.GetFiles(Claims).Where(f => File.ReadAllText(f) == root))
+        {
+            File.Delete(claim);
+        }
+    }
+}
