@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Gantry.Bench;
 
 // Every benchmark, one line each: `./dev bench`, or some of them by name.
@@ -16,11 +17,8 @@ if (names.Except(all.Keys).FirstOrDefault() is { } unknown)
 }
 
 using var cancel = new CancellationTokenSource();
-Console.CancelKeyPress += (_, e) =>
-{
-    e.Cancel = true;
-    cancel.Cancel();
-};
+using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+using var terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
 
 foreach (var name in names)
 {
@@ -30,3 +28,10 @@ foreach (var name in names)
 }
 
 return 0;
+
+// Its daemon is stopped and its root removed on the way out.
+void Stop(PosixSignalContext signal)
+{
+    signal.Cancel = true;
+    cancel.Cancel();
+}

@@ -19,6 +19,7 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
     private readonly ILogger _logger = context.Logs.CreateLogger<LocalNode>();
     private readonly Lock _uids = new();
     private readonly ImageBuilder _images = new(context, recipes ?? Recipes.All);
+    private Dictionary<Id<Instance>, int>? _uidsTaken;
 
     public NodeContext Context { get; } = context;
 
@@ -46,8 +47,14 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
     {
         lock (_uids)
         {
-            var known = Context.Folders.All().Select(TryRead).OfType<InstanceSpec>().ToList();
-            var uid = known.Find(s => s.Id == spec.Id)?.Uid ?? Context.Uids.Next(known.Select(s => s.Uid).ToHashSet());
+            // Read once: with ten thousand instances, reading every folder for each new one would take a second.
+            _uidsTaken ??= Context.Folders.All().Select(TryRead).OfType<InstanceSpec>().ToDictionary(s => s.Id, s => s.Uid);
+            if (!_uidsTaken.TryGetValue(spec.Id, out var uid))
+            {
+                uid = Context.Uids.Next(_uidsTaken.Values.ToHashSet());
+                _uidsTaken[spec.Id] = uid;
+            }
+
             Context.Folders.Write(spec with { Uid = uid });
         }
 
@@ -86,6 +93,10 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
         }
 
         Context.Folders.Remove(id);
+        lock (_uids)
+        {
+            _uidsTaken?.Remove(id);
+        }
     }
 
     /// <summary>How it is. A damaged or missing folder is a status, not an exception: that one instance is in error, the rest are fine.</summary>
