@@ -11,7 +11,6 @@ namespace Gantry.Node.Tests;
 internal sealed class TestRoot : IAsyncDisposable
 {
     private const string Prefix = "/tmp/gantry-tests-";
-    private const string Claims = "/run/gantry-uids";
 
     static TestRoot() => SweepStale();
 
@@ -75,9 +74,6 @@ internal sealed class TestRoot : IAsyncDisposable
         }
 
         Directory.Delete(root, recursive: true);
-        foreach (var claim in Directory.GetFiles(Claims).Where(f => File.ReadAllText(f) == root))
-        {
-            File.Delete(claim);
-        }
+        UidRange.Release(GantryRoot.At(root));
     }
 }

@@ -44,6 +44,16 @@ public sealed record UidRange(int First)
         throw Refusal.Unavailable("node.uids_used_up", $"All {Blocks} blocks of user ids are claimed under {claims}.", "Remove the roots that are no longer used.");
     }
 
+    /// <summary>Gives a root's block back; nothing of it may run any more.</summary>
+    internal static void Release(GantryRoot root, string claims = Claims)
+    {
+        using var onlyMe = Locked($"{claims}/lock");
+        foreach (var claim in Directory.GetFiles(claims).Where(f => Path.GetFileName(f) != "lock" && File.ReadAllText(f) == root.Path))
+        {
+            File.Delete(claim);
+        }
+    }
+
     /// <summary>The lowest id of the block that is not among <paramref name="taken"/>.</summary>
     public int Next(IReadOnlySet<int> taken)
     {
