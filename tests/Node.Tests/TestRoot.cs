@@ -57,7 +57,7 @@ internal sealed class TestRoot : IAsyncDisposable
     {
         foreach (var run in Directory.Exists($"{root}/run/instances") ? Directory.GetDirectories($"{root}/run/instances") : [])
         {
-            if (QemuProcess.Find(run) is { } process)
+            if (await QemuProcess.FindAsync(run, TimeProvider.System) is { } process)
             {
                 process.Kill();
                 await process.Ended.WaitAsync(TimeSpan.FromSeconds(30));

@@ -68,19 +68,12 @@ public sealed record UidRange(int First)
         throw Refusal.Unavailable("node.uids_used_up", $"All {Count} user ids of this node are in use.", "Delete instances that are no longer needed.");
     }
 
+    /// <summary>Waits its turn: whoever holds the lock writes one small file, and a process that dies lets go of it.</summary>
     private static FileStream Locked(string path)
     {
-        for (var attempt = 0; ; attempt++)
-        {
-            try
-            {
-                return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            }
-            catch (IOException) when (attempt < 10_000)
-            {
-                Thread.Yield();
-            }
-        }
+        var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
+        Posix.Lock(file.SafeFileHandle);
+        return file;
     }
 
     /// <summary>FNV-1a, 32 bits (http://www.isthe.com/chongo/tech/comp/fnv/): only spreads the first guesses.</summary>
