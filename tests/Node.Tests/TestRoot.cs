@@ -11,7 +11,6 @@ namespace Gantry.Node.Tests;
 internal sealed class TestRoot : IAsyncDisposable
 {
     private const string Prefix = "/tmp/gantry-tests-";
-    private const string Claims = "/run/gantry-uids";
 
     static TestRoot() => SweepStale();
 
@@ -58,7 +57,7 @@ internal sealed class TestRoot : IAsyncDisposable
     {
         foreach (var run in Directory.Exists($"{root}/run/instances") ? Directory.GetDirectories($"{root}/run/instances") : [])
         {
-            if (QemuProcess.Find(run) is { } process)
+            if (await QemuProcess.FindAsync(run, TimeProvider.System) is { } process)
             {
                 process.Kill();
                 await process.Ended.WaitAsync(TimeSpan.FromSeconds(30));
@@ -75,9 +74,6 @@ internal sealed class TestRoot : IAsyncDisposable
         }
 
         Directory.Delete(root, recursive: true);
-        foreach (var claim in Directory.GetFiles(Claims).Where(f => File.ReadAllText(f) == root))
-        {
-            File.Delete(claim);
-        }
+        UidRange.Release(GantryRoot.At(root));
     }
 }

@@ -1,3 +1,5 @@
+using Gantry.Node.Host;
+
 namespace Gantry.Node.Drivers;
 
 /// <summary>A kernel or initial RAM disk that a guest's own user has to be able to read.</summary>
@@ -33,7 +35,7 @@ internal static class BootFile
 
             // A link's own mode says nothing; what it leads to, and the way there, must be open.
             var file = File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
-            if (File.GetAttributes(file).HasFlag(FileAttributes.Device))
+            if (!Posix.FactsOf(file).IsRegular)
             {
                 return "it is not a regular file";
             }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Gantry.Node.Host;
 
@@ -30,12 +31,28 @@ internal static partial class Posix
         }
     }
 
-    /// <summary>The group a file belongs to, read with the <c>statx</c> call, whose layout is the same everywhere; 0 when it cannot be read.</summary>
-    public static int GroupOf(string path)
+    /// <summary>The group of a file and whether it is a regular one, links followed; read with <c>statx</c>, whose layout is the same everywhere.</summary>
+    public static (int Group, bool IsRegular) FactsOf(string path)
     {
-        const int CurrentDirectory = -100, Gid = 0x10, OffsetOfGid = 24, SizeOfStatx = 256;
+        const int CurrentDirectory = -100, TypeAndGroup = 0x11, OffsetOfGroup = 24, OffsetOfMode = 28, SizeOfStatx = 256;
+        const int TypeBits = 0xF000, Regular = 0x8000;
         Span<byte> facts = stackalloc byte[SizeOfStatx];
-        return statx(CurrentDirectory, path, 0, Gid, ref MemoryMarshal.GetReference(facts)) == 0 ? BitConverter.ToInt32(facts[OffsetOfGid..]) : 0;
+        return statx(CurrentDirectory, path, 0, TypeAndGroup, ref MemoryMarshal.GetReference(facts)) == 0
+            ? (BitConverter.ToInt32(facts[OffsetOfGroup..]), (BitConverter.ToUInt16(facts[OffsetOfMode..]) & TypeBits) == Regular)
+            : throw new IOException($"{path}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
+    }
+
+    /// <summary>Waits until no other open file of that name is locked, and locks this one until it is closed.</summary>
+    public static void Lock(SafeFileHandle file)
+    {
+        const int exclusive = 2, interrupted = 4; // LOCK_EX, EINTR
+        while (flock(file, exclusive) != 0)
+        {
+            if (Marshal.GetLastPInvokeError() is var error and not interrupted)
+            {
+                throw new IOException($"flock: {Marshal.GetPInvokeErrorMessage(error)}");
+            }
+        }
     }
 
     public static void Chown(string path, int uid, int gid)
@@ -94,6 +111,9 @@ internal static partial class Posix
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int statx(int directory, string path, int flags, uint mask, ref byte facts);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int flock(SafeFileHandle file, int operation);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fsync(int fd);

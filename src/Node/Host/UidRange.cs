@@ -44,6 +44,16 @@ public sealed record UidRange(int First)
         throw Refusal.Unavailable("node.uids_used_up", $"All {Blocks} blocks of user ids are claimed under {claims}.", "Remove the roots that are no longer used.");
     }
 
+    /// <summary>Gives a root's block back; nothing of it may run any more.</summary>
+    internal static void Release(GantryRoot root, string claims = Claims)
+    {
+        using var onlyMe = Locked($"{claims}/lock");
+        foreach (var claim in Directory.GetFiles(claims).Where(f => Path.GetFileName(f) != "lock" && File.ReadAllText(f) == root.Path))
+        {
+            File.Delete(claim);
+        }
+    }
+
     /// <summary>The lowest id of the block that is not among <paramref name="taken"/>.</summary>
     public int Next(IReadOnlySet<int> taken)
     {
@@ -58,19 +68,12 @@ public sealed record UidRange(int First)
         throw Refusal.Unavailable("node.uids_used_up", $"All {Count} user ids of this node are in use.", "Delete instances that are no longer needed.");
     }
 
+    /// <summary>Waits its turn: whoever holds the lock writes one small file, and a process that dies lets go of it.</summary>
     private static FileStream Locked(string path)
     {
-        for (var attempt = 0; ; attempt++)
-        {
-            try
-            {
-                return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            }
-            catch (IOException) when (attempt < 10_000)
-            {
-                Thread.Yield();
-            }
-        }
+        var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
+        Posix.Lock(file.SafeFileHandle);
+        return file;
     }
 
     /// <summary>FNV-1a, 32 bits (http://www.isthe.com/chongo/tech/comp/fnv/): only spreads the first guesses.</summary>

@@ -1,5 +1,6 @@
 using Gantry.Contracts;
 using Gantry.Node.Drivers;
+using DriverList = Gantry.Node.Drivers.Drivers;
 
 namespace Gantry.Node.Tests.Conformance;
 
@@ -9,7 +10,7 @@ public sealed class CompletenessTests
     public async Task Every_registered_driver_runs_the_shared_suite_with_every_kind_it_runs()
     {
         await using var root = new TestRoot();
-        var wanted = Drivers.Drivers.All.Where(d => d.Key != "sim").SelectMany(d => d.Value(root.Context).Kinds.Select(kind => (d.Key, kind))).Append(("sim", InstanceKind.Microvm));
+        var wanted = DriverList.All.Where(d => d.Key != "sim").SelectMany(d => d.Value(root.Context).Kinds.Select(kind => (d.Key, kind))).Append(("sim", InstanceKind.Microvm));
         var covered = typeof(CompletenessTests).Assembly.GetTypes()
             .Where(t => t.IsSubclassOf(typeof(DriverConformance)) && !t.IsAbstract)
             .Select(t => (DriverConformance)System.Runtime.CompilerServices.RuntimeHelpers.GetUninitializedObject(t))
@@ -23,6 +24,6 @@ public sealed class CompletenessTests
     {
         await using var root = new TestRoot();
 
-        Capabilities.Of(Drivers.Drivers.All["qemu"](root.Context)).ShouldBe(["commandLine", "pause", "serialLog"]);
+        Capabilities.Of(DriverList.All["qemu"](root.Context)).ShouldBe(["commandLine", "pause", "serialLog"]);
     }
 }

@@ -1,5 +1,7 @@
 using Gantry.Contracts;
 using Gantry.Node.Drivers;
+using DriverList = Gantry.Node.Drivers.Drivers;
+using Gantry.Node.Host;
 using Gantry.Node.Instances;
 
 namespace Gantry.Node.Tests.Conformance;
@@ -33,7 +35,7 @@ public abstract class DriverConformance : IAsyncLifetime
 
     public ValueTask InitializeAsync()
     {
-        _driver = Drivers.Drivers.All[Driver](_root.Context);
+        _driver = DriverList.All[Driver](_root.Context);
         return ValueTask.CompletedTask;
     }
 
@@ -165,7 +167,7 @@ public abstract class DriverConformance : IAsyncLifetime
 
         Directory.GetDirectories(_root.Context.Root.Instances).ShouldBeEmpty();
         Directory.GetDirectories(_root.Context.Root.InstancesRun).ShouldBeEmpty();
-        (pid is { } number ? Host.HostProcess.StartOf(number) : null).ShouldBeNull();
+        (pid is { } number ? HostProcess.StartOf(number) : null).ShouldBeNull();
     }
 
     [Fact]
@@ -190,7 +192,7 @@ public abstract class DriverConformance : IAsyncLifetime
     private async Task RestartDriverAsync()
     {
         await _driver.DisposeAsync();
-        _driver = Drivers.Drivers.All[Driver](_root.Context);
+        _driver = DriverList.All[Driver](_root.Context);
     }
 
     private async Task UntilItIsUpAsync(Id<Instance> id)

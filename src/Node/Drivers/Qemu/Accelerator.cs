@@ -28,7 +28,7 @@ internal sealed record Accelerator(string Name, int? Group = null, string? Reaso
             using SafeFileHandle opened = File.OpenHandle(device, FileMode.Open, FileAccess.ReadWrite);
             var mode = File.GetUnixFileMode(opened);
             return mode.HasFlag(ForAll) ? new("kvm")
-                : mode.HasFlag(ForGroup) && Posix.GroupOf(device) is var group and > 0 ? new("kvm", group)
+                : mode.HasFlag(ForGroup) && Posix.FactsOf(device).Group is var group and > 0 ? new("kvm", group)
                 : Tcg($"only root may open {device}: give it to the group kvm with mode 0660");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
-using System.Text.Json;
 using System.Threading.Channels;
 using Gantry.Contracts;
 using Gantry.Node.Host;
@@ -16,10 +15,6 @@ namespace Gantry.Node.Drivers.Qemu;
 /// <param name="program">For tests: another program in QEMU's place.</param>
 public sealed partial class QemuDriver(NodeContext node, string program = QemuHost.Program) : IPause, ISerialLog, ICommandLine
 {
-    private static readonly TimeSpan QuitDeadline = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan KillDeadline = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan PressAgain = TimeSpan.FromSeconds(5);
-
     private readonly QemuHost _host = new(node, program);
     private readonly ILogger _logger = node.Logs.CreateLogger<QemuDriver>();
     private readonly ConcurrentDictionary<Id<Instance>, Slot> _slots = [];
@@ -46,20 +41,6 @@ public sealed partial class QemuDriver(NodeContext node, string program = QemuHo
             BootFile.Demand("initrd", initrd);
         }
     }
-
-    public Task StopAsync(Id<Instance> id, StopMode mode, TimeSpan grace, CancellationToken ct) => LockedAsync(id, async slot =>
-    {
-        if (await AttachAsync(slot, id) is { } guest)
-        {
-            await (mode == StopMode.Shutdown ? ShutDownAsync(id, guest, grace, ct) : EndAsync(id, guest));
-        }
-
-        // Asked for, so there is nothing to tell of it later.
-        await ClearAsync(slot, id);
-        return true;
-    }, ct);
-
-    public Task RemoveAsync(Id<Instance> id, CancellationToken ct) => StopAsync(id, StopMode.PowerOff, TimeSpan.Zero, ct);
 
     public Task PauseAsync(Id<Instance> id, CancellationToken ct) => TellAsync(id, "stop", InstanceState.Paused, ct);
 
@@ -138,7 +119,7 @@ public sealed partial class QemuDriver(NodeContext node, string program = QemuHo
             await known.DisposeAsync();
         }
 
-        if (QemuProcess.Find(node.Folders.Run(id)) is not { } process)
+        if (await QemuProcess.FindAsync(node.Folders.Run(id), node.Time) is not { } process)
         {
             return null;
         }
@@ -155,6 +136,7 @@ public sealed partial class QemuDriver(NodeContext node, string program = QemuHo
     private async Task TellAsync(Id<Instance> id, string command, InstanceState wanted, CancellationToken ct) => await LockedAsync(id, async slot =>
     {
         var guest = await AttachAsync(slot, id) ?? throw DriverErrors.NotRunning(id);
+        var before = guest.Known;
         try
         {
             guest.Known = wanted;
@@ -167,90 +149,10 @@ public sealed partial class QemuDriver(NodeContext node, string program = QemuHo
         }
         catch (QmpFailed e)
         {
-            throw DriverErrors.NoAnswer(id.ToString(), e.Message);
+            guest.Known = before;
+            throw DriverErrors.NoAnswer(node.Folders.Read(id).Name, e.Message);
         }
     }, ct);
-
-    /// <summary>Presses the power button, and again for a guest that was not listening yet.</summary>
-    private async Task ShutDownAsync(Id<Instance> id, QemuGuest guest, TimeSpan grace, CancellationToken ct)
-    {
-        var began = node.Time.GetTimestamp();
-        var before = guest.Known;
-        try
-        {
-            while (grace - node.Time.GetElapsedTime(began) is var left && left > TimeSpan.Zero)
-            {
-                if (await guest.QueryAsync(ct) == InstanceState.Paused)
-                {
-                    break;
-                }
-
-                guest.Known = InstanceState.Stopped;
-                await guest.ExecuteAsync("system_powerdown", ct);
-                if (await EndedWithinAsync(guest, left < PressAgain ? left : PressAgain, ct))
-                {
-                    return;
-                }
-            }
-        }
-        catch (QmpFailed) when (guest.Process.Ended.IsCompleted)
-        {
-            await guest.Process.SettleAsync(node.Time);
-            return;
-        }
-        catch (QmpFailed e)
-        {
-            guest.Known = before;
-            throw DriverErrors.NoAnswer(id.ToString(), e.Message);
-        }
-        catch (OperationCanceledException)
-        {
-            guest.Known = before;
-            throw;
-        }
-
-        // From here on its end is again something nobody waits for.
-        guest.Known = before;
-        if (!guest.Process.Ended.IsCompleted)
-        {
-            throw DriverErrors.ShutdownTimeout(node.Folders.Read(id).Name, grace);
-        }
-    }
-
-    /// <summary>Not cancelled half-way: it takes seconds, and a guest that is half ended helps nobody.</summary>
-    private async Task EndAsync(Id<Instance> id, QemuGuest guest)
-    {
-        guest.Known = InstanceState.Stopped;
-        try
-        {
-            await guest.ExecuteAsync("quit", CancellationToken.None, QuitDeadline).WaitAsync(QuitDeadline, node.Time);
-        }
-        catch (Exception e) when (e is QmpFailed or TimeoutException or Refusal)
-        {
-            LogQuitFailed(_logger, id, e.Message);
-        }
-
-        if (!await EndedWithinAsync(guest, QuitDeadline, CancellationToken.None))
-        {
-            guest.Process.Kill();
-            await guest.Process.Ended.WaitAsync(KillDeadline, node.Time);
-            await guest.Process.SettleAsync(node.Time);
-        }
-    }
-
-    private async Task<bool> EndedWithinAsync(QemuGuest guest, TimeSpan time, CancellationToken ct)
-    {
-        try
-        {
-            await guest.Process.Ended.WaitAsync(time, node.Time, ct);
-            await guest.Process.SettleAsync(node.Time);
-            return true;
-        }
-        catch (TimeoutException)
-        {
-            return false;
-        }
-    }
 
     private async Task ClearAsync(Slot slot, Id<Instance> id)
     {
@@ -303,7 +205,4 @@ public sealed partial class QemuDriver(NodeContext node, string program = QemuHo
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Instance {Id} is {State}: {Reason}")]
     private static partial void LogChanged(ILogger logger, Id<Instance> id, InstanceState state, string? reason);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "QEMU of instance {Id} did not quit and will be killed: {Reason}")]
-    private static partial void LogQuitFailed(ILogger logger, Id<Instance> id, string reason);
 }

@@ -1,7 +1,5 @@
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using Gantry.Contracts;
-using Gantry.Node.Host;
 
 namespace Gantry.Node.Drivers.Qemu;
 
@@ -34,9 +32,7 @@ internal sealed class QemuGuest(
     public async Task<InstanceState> QueryAsync(CancellationToken ct)
     {
         var answer = await ExecuteAsync("query-status", ct);
-        var state = answer.ValueKind == JsonValueKind.Object && answer.TryGetProperty("status", out var status) && status.GetString() is "running" or "inmigrate"
-            ? InstanceState.Running : InstanceState.Paused;
-        return Known = state;
+        return Known = answer.Text("status") == "running" ? InstanceState.Running : InstanceState.Paused;
     }
 
     /// <exception cref="QmpFailed"/>
@@ -73,8 +69,7 @@ internal sealed class QemuGuest(
             var qmp = await Qmp.ConnectAsync(socket, AnswerDeadline, time, ct);
             try
             {
-                var answer = await qmp.ExecuteAsync("query-uuid", null, AnswerDeadline, ct);
-                var uuid = answer.TryGetProperty("UUID", out var value) ? value.GetString() : null;
+                var uuid = (await qmp.ExecuteAsync("query-uuid", null, AnswerDeadline, ct)).Text("UUID");
                 if (uuid != id.ToString())
                 {
                     throw DriverErrors.NotOurs(id, process.Pid, $"it says it runs {uuid ?? "nothing"}");

@@ -13,8 +13,8 @@ internal sealed class QemuProcess(HostProcess qemu, HostProcess? supervisor, str
     /// <summary>Completes when QEMU has ended.</summary>
     public Task Ended => qemu.Ended;
 
-    /// <summary>The process of that run folder if it still runs.</summary>
-    public static QemuProcess? Find(string run)
+    /// <summary>The process of that run folder; null when none runs, and then all there is to say of its end is written down.</summary>
+    public static async Task<QemuProcess?> FindAsync(string run, TimeProvider time)
     {
         if (TryRead($"{run}/pids") is not { } text || !text.EndsWith('\n') || text.Split(' ', '\n') is not [var pid, var start, var watcher, var watcherStart, ..])
         {
@@ -22,7 +22,16 @@ internal sealed class QemuProcess(HostProcess qemu, HostProcess? supervisor, str
         }
 
         var qemu = Find(pid, start, run);
-        return qemu is null ? null : new(qemu, Find(watcher, watcherStart, run), run);
+        var supervisor = Find(watcher, watcherStart, run);
+        if (qemu is null && supervisor is not null)
+        {
+            using (supervisor)
+            {
+                await SettleAsync(supervisor, time);
+            }
+        }
+
+        return qemu is null ? null : new(qemu, supervisor, run);
     }
 
     /// <summary>Why it ended, for people; null when nothing was ever started there.</summary>
@@ -42,18 +51,9 @@ internal sealed class QemuProcess(HostProcess qemu, HostProcess? supervisor, str
     public async Task SettleAsync(TimeProvider time)
     {
         await Ended;
-        if (supervisor is null)
+        if (supervisor is not null)
         {
-            return;
-        }
-
-        try
-        {
-            await supervisor.Ended.WaitAsync(SupervisorEnds, time);
-        }
-        catch (TimeoutException)
-        {
-            supervisor.Kill();
+            await SettleAsync(supervisor, time);
         }
     }
 
@@ -65,7 +65,19 @@ internal sealed class QemuProcess(HostProcess qemu, HostProcess? supervisor, str
 
     public override string ToString() => $"{Pid} of {run}";
 
-    /// <summary>A number and a start can meet again after the host restarted; the run folder's or instance's id in the arguments cannot.</summary>
+    private static async Task SettleAsync(HostProcess supervisor, TimeProvider time)
+    {
+        try
+        {
+            await supervisor.Ended.WaitAsync(SupervisorEnds, time);
+        }
+        catch (TimeoutException)
+        {
+            supervisor.Kill();
+        }
+    }
+
+    /// <summary>A number and a start can meet again after the host restarted; the instance's id among the arguments cannot.</summary>
     private static HostProcess? Find(string pid, string start, string run) =>
         int.TryParse(pid, CultureInfo.InvariantCulture, out var number) && long.TryParse(start, CultureInfo.InvariantCulture, out var ticks)
         && TryRead($"/proc/{pid}/cmdline") is { } arguments && arguments.Contains(Path.GetFileName(run), StringComparison.Ordinal)

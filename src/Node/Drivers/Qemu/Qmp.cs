@@ -214,8 +214,14 @@ internal sealed class Qmp : IAsyncDisposable
 internal sealed record QmpEvent(string Name, JsonElement Data)
 {
     /// <summary>A text field of its data; null where there is none.</summary>
-    public string? Text(string field) =>
-        Data.ValueKind == JsonValueKind.Object && Data.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+    public string? Text(string field) => Data.Text(field);
+}
+
+internal static class QmpJson
+{
+    /// <summary>A text field of something that ought to be an object; null where it is not or has none.</summary>
+    public static string? Text(this JsonElement element, string field) =>
+        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 }
 
 /// <summary>QEMU's monitor refused, broke off or did not answer; the message is for people.</summary>

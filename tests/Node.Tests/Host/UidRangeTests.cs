@@ -1,0 +1,33 @@
+using Gantry.Contracts;
+using Gantry.Node.Host;
+
+namespace Gantry.Node.Tests.Host;
+
+public sealed class UidRangeTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("gantry-tests-uids-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task Roots_that_claim_at_once_get_blocks_of_their_own_and_keep_them()
+    {
+        var roots = Enumerable.Range(0, 40).Select(i => GantryRoot.At($"{_folder}/root{i}")).ToList();
+        roots.ForEach(r => Directory.CreateDirectory(r.Path));
+
+        var claimed = await Task.WhenAll(roots.Select(r => Task.Run(() => UidRange.Claim(r, $"{_folder}/claims").First)));
+
+        claimed.Distinct().Count().ShouldBe(40);
+        roots.Select(r => UidRange.Claim(r, $"{_folder}/claims").First).ShouldBe(claimed);
+    }
+
+    [Fact]
+    public void The_lowest_free_id_is_next()
+    {
+        var range = new UidRange(1000);
+
+        range.Next(new HashSet<int>()).ShouldBe(1000);
+        range.Next(new HashSet<int> { 1000, 1001, 1003 }).ShouldBe(1002);
+        Should.Throw<Refusal>(() => range.Next(Enumerable.Range(1000, UidRange.Count).ToHashSet())).Code.ShouldBe("node.uids_used_up");
+    }
+}
