@@ -79,7 +79,14 @@ internal sealed class PostgresServer : IAsyncDisposable
             var owner = Path.GetFileName(root)[Prefix.Length..].Split('-')[0];
             if (int.TryParse(owner, NumberStyles.None, CultureInfo.InvariantCulture, out var pid) && !Directory.Exists($"/proc/{pid}"))
             {
-                Directory.Delete(root, recursive: true);
+                try
+                {
+                    Directory.Delete(root, recursive: true);
+                }
+                catch (IOException)
+                {
+                    // Its own watchdog is at it.
+                }
             }
         }
     }
