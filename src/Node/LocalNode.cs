@@ -12,12 +12,13 @@ namespace Gantry.Node;
 /// What a control plane may ask of this machine. Calls are idempotent and named by ids. What runs is known here,
 /// from the instances' folders and their drivers; nothing is asked back of the control plane.
 /// </summary>
-public sealed partial class LocalNode(NodeContext context) : IAsyncDisposable
+/// <param name="recipes">For images; those of <see cref="Recipes"/> when left out.</param>
+public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<string, Recipe>? recipes = null) : IAsyncDisposable
 {
     private readonly Dictionary<string, IDriver> _drivers = Drivers.Drivers.All.ToDictionary(d => d.Key, d => d.Value(context));
     private readonly ILogger _logger = context.Logs.CreateLogger<LocalNode>();
     private readonly Lock _uids = new();
-    private readonly ImageBuilder _images = new(context);
+    private readonly ImageBuilder _images = new(context, recipes ?? Recipes.All);
     private Dictionary<Id<Instance>, int>? _uidsTaken;
 
     public NodeContext Context { get; } = context;
@@ -121,7 +122,7 @@ public sealed partial class LocalNode(NodeContext context) : IAsyncDisposable
     public Task<ImageFiles> BuildImageAsync(Id<Image> id, string recipe, Action<Progress> report, CancellationToken ct) => _images.BuildAsync(id, recipe, report, ct);
 
     /// <exception cref="Refusal"><c>image.recipe_unknown</c></exception>
-    public void DemandRecipe(string recipe) => ImageBuilder.DemandRecipe(recipe);
+    public void DemandRecipe(string recipe) => _images.Recipe(recipe);
 
     /// <summary>What a built image is made of.</summary>
     /// <exception cref="Refusal"><c>image.files_missing</c></exception>

@@ -48,7 +48,12 @@ internal sealed partial class OperationRunner(OperationTools tools) : Background
     public void Run(OperationRow row)
     {
         var operation = new RunningOperation(row, tools, MarkDirty, _stop.Token);
-        _running[row.Id] = operation;
+        if (!_running.TryAdd(row.Id, operation))
+        {
+            Release(); // begun here while a claim was under way that did not know of it yet
+            return;
+        }
+
         _ = Task.Run(async () =>
         {
             await operation.RunAsync();

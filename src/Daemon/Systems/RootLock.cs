@@ -4,35 +4,38 @@ using Gantry.Node;
 
 namespace Gantry.Daemon.Systems;
 
-/// <summary>One daemon a root: its pid file, locked for as long as the process lives, however it ends.</summary>
+/// <summary>One daemon a root: a file locked for as long as the process lives, however it ends; and the pid file, for people and scripts.</summary>
 internal sealed class RootLock : IDisposable
 {
-    private readonly FileStream _file;
+    private readonly GantryRoot _root;
+    private readonly FileStream _lock;
 
-    private RootLock(FileStream file) => _file = file;
+    private RootLock(GantryRoot root, FileStream held)
+    {
+        (_root, _lock) = (root, held);
+        File.WriteAllText($"{root.PidFile}.new", string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId}\n"));
+        File.Move($"{root.PidFile}.new", root.PidFile, overwrite: true);
+    }
 
     /// <exception cref="Refusal"><c>root.in_use</c></exception>
     public static RootLock Take(GantryRoot root)
     {
+        var path = $"{root.Run}/gantryd.lock";
         try
         {
-            var file = new FileStream(root.PidFile, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            file.SetLength(0);
-            file.Write(System.Text.Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId}\n")));
-            file.Flush(flushToDisk: true);
-            return new(file);
+            return new(root, new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
         }
         catch (IOException e)
         {
-            throw new Refusal("root.in_use", 409, $"Another daemon runs on the root {root.Path} ({root.PidFile} is locked).",
+            throw new Refusal("root.in_use", 409, $"Another daemon runs on the root {root.Path} ({path} is locked).",
                 "Stop it first, or give this one a root of its own with --root DIR.", inner: e);
         }
     }
 
-    /// <summary>Empties the file rather than removing it: a daemon that starts this moment may have it open already.</summary>
+    /// <summary>The locked file stays: a daemon that starts this moment may have it open already.</summary>
     public void Dispose()
     {
-        _file.SetLength(0);
-        _file.Dispose();
+        File.Delete(_root.PidFile);
+        _lock.Dispose();
     }
 }

@@ -4,22 +4,16 @@ using Gantry.Contracts;
 namespace Gantry.Node.Images;
 
 /// <summary>Makes images by recipe, each in a folder beside its own that is renamed when all is in it.</summary>
-internal sealed class ImageBuilder(NodeContext node)
+internal sealed class ImageBuilder(NodeContext node, IReadOnlyDictionary<string, Recipe> recipes)
 {
     private const UnixFileMode PassThrough = (UnixFileMode)0b111_101_101;
 
     /// <exception cref="Refusal"><c>image.recipe_unknown</c></exception>
-    public static void DemandRecipe(string recipe)
-    {
-        if (recipe != MicroImage.Recipe)
-        {
-            throw ImageErrors.RecipeUnknown(recipe);
-        }
-    }
+    public Recipe Recipe(string name) => recipes.GetValueOrDefault(name) ?? throw ImageErrors.RecipeUnknown(name, recipes.Keys);
 
-    public async Task<ImageFiles> BuildAsync(Id<Image> id, string recipe, Action<Progress> report, CancellationToken ct)
+    public async Task<ImageFiles> BuildAsync(Id<Image> id, string name, Action<Progress> report, CancellationToken ct)
     {
-        DemandRecipe(recipe);
+        var recipe = Recipe(name);
         var done = ImageFolders.Path(node.Root, id);
         if (Directory.Exists(done))
         {
@@ -32,9 +26,9 @@ internal sealed class ImageBuilder(NodeContext node)
         File.SetUnixFileMode($"{workshop}/image", PassThrough);
         try
         {
-            await new MicroImage(node, new DebianPackages(node.Shell)).BuildAsync($"{workshop}/image", workshop, report, ct);
+            await recipe.Work(node, $"{workshop}/image", workshop, report, ct);
             report(new("check sums", 95));
-            ImageFolders.Write($"{workshop}/image", await DescribeAsync($"{workshop}/image", ct));
+            ImageFolders.Write($"{workshop}/image", await DescribeAsync($"{workshop}/image", recipe, ct));
             Directory.Move($"{workshop}/image", done);
             Host.Posix.SyncDirectory(node.Root.Images);
             return ImageFolders.Read(node.Root, id);
@@ -45,7 +39,7 @@ internal sealed class ImageBuilder(NodeContext node)
         }
     }
 
-    private static async Task<ImageFiles> DescribeAsync(string folder, CancellationToken ct)
+    private static async Task<ImageFiles> DescribeAsync(string folder, Recipe recipe, CancellationToken ct)
     {
         var sums = new SortedDictionary<string, string>(StringComparer.Ordinal);
         var size = 0L;
@@ -56,6 +50,6 @@ internal sealed class ImageBuilder(NodeContext node)
             size += file.Length;
         }
 
-        return new(size, sums, InstanceKind.Microvm, CommandLine: "quiet", "Debian's cloud kernel and a busybox shell on the serial line");
+        return new(size, sums, recipe.DefaultKind, recipe.CommandLine, recipe.Description);
     }
 }

@@ -4,8 +4,8 @@ namespace Gantry.Node.Images;
 
 public static class ImageErrors
 {
-    public static Refusal RecipeUnknown(string recipe) => Refusal.Invalid(
-        "image.recipe_unknown", $"There is no recipe '{recipe}' for an image.", "The recipe there is: micro.");
+    public static Refusal RecipeUnknown(string recipe, IEnumerable<string> known) => Refusal.Invalid(
+        "image.recipe_unknown", $"There is no recipe '{(Limits.IsName(recipe) ? recipe : "so named")}' for an image.", $"There are: {string.Join(", ", known.Order(StringComparer.Ordinal))}.");
 
     public static Refusal PackagesUnavailable(string package, string why) => Refusal.Unavailable(
         "image.packages_unavailable", $"The Debian package {package} cannot be had: {why}", "Run `apt-get update` on the node and see that it reaches a Debian mirror; then try again.");

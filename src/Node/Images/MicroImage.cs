@@ -10,8 +10,6 @@ namespace Gantry.Node.Images;
 /// </summary>
 internal sealed class MicroImage(NodeContext node, DebianPackages packages)
 {
-    public const string Recipe = "micro";
-
     private const UnixFileMode ForAllToRead = (UnixFileMode)0b110_100_100;
 
     private static readonly string[] Modules =

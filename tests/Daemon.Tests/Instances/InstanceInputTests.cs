@@ -109,7 +109,7 @@ public sealed class InstanceInputTests(RunningDaemon daemon) : IClassFixture<Run
     [Fact]
     public async Task A_body_over_the_limit_is_refused()
     {
-        var (status, problem, _) = await daemon.SendAsync(HttpMethod.Post, "/instances", $$"""{"name":"x","description":"{{new string('a', Limits.BodyBytes)}}"}""");
+        var (status, problem, _) = await daemon.SendAsync(HttpMethod.Post, "/instances", $$"""{"name":"x","description":"{{new string('a', Limits.BodyBytes)}}"}""", ("Expect", "100-continue"));
 
         (status, problem!.Code).ShouldBe((413, "request.too_large"));
     }

@@ -181,8 +181,11 @@ public sealed class OperationTroubleTests(TestPostgres postgres) : DatabaseTests
         await first.Entered;
         await using var two = await TestDaemon.StartAsync(Database, [Gated(second)], "two");
 
-        await one.SqlAsync("update operations set lease_until = now() - interval '1 second'");
-        await second.Entered;
+        for (var entered = second.Entered; !entered.IsCompleted;)
+        {
+            await one.SqlAsync("update operations set lease_until = now() - interval '1 second' where owner = 'one'");
+        }
+
         first.Open(); // the first one's step ends, but its position is no longer its own to write
         (await one.Runner.Find(begun.Id.Value)!.Completion).ShouldBeNull();
         (await two.Operations.FindAsync(begun.Id, default)).State.ShouldBe(OperationState.Running);

@@ -19,8 +19,7 @@ public sealed class DaemonLifeTests(TestPostgres postgres)
         using var first = RootLock.Take(where);
 
         Should.Throw<Refusal>(() => RootLock.Take(where)).Code.ShouldBe("root.in_use");
-        using var reader = new StreamReader(new FileStream(where.PidFile, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
-        reader.ReadToEnd().Trim().ShouldBe($"{Environment.ProcessId}");
+        File.ReadAllText(where.PidFile).Trim().ShouldBe($"{Environment.ProcessId}");
     }
 
     [Fact]

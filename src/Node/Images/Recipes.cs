@@ -1,0 +1,22 @@
+using System.Collections.Frozen;
+using Gantry.Contracts;
+
+namespace Gantry.Node.Images;
+
+/// <summary>How an image is made, and what an instance of it becomes.</summary>
+/// <param name="CommandLine">What it wants on the kernel's command line; null for nothing.</param>
+public sealed record Recipe(InstanceKind DefaultKind, string? CommandLine, string Description, RecipeWork Work);
+
+/// <summary>Puts the image's files into a folder.</summary>
+/// <param name="workshop">A folder for what is needed on the way; it is removed afterwards.</param>
+public delegate Task RecipeWork(NodeContext node, string into, string workshop, Action<Progress> report, CancellationToken ct);
+
+/// <summary>Every recipe, one entry each.</summary>
+public static class Recipes
+{
+    public static readonly FrozenDictionary<string, Recipe> All = new Dictionary<string, Recipe>
+    {
+        ["micro"] = new(InstanceKind.Microvm, "quiet", "Debian's cloud kernel and a busybox shell on the serial line", (node, into, workshop, report, ct) =>
+            new MicroImage(node, new DebianPackages(node.Shell)).BuildAsync(into, workshop, report, ct)),
+    }.ToFrozenDictionary();
+}
