@@ -26,6 +26,7 @@ public class AreaTests
     {
         ["Host"] = [],
         ["Instances"] = ["Host"],
+        ["Images"] = ["Host"],
         ["Drivers"] = ["Host", "Instances"],
     };
 
