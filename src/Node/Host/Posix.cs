@@ -42,17 +42,27 @@ internal static partial class Posix
             : throw new IOException($"{path}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
     }
 
-    /// <summary>Waits until no other open file of that name is locked, and locks this one until it is closed.</summary>
-    public static void Lock(SafeFileHandle file)
+    /// <summary>
+    /// Waits its turn for a lock file and holds it until the handle is closed, or the process ends. (.NET's own
+    /// locking does not wait but fails.) For moments only: there is no deadline.
+    /// </summary>
+    public static SafeFileHandle Locked(string path)
     {
-        const int exclusive = 2, interrupted = 4; // LOCK_EX, EINTR
-        while (flock(file, exclusive) != 0)
+        const int readWriteCreateCloseOnExec = 0x80042, mode = 0b110_000_000, exclusive = 2, interrupted = 4;
+        var file = new SafeFileHandle(open(path, readWriteCreateCloseOnExec, mode), ownsHandle: true);
+        var error = file.IsInvalid ? Marshal.GetLastPInvokeError() : interrupted;
+        while (error == interrupted)
         {
-            if (Marshal.GetLastPInvokeError() is var error and not interrupted)
-            {
-                throw new IOException($"flock: {Marshal.GetPInvokeErrorMessage(error)}");
-            }
+            error = flock((int)file.DangerousGetHandle(), exclusive) == 0 ? 0 : Marshal.GetLastPInvokeError();
         }
+
+        if (error != 0)
+        {
+            file.Dispose();
+            throw new IOException($"{path} cannot be locked: {Marshal.GetPInvokeErrorMessage(error)}");
+        }
+
+        return file;
     }
 
     public static void Chown(string path, int uid, int gid)
@@ -112,8 +122,11 @@ internal static partial class Posix
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int statx(int directory, string path, int flags, uint mask, ref byte facts);
 
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int open(string path, int flags, int mode);
+
     [LibraryImport("libc", SetLastError = true)]
-    private static partial int flock(SafeFileHandle file, int operation);
+    private static partial int flock(int fd, int operation);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fsync(int fd);

@@ -25,7 +25,7 @@ public sealed record UidRange(int First)
         }
 
         Directory.CreateDirectory(claims);
-        using var onlyMe = Locked($"{claims}/lock");
+        using var onlyMe = Posix.Locked($"{claims}/lock");
         var mine = Encoding.UTF8.GetBytes(root.Path);
         var wish = (int)(Fnv(mine) % (Blocks - 1));
         for (var i = 0; i < Blocks - 1; i++)
@@ -47,7 +47,7 @@ public sealed record UidRange(int First)
     /// <summary>Gives a root's block back; nothing of it may run any more.</summary>
     internal static void Release(GantryRoot root, string claims = Claims)
     {
-        using var onlyMe = Locked($"{claims}/lock");
+        using var onlyMe = Posix.Locked($"{claims}/lock");
         foreach (var claim in Directory.GetFiles(claims).Where(f => Path.GetFileName(f) != "lock" && File.ReadAllText(f) == root.Path))
         {
             File.Delete(claim);
@@ -66,14 +66,6 @@ public sealed record UidRange(int First)
         }
 
         throw Refusal.Unavailable("node.uids_used_up", $"All {Count} user ids of this node are in use.", "Delete instances that are no longer needed.");
-    }
-
-    /// <summary>Waits its turn: whoever holds the lock writes one small file, and a process that dies lets go of it.</summary>
-    private static FileStream Locked(string path)
-    {
-        var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
-        Posix.Lock(file.SafeFileHandle);
-        return file;
     }
 
     /// <summary>FNV-1a, 32 bits (http://www.isthe.com/chongo/tech/comp/fnv/): only spreads the first guesses.</summary>
