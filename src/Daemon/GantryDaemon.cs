@@ -93,7 +93,7 @@ internal static class GantryDaemon
         services.AddSingleton<InstanceStore>().AddSingleton<InstancePages>().AddSingleton<InstanceStates>().AddSingleton<InstancePlan>().AddSingleton<InstanceActor>();
         services.AddOperation<InstanceCreation>().AddOperation<InstanceStart>().AddOperation<InstanceShutdown>().AddOperation<InstanceStop>();
         services.AddOperation<InstancePause>().AddOperation<InstanceResume>().AddOperation<InstanceDeletion>().AddHostedService<InstanceWatcher>();
-        services.AddSingleton<Doctor>();
+        services.AddSingleton<Doctor>().AddHostedService<DaemonEvents>();
     }
 
     private static OperationTools ToolsOf(IServiceProvider services) => new(

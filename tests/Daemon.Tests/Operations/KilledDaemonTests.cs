@@ -1,29 +1,66 @@
+using System.Globalization;
 using Gantry.Contracts;
 using Gantry.Daemon.Tests.Support;
 
 namespace Gantry.Daemon.Tests.Operations;
 
-/// <summary>A real daemon, ended by SIGKILL in the middle of an operation; its next run ends what it began, once.</summary>
+/// <summary>
+/// A real daemon, ended by SIGKILL before and after the work of every step of every operation on an instance; its next run
+/// ends what it began, once, and nothing else lies about.
+/// </summary>
 public sealed class KilledDaemonTests(TestPostgres postgres) : DatabaseTests(postgres)
 {
+    private const int StepsOfEach = 3;
+
     [Theory]
-    [InlineData("kill:instance.create:0:after")]
-    [InlineData("kill:instance.create:1:before")]
-    [InlineData("kill:instance.create:1:after")]
-    [InlineData("kill:instance.create:2:after")]
-    public async Task An_instance_whose_creation_was_killed_is_there_once_after_the_restart(string failpoint)
+    [InlineData("instance.create", null, InstanceState.Stopped)]
+    [InlineData("instance.start", InstanceState.Stopped, InstanceState.Running)]
+    [InlineData("instance.shutdown", InstanceState.Running, InstanceState.Stopped)]
+    [InlineData("instance.stop", InstanceState.Running, InstanceState.Stopped)]
+    [InlineData("instance.pause", InstanceState.Running, InstanceState.Paused)]
+    [InlineData("instance.resume", InstanceState.Paused, InstanceState.Running)]
+    [InlineData("instance.delete", InstanceState.Stopped, null)]
+    public async Task An_operation_that_was_killed_anywhere_is_done_once_after_the_restart(string kind, InstanceState? before, InstanceState? after)
     {
         using var root = new TestRoot();
         await using var daemon = new DaemonProcess(root.Path, Database);
-        await daemon.StartAsync(failpoint);
-        var asked = daemon.Api.CreateInstanceAsync(RunningDaemon.A("survivor"), 60);
-        await daemon.DeathAsync();
-        await Should.ThrowAsync<Refusal>(asked);
+        for (var cut = 0; cut < 2 * StepsOfEach; cut++)
+        {
+            var name = string.Create(CultureInfo.InvariantCulture, $"survivor{cut}");
+            if (before is not null)
+            {
+                await daemon.StartAsync();
+                await GivenAsync(daemon.Api, name, before.Value);
+                await daemon.KillAsync();
+            }
 
-        await daemon.StartAsync();
+            await daemon.StartAsync($"kill:{kind}:{cut / 2}:{(cut % 2 == 0 ? "before" : "after")}");
+            var asked = BeginAsync(daemon.Api, kind, name);
+            await daemon.DeathAsync();
+            await Should.ThrowAsync<Refusal>(asked);
 
-        var operation = (await daemon.Api.ListOperationsAsync()).Items.ShouldHaveSingleItem();
-        (await daemon.Api.GetOperationAsync(operation.Id, 60)).State.ShouldBe(OperationState.Succeeded);
-        (await daemon.Api.ListInstancesAsync()).Items.ShouldHaveSingleItem().State.ShouldBe(InstanceState.Stopped);
+            await daemon.StartAsync();
+            var operation = (await daemon.Api.ListOperationsAsync($"?limit=1&target={name}")).Items.ShouldHaveSingleItem();
+            operation.Kind.ShouldBe(kind);
+            (await daemon.Api.GetOperationAsync(operation.Id, 60)).State.ShouldBe(OperationState.Succeeded, $"cut {cut}");
+            (await daemon.Api.ListInstancesAsync($"?filter=name eq {name}")).Items.Select(i => (InstanceState?)i.State)
+                .ShouldBe(after is null ? [] : [after], $"cut {cut}");
+            await daemon.KillAsync();
+        }
+
+        Directory.GetDirectories($"{root.Path}/data/instances").Length.ShouldBe(after is null ? 0 : 2 * StepsOfEach);
     }
+
+    private static async Task GivenAsync(ApiClient api, string name, InstanceState state)
+    {
+        await RunningDaemon.DoneAsync(api.CreateInstanceAsync(RunningDaemon.A(name) with { StartNow = state != InstanceState.Stopped }, 60));
+        if (state == InstanceState.Paused)
+        {
+            await RunningDaemon.DoneAsync(api.ActOnInstanceAsync(name, InstanceAction.Pause, 60));
+        }
+    }
+
+    private static Task<Operation> BeginAsync(ApiClient api, string kind, string name) => kind == "instance.create"
+        ? api.CreateInstanceAsync(RunningDaemon.A(name), 60)
+        : api.ActOnInstanceAsync(name, Enum.Parse<InstanceAction>(kind["instance.".Length..], ignoreCase: true), 60);
 }
