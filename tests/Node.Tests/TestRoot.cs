@@ -47,8 +47,15 @@ internal sealed class TestRoot : IAsyncDisposable
             var owner = File.Exists($"{root}/owner") ? File.ReadAllText($"{root}/owner").Split(' ') : null;
             if (owner is [var pid, var start] && HostProcess.StartOf(int.Parse(pid, CultureInfo.InvariantCulture)) != long.Parse(start, CultureInfo.InvariantCulture))
             {
-                EndAllAsync(root).GetAwaiter().GetResult();
-                Clean(root);
+                try
+                {
+                    EndAllAsync(root).GetAwaiter().GetResult();
+                    Clean(root);
+                }
+                catch (IOException)
+                {
+                    // Another test run sweeps at the same time.
+                }
             }
         }
     }

@@ -252,7 +252,9 @@ int main(int argc, char **argv)
         waitpid(first, NULL, 0);
         if (length == 2 && memcmp(message, "ok", 2) == 0)
             return 0;
-        fail("%.*s", length ? (int)length : 19, length ? message : "its launcher ended\n");
+        if (length == 0)
+            fail("the supervisor ended before QEMU was started\n");
+        fail("%.*s", (int)length, message);
     }
 
     report = news[1];

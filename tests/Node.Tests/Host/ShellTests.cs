@@ -11,22 +11,15 @@ public sealed class ShellTests
     [Fact]
     public async Task A_deadline_ends_the_command_and_its_children()
     {
-        var folder = Directory.CreateTempSubdirectory("gantry-tests-shell-").FullName;
-        try
-        {
-            var failed = await Should.ThrowAsync<CommandFailed>(() => _shell.RunAsync(
-                new("sh", ["-c", $"sleep 1000 & echo $! > {folder}/child; wait"], TimeSpan.FromSeconds(2)), default));
+        await using var root = new TestRoot();
+        var failed = await Should.ThrowAsync<CommandFailed>(() => _shell.RunAsync(
+            new("sh", ["-c", $"sleep 1000 & echo $! > {root.Path}/child; wait"], TimeSpan.FromSeconds(2)), default));
 
-            failed.Message.ShouldContain("took longer than 2 s");
-            var child = int.Parse(await File.ReadAllTextAsync($"{folder}/child"), System.Globalization.CultureInfo.InvariantCulture);
-            if (HostProcess.StartOf(child) is { } start && HostProcess.Find(child, start) is { } process)
-            {
-                await process.Ended.WaitAsync(Long);
-            }
-        }
-        finally
+        failed.Message.ShouldContain("took longer than 2 s");
+        var child = int.Parse(await File.ReadAllTextAsync($"{root.Path}/child"), System.Globalization.CultureInfo.InvariantCulture);
+        if (HostProcess.StartOf(child) is { } start && HostProcess.Find(child, start) is { } process)
         {
-            Directory.Delete(folder, recursive: true);
+            await process.Ended.WaitAsync(Long);
         }
     }
 

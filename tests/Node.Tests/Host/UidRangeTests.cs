@@ -3,22 +3,22 @@ using Gantry.Node.Host;
 
 namespace Gantry.Node.Tests.Host;
 
-public sealed class UidRangeTests : IDisposable
+public sealed class UidRangeTests : IAsyncDisposable
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("gantry-tests-uids-").FullName;
+    private readonly TestRoot _root = new();
 
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
+    public ValueTask DisposeAsync() => _root.DisposeAsync();
 
     [Fact]
     public async Task Roots_that_claim_at_once_get_blocks_of_their_own_and_keep_them()
     {
-        var roots = Enumerable.Range(0, 40).Select(i => GantryRoot.At($"{_folder}/root{i}")).ToList();
+        var roots = Enumerable.Range(0, 40).Select(i => GantryRoot.At($"{_root.Path}/root{i}")).ToList();
         roots.ForEach(r => Directory.CreateDirectory(r.Path));
 
-        var claimed = await Task.WhenAll(roots.Select(r => Task.Run(() => UidRange.Claim(r, $"{_folder}/claims").First)));
+        var claimed = await Task.WhenAll(roots.Select(r => Task.Run(() => UidRange.Claim(r, $"{_root.Path}/claims").First)));
 
         claimed.Distinct().Count().ShouldBe(40);
-        roots.Select(r => UidRange.Claim(r, $"{_folder}/claims").First).ShouldBe(claimed);
+        roots.Select(r => UidRange.Claim(r, $"{_root.Path}/claims").First).ShouldBe(claimed);
     }
 
     [Fact]

@@ -11,7 +11,7 @@ public sealed class QmpTests : IAsyncDisposable
     private static readonly TimeSpan Long = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan Short = TimeSpan.FromMilliseconds(300);
 
-    private readonly string _folder = Directory.CreateTempSubdirectory("gantry-tests-qmp-").FullName;
+    private readonly TestRoot _root = new();
     private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
     private readonly CancellationTokenSource _end = new();
     private Task _peer = Task.CompletedTask;
@@ -101,7 +101,7 @@ public sealed class QmpTests : IAsyncDisposable
         await _end.CancelAsync();
         _listener.Dispose();
         await _peer.ContinueWith(_ => { }, TaskScheduler.Default);
-        Directory.Delete(_folder, recursive: true);
+        await _root.DisposeAsync();
     }
 
     private async Task FailsAsync(Func<NetworkStream, StreamReader, Task> peer, string words, TimeSpan deadline)
@@ -110,11 +110,11 @@ public sealed class QmpTests : IAsyncDisposable
         (await Should.ThrowAsync<QmpFailed>(() => ConnectAsync(deadline))).Message.ShouldContain(words);
     }
 
-    private Task<Qmp> ConnectAsync(TimeSpan deadline) => Qmp.ConnectAsync($"{_folder}/qmp.sock", deadline, TimeProvider.System, default);
+    private Task<Qmp> ConnectAsync(TimeSpan deadline) => Qmp.ConnectAsync($"{_root.Path}/qmp.sock", deadline, TimeProvider.System, default);
 
     private void GivenPeer(Func<NetworkStream, StreamReader, Task> peer)
     {
-        _listener.Bind(new UnixDomainSocketEndPoint($"{_folder}/qmp.sock"));
+        _listener.Bind(new UnixDomainSocketEndPoint($"{_root.Path}/qmp.sock"));
         _listener.Listen();
         _peer = Task.Run(async () =>
         {
