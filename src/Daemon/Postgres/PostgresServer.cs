@@ -43,7 +43,8 @@ internal sealed class PostgresServer(GantryRoot root, IShell shell, string? inst
         Configure();
         if (Pid is null)
         {
-            await RunAsync(programs, "pg_ctl", ["start", "-D", Cluster, "-l", $"{Cluster}/server.log", "-w", "-t", "80"], ct);
+            // Not cancelled half-way: until pg_ctl is done the server is its child, and would be killed with it.
+            await RunAsync(programs, "pg_ctl", ["start", "-D", Cluster, "-l", $"{Cluster}/server.log", "-w", "-t", "80"], CancellationToken.None);
         }
     }
 
