@@ -44,6 +44,7 @@ internal sealed class Globals
     public string SocketPath(ParseResult parsed, Func<string, string?> environment) =>
         parsed.GetValue(Socket) ?? (RootPath(parsed, environment) is { } root ? Path.Combine(root, "run/gantry.sock") : DefaultSocket);
 
+    /// <summary>Null for the system's own directories, which <c>/</c> names too.</summary>
     public string? RootPath(ParseResult parsed, Func<string, string?> environment) =>
-        parsed.GetValue(Root) ?? (environment("GANTRY_ROOT") is { Length: > 0 } root ? root : null);
+        (parsed.GetValue(Root) ?? environment("GANTRY_ROOT")) is { Length: > 0 } root && root != "/" ? root : null;
 }

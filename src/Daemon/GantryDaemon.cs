@@ -35,7 +35,7 @@ internal static class GantryDaemon
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = "/" });
         AddLogs(builder.Logging, config);
         var doors = new FrontDoors(root, config, time);
-        builder.WebHost.ConfigureKestrel(doors.Listen);
+        builder.WebHost.ConfigureKestrel(doors.Listen).UseSockets(sockets => sockets.MaxWriteBufferSize = FrontDoors.PageBytes);
 
         var services = builder.Services;
         services.AddSingleton(root).AddSingleton(loaded).AddSingleton(config).AddSingleton(time).AddSingleton(new StartedAt(time.GetUtcNow()));

@@ -20,7 +20,7 @@ internal static class Samples
         MemoryBytes = 128 * Limits.MiB,
         Description = "the front",
         Labels = new Dictionary<string, string> { ["tier"] = "front", ["a"] = "yes" },
-        Boot = new Boot { CommandLine = "quiet" },
+        Boot = new Boot { Firmware = Firmware.Direct, CommandLine = "quiet" },
         State = state,
         StateSince = CliRig.Now.AddMinutes(-5),
         Observed = new Observed(4711, 301.5, "tcg"),

@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Reflection;
 using System.Text.RegularExpressions;
 using Gantry.Contracts;
+using Gantry.Daemon.Config;
+using Gantry.Node;
 
 namespace Gantry.Repo.Tests;
 
@@ -28,6 +30,16 @@ public partial class DocTests
             .ToDictionary(m => m.Groups[1].Value, m => long.Parse(m.Groups[2].Value, NumberStyles.AllowThousands, CultureInfo.InvariantCulture));
 
         listed.OrderBy(l => l.Key).ShouldBe(declared.OrderBy(l => l.Key));
+    }
+
+    [Fact]
+    public void Every_setting_is_documented_as_it_is()
+    {
+        var system = GantryRoot.At(null);
+        var declared = ConfigSettings.All.Select(s =>
+            $"| `{s.Name}` | `{s.Variable}` | {(s.Name == "node.name" ? "the host's name" : s.Default(system) is { } text ? $"`{text}`" : "")} | {s.Description} |".Replace("|  |", "| |", StringComparison.Ordinal));
+
+        SettingLine().Matches(Read("docs/operate/configuration.md")).Select(m => m.Value).ShouldBe(declared);
     }
 
     [Fact]
@@ -67,6 +79,9 @@ public partial class DocTests
 
     [GeneratedRegex(@"^\| `(\w+)` \| ([\d,]+) \|", RegexOptions.Multiline)]
     private static partial Regex LimitLine();
+
+    [GeneratedRegex(@"^\| `[a-z]+\.[a-z]+` \|.*\|$", RegexOptions.Multiline)]
+    private static partial Regex SettingLine();
 
     [GeneratedRegex(@"\]\(([^)\s]+)\)")]
     private static partial Regex Link();

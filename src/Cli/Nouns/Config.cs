@@ -22,7 +22,7 @@ internal static class Config
             .With(file).Runs(app, (parsed, session, ct) =>
             {
                 string[] last = parsed.GetValue(file) is { } path ? [Path.GetFullPath(path)] : [];
-                return RunAsync(session, "check", last, ct);
+                return RunAsync(session, "check", last, session.Terminal.Raw, ct);
             });
     }
 
@@ -37,7 +37,13 @@ internal static class Config
             catch (Refusal refusal) when (refusal.Code == "daemon.unreachable" && Program(session) is not null)
             {
                 session.Terminal.Error.WriteLine("No daemon answers; this is what one would start with.");
-                return await RunAsync(session, "show", session.Format == OutputFormat.Table ? [] : ["-o", Words.Of(session.Format)], ct);
+                using var shown = new MemoryStream();
+                if (await RunAsync(session, "show", [], shown, ct) is not ExitCode.Done and var code)
+                {
+                    return code;
+                }
+
+                answer = shown.ToArray();
             }
 
             session.Show(answer, WireJson.Default.Settings, settings => settings.Items.Select(setting => setting.Name), settings =>
@@ -53,7 +59,7 @@ internal static class Config
             return ExitCode.Done;
         });
 
-    private static async Task<int> RunAsync(Session session, string verb, string[] last, CancellationToken ct)
+    private static async Task<int> RunAsync(Session session, string verb, string[] last, Stream output, CancellationToken ct)
     {
         var program = Program(session) ?? throw new Refusal("config.no_daemon_program", 404,
             $"gantryd was found neither beside gantry, nor as {Installed}, nor in PATH.", "Install the daemon's package, or put gantryd in PATH.");
@@ -63,8 +69,7 @@ internal static class Config
         try
         {
             var errors = process.StandardError.ReadToEndAsync(ct);
-            session.Out.Write(await process.StandardOutput.ReadToEndAsync(ct));
-            await session.Out.FlushAsync(ct);
+            await process.StandardOutput.BaseStream.CopyToAsync(output, ct);
             session.Terminal.Error.Write(await errors);
             await process.WaitForExitAsync(ct);
             return process.ExitCode;

@@ -42,8 +42,7 @@ internal sealed partial class DatabaseSupervisor(
 
                 if (!migrated)
                 {
-                    await CreateDatabaseAsync(stoppingToken);
-                    await Migrations.ApplyAsync(source, stoppingToken);
+                    await MigrateAsync(stoppingToken);
                     migrated = true;
                     db.MarkSchemaReady();
                 }
@@ -60,19 +59,18 @@ internal sealed partial class DatabaseSupervisor(
         }
     }
 
-    private async Task CreateDatabaseAsync(CancellationToken ct)
+    private async Task MigrateAsync(CancellationToken ct)
     {
-        if (server is null)
+        try
         {
-            return;
+            await Migrations.ApplyAsync(source, ct);
         }
-
-        await using var maintenance = NpgsqlDataSource.Create(server.ConnectionString("postgres"));
-        await using var exists = maintenance.CreateCommand("select 1 from pg_database where datname = 'gantry'");
-        if (await exists.ExecuteScalarAsync(ct) is null)
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InvalidCatalogName && server is not null)
         {
+            await using var maintenance = NpgsqlDataSource.Create(server.ConnectionString("postgres"));
             await using var create = maintenance.CreateCommand("create database gantry");
             await create.ExecuteNonQueryAsync(ct);
+            await Migrations.ApplyAsync(source, ct);
         }
     }
 

@@ -15,6 +15,9 @@ namespace Gantry.Daemon.Systems;
 /// <summary>Where the API is served: the Unix socket, for local administrators, and HTTPS.</summary>
 internal sealed class FrontDoors
 {
+    /// <summary>A page of a thousand instances is handed over at once rather than in many small pieces, each with a wait.</summary>
+    public const int PageBytes = 1 << 20;
+
     private readonly GantryRoot _root;
     private readonly GantryConfig _config;
     private readonly X509Certificate2 _certificate;
@@ -36,6 +39,7 @@ internal sealed class FrontDoors
     {
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestBodySize = Limits.BodyBytes;
+        kestrel.Limits.MaxResponseBufferSize = PageBytes;
         if (File.Exists(_root.Socket))
         {
             // Left by a killed daemon: this one holds the root's lock, so nobody listens there.

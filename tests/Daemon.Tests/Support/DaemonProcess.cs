@@ -9,7 +9,8 @@ namespace Gantry.Daemon.Tests.Support;
 /// A daemon as a process of its own on a root and a database of the test's, to be killed in the middle of its work. It hangs
 /// on a pipe of this process as <see cref="PostgresServer"/> does: killed tests leave none behind.
 /// </summary>
-internal sealed class DaemonProcess(string root, string connectionString) : IAsyncDisposable
+/// <param name="driver">Of instances that name none.</param>
+internal sealed class DaemonProcess(string root, string connectionString, string driver = "sim") : IAsyncDisposable
 {
     private Process? _process;
     private ApiClient? _api;
@@ -27,15 +28,16 @@ internal sealed class DaemonProcess(string root, string connectionString) : IAsy
         [
             "-c", $"exec 3<&0; {watchdog.Replace("read word", "read word <&3", StringComparison.Ordinal)}", "sh",
             Environment.ProcessPath is { } path && Path.GetFileName(path) == "dotnet" ? path : "dotnet", daemon, "--root", root,
-            "--set", $"database.connection={connectionString}", "--set", "instances.driver=sim", "--set", "log.level=warning",
+            "--set", $"database.connection={connectionString}", "--set", $"instances.driver={driver}", "--set", "log.level=warning",
         ])
         {
-            RedirectStandardInput = true, RedirectStandardOutput = true,
+            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
         };
         start.Environment[Failpoints.Variable] = failpoint ?? "";
         _process = Process.Start(start)!;
         _process.OutputDataReceived += (_, _) => { };
         _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine(); // the shell's "Killed" is what the test is about
 
         var api = ApiClient.OverSocket(GantryRoot.At(root).Socket);
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60), TimeProvider.System);
