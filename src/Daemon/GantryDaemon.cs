@@ -32,15 +32,16 @@ internal static class GantryDaemon
     public static WebApplication Build(NodeContext context, ConfigLoader.Loaded loaded)
     {
         var (root, config, time) = (context.Root, loaded.Config, context.Time);
-        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = "/" });
+        // Empty: no appsettings.json that would be watched for, no variable of somebody else's that changes what is served.
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         AddLogs(builder.Logging, config);
         var doors = new FrontDoors(root, config, time);
-        builder.WebHost.ConfigureKestrel(doors.Listen).UseSockets(sockets => sockets.MaxWriteBufferSize = FrontDoors.PageBytes);
+        builder.WebHost.UseKestrel(doors.Listen).UseSockets(sockets => sockets.MaxWriteBufferSize = FrontDoors.PageBytes);
 
         var services = builder.Services;
         services.AddSingleton(root).AddSingleton(loaded).AddSingleton(config).AddSingleton(time).AddSingleton(new StartedAt(time.GetUtcNow()));
         services.AddSingleton(NodeIdentity.Open(root, config.NodeName)).AddSingleton(context).AddSingleton<LocalNode>().AddSingleton(doors);
-        services.AddProblemDetails().AddExceptionHandler<Problems>();
+        services.AddRouting().AddProblemDetails().AddExceptionHandler<Problems>();
         services.AddOpenApi("v1", api => api.AddDocumentTransformer((document, _, _) =>
         {
             (document.Info.Title, document.Info.Version) = ("Gantry", typeof(GantryDaemon).Assembly.GetName().Version!.ToString(3));
