@@ -42,6 +42,7 @@ internal static class GantryDaemon
         services.AddSingleton(root).AddSingleton(loaded).AddSingleton(config).AddSingleton(time).AddSingleton(new StartedAt(time.GetUtcNow()));
         services.AddSingleton(NodeIdentity.Open(root, config.NodeName)).AddSingleton(context).AddSingleton<LocalNode>().AddSingleton(doors);
         services.AddRouting().AddProblemDetails().AddExceptionHandler<Problems>();
+        services.AddOutputCache();
         services.AddOpenApi("v1", api => api.AddDocumentTransformer((document, _, _) =>
         {
             (document.Info.Title, document.Info.Version) = ("Gantry", typeof(GantryDaemon).Assembly.GetName().Version!.ToString(3));
@@ -53,12 +54,18 @@ internal static class GantryDaemon
             json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull;
             json.SerializerOptions.Converters.Add(new JsonStringEnumConverter(JsonNamingPolicy.CamelCase));
         });
-        services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromMinutes(2));
+        services.Configure<HostOptions>(host =>
+        {
+            host.ShutdownTimeout = TimeSpan.FromMinutes(2);
+
+            // A loop that ends by a fault is logged as critical; ending the daemon with it would take the way to repair it.
+            host.BackgroundServiceExceptionBehavior = BackgroundServiceExceptionBehavior.Ignore;
+        });
         AddDatabase(services, root, context, config);
         AddAreas(services, config);
 
         var app = builder.Build();
-        app.UseRequestIds().UseExceptionHandler().UseStatusCodePages(status => Problems.WriteStatusAsync(status.HttpContext)).UseRouting().UseSignIn().UseWebSockets();
+        app.UseRequestIds().UseExceptionHandler().UseStatusCodePages(status => Problems.WriteStatusAsync(status.HttpContext)).UseRouting().UseSignIn().UseOutputCache().UseWebSockets();
         Map(app.MapGroup(ApiClient.Base));
         app.Lifetime.ApplicationStarted.Register(doors.Guard);
         return app;

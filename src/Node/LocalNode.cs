@@ -51,7 +51,7 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
             _uidsTaken ??= Context.Folders.All().Select(TryRead).OfType<InstanceSpec>().ToDictionary(s => s.Id, s => s.Uid);
             if (!_uidsTaken.TryGetValue(spec.Id, out var uid))
             {
-                uid = Context.Uids.Next(_uidsTaken.Values.ToHashSet());
+                uid = Context.Uids.Next(_uidsTaken.Values.Concat(HostUsers.WithProcesses()).ToHashSet());
                 _uidsTaken[spec.Id] = uid;
             }
 
@@ -174,6 +174,13 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
             LogInstanceUnreadable(_logger, id, refusal.Message);
             return new(InstanceState.Error, refusal.Message);
         }
+#pragma warning disable CA1031 // whatever one guest's process answers, the other instances are taken up
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            LogInstanceUnreadable(_logger, id, e.ToString());
+            return new(InstanceState.Error, $"It cannot be looked at: {e.Message}");
+        }
+#pragma warning restore CA1031
     }
 
     /// <summary>Its own driver; every one where the folder no longer says which.</summary>

@@ -23,7 +23,16 @@ internal sealed partial class InstanceWatcher(
         await InsistAsync(AutoStartAsync, stoppingToken);
         await foreach (var change in node.ChangesAsync(stoppingToken))
         {
-            await InsistAsync(ct => FollowAsync(change, ct), stoppingToken);
+            try
+            {
+                await InsistAsync(ct => FollowAsync(change, ct), stoppingToken);
+            }
+#pragma warning disable CA1031 // one instance that cannot be followed must not keep the others from it
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                LogNotFollowed(logger, e, change.Id);
+            }
+#pragma warning restore CA1031
         }
     }
 
@@ -76,9 +85,9 @@ internal sealed partial class InstanceWatcher(
                 await work(ct);
                 return;
             }
-            catch (Exception e) when (e is not OperationCanceledException)
+            catch (Refusal refusal) when (refusal.Status == 503)
             {
-                LogAgain(logger, e);
+                LogAgain(logger, refusal.Message);
                 await Task.Delay(Pause, time, ct);
             }
         }
@@ -93,6 +102,9 @@ internal sealed partial class InstanceWatcher(
     [LoggerMessage(Level = LogLevel.Warning, Message = "'{Name}' was not started: {Why}")]
     private static partial void LogNotStarted(ILogger logger, string name, string why);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Could not follow the node; trying again")]
-    private static partial void LogAgain(ILogger logger, Exception exception);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Could not follow the node; trying again: {Why}")]
+    private static partial void LogAgain(ILogger logger, string why);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A change of instance {Id} could not be followed")]
+    private static partial void LogNotFollowed(ILogger logger, Exception exception, Id<Instance> id);
 }

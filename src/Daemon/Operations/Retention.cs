@@ -37,10 +37,12 @@ internal sealed partial class RetentionWorker(
             {
                 await SweepAsync(stoppingToken);
             }
-            catch (Refusal e)
+#pragma warning disable CA1031 // a full disk, say, must not end the daemon: nobody could make room then
+            catch (Exception e) when (e is not OperationCanceledException)
             {
                 LogPutOff(logger, e.Message);
             }
+#pragma warning restore CA1031
         }
         while (await hourly.WaitForNextTickAsync(stoppingToken));
     }

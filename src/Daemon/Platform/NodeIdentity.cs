@@ -1,5 +1,7 @@
+using System.Text;
 using Gantry.Contracts;
 using Gantry.Node;
+using Gantry.Node.Host;
 
 namespace Gantry.Daemon.Platform;
 
@@ -9,14 +11,14 @@ internal sealed record NodeIdentity(Id<NodeInfo> Id, string Name)
     public static NodeIdentity Open(GantryRoot root, string name)
     {
         var path = $"{root.Data}/node-id";
-        if (File.Exists(path) && Id<NodeInfo>.TryParse(File.ReadAllText(path).Trim(), null, out var id))
+        if (!File.Exists(path))
         {
-            return new(id, name);
+            AtomicFile.Write(path, Encoding.ASCII.GetBytes($"{Id<NodeInfo>.New()}\n"));
         }
 
-        var made = Id<NodeInfo>.New();
-        File.WriteAllText($"{path}.new", $"{made}\n");
-        File.Move($"{path}.new", path, overwrite: true);
-        return new(made, name);
+        // Never a second identity: all that is written down under the first would be nobody's.
+        return Id<NodeInfo>.TryParse(File.ReadAllText(path).Trim(), null, out var id)
+            ? new(id, name)
+            : throw Refusal.Unavailable("node.id_damaged", $"{path} does not hold this node's id.", "Put back the id that `nodes` of the instances in the database have.");
     }
 }

@@ -16,17 +16,23 @@ internal sealed class PostgresServer(GantryRoot root, IShell shell, string? inst
 
     private string Cluster => $"{root.Data}/postgres";
 
+    /// <summary>Root's, not the server's: root writes here, and the server's user is one that others share.</summary>
+    private string Settings => $"{root.Data}/postgres-settings";
+
     private string SocketDirectory => $"{root.Run}/postgres";
 
-    /// <summary>For Npgsql: <c>root</c>, and the user PostgreSQL runs as, are its role <c>gantry</c>.</summary>
+    /// <summary>For Npgsql: the user this daemon runs as, and nobody else, is the role <c>gantry</c>.</summary>
     public string ConnectionString(string database = "gantry") =>
         $"Host={SocketDirectory};Username=gantry;Database={database};Timeout=5;Command Timeout=30;Maximum Pool Size=32;Max Auto Prepare=100;Auto Prepare Min Usages=2;No Reset On Close=true;Include Error Detail=true";
 
-    /// <summary>The server's process while it runs.</summary>
+    /// <summary>
+    /// The server's process while it runs. Its working directory is its cluster: a number left in the file by a power cut may
+    /// be another server's by now.
+    /// </summary>
     public int? Pid =>
         File.Exists($"{Cluster}/postmaster.pid")
         && int.TryParse(File.ReadLines($"{Cluster}/postmaster.pid").FirstOrDefault(), CultureInfo.InvariantCulture, out var pid)
-        && File.Exists($"/proc/{pid}/comm") && File.ReadAllText($"/proc/{pid}/comm").StartsWith("postgres", StringComparison.Ordinal)
+        && new DirectoryInfo($"/proc/{pid}/cwd").LinkTarget == Cluster
             ? pid : null;
 
     /// <summary>Makes the cluster if there is none, starts it if it does not run, and returns when it answers.</summary>
@@ -44,7 +50,7 @@ internal sealed class PostgresServer(GantryRoot root, IShell shell, string? inst
         if (Pid is null)
         {
             // Not cancelled half-way: until pg_ctl is done the server is its child, and would be killed with it.
-            await RunAsync(programs, "pg_ctl", ["start", "-D", Cluster, "-l", $"{Cluster}/server.log", "-w", "-t", "80"], CancellationToken.None);
+            await RunAsync(programs, "pg_ctl", ["start", "-D", Cluster, "-l", $"{Cluster}/server.log", "-o", $"-c config_file={Settings}/postgresql.conf", "-w", "-t", "80"], CancellationToken.None);
         }
     }
 
@@ -75,7 +81,11 @@ internal sealed class PostgresServer(GantryRoot root, IShell shell, string? inst
     /// <summary>Written at each start, so that an upgrade of Gantry brings its settings along.</summary>
     private void Configure()
     {
+        Directory.CreateDirectory(Settings);
+        File.SetUnixFileMode(Settings, (UnixFileMode)0b111_101_101);
         Write("postgresql.conf", $"""
+            hba_file = '{Settings}/pg_hba.conf'
+            ident_file = '{Settings}/pg_ident.conf'
             listen_addresses = ''
             unix_socket_directories = '{SocketDirectory}'
             unix_socket_permissions = 0700
@@ -90,15 +100,13 @@ internal sealed class PostgresServer(GantryRoot root, IShell shell, string? inst
             timezone = 'UTC'
             """);
         Write("pg_hba.conf", "local all gantry peer map=gantry");
-        Write("pg_ident.conf", $"""
-            gantry {Environment.UserName} gantry
-            gantry {User} gantry
-            """);
+        Write("pg_ident.conf", $"gantry {Environment.UserName} gantry");
 
         void Write(string name, string text)
         {
-            var path = $"{Cluster}/{name}";
+            var path = $"{Settings}/{name}";
             File.WriteAllText(path, text + "\n");
+            File.SetUnixFileMode(path, (UnixFileMode)0b110_100_100);
         }
     }
 

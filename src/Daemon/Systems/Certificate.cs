@@ -1,7 +1,9 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using Gantry.Node;
+using Gantry.Node.Host;
 
 namespace Gantry.Daemon.Systems;
 
@@ -40,18 +42,9 @@ internal static class Certificate
         using var made = request.CreateSelfSigned(now.AddDays(-1), now.AddYears(10));
 
         Directory.CreateDirectory(Path.GetDirectoryName(key)!, OwnerOnly | UnixFileMode.UserExecute);
-        Write(key, pair.ExportPkcs8PrivateKeyPem());
-        Write(certificate, made.ExportCertificatePem());
-    }
-
-    private static void Write(string path, string pem)
-    {
-        using var file = new FileStream($"{path}.new", new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = OwnerOnly });
-        using (var writer = new StreamWriter(file))
-        {
-            writer.Write(pem);
-        }
-
-        File.Move($"{path}.new", path, overwrite: true);
+        // The certificate last: one that is there has its key.
+        File.Delete(certificate);
+        AtomicFile.Write(key, Encoding.ASCII.GetBytes(pair.ExportPkcs8PrivateKeyPem()));
+        AtomicFile.Write(certificate, Encoding.ASCII.GetBytes(made.ExportCertificatePem()));
     }
 }

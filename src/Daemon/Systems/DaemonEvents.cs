@@ -32,10 +32,12 @@ internal sealed partial class DaemonEvents(Db db, EventLog events, NodeIdentity 
         {
             await db.InTransactionAsync(transaction => events.AppendAsync(transaction, type, $"nodes/{node.Id}", Caller.System.Name, null, new { pid = Environment.ProcessId }), ct);
         }
-        catch (Exception e) when (e is Refusal or OperationCanceledException)
+#pragma warning disable CA1031 // an event more or less: a full disk, say, must not end the daemon
+        catch (Exception e)
         {
             LogUntold(logger, type, e.Message);
         }
+#pragma warning restore CA1031
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Type} could not be told: {Why}")]

@@ -23,7 +23,8 @@ internal sealed class Doctor(LocalNode node, DatabaseSupervisor database, FrontD
             Space(),
             Program("setpriv", "/usr/bin/setpriv", "util-linux", "commands as another user"),
             Program("apt-get", "/usr/bin/apt-get", "apt", "building the micro image"),
-            doors.HttpsUrl is { } url
+            doors.HttpsTrouble is { } taken ? new("https", CheckLevel.Failed, taken, "End that process, or set another port with `https.listen`, and restart the daemon.")
+            : doors.HttpsUrl is { } url
                 ? new("https", CheckLevel.Ok, $"{url}, certificate SHA-256 {doors.CertificateSha256}.", null)
                 : new("https", CheckLevel.Warning, "HTTPS is switched off.", "Set `https.listen` in the configuration."),
         };

@@ -18,6 +18,9 @@ internal sealed class FrontDoors
     /// <summary>A page of a thousand instances is handed over at once rather than in many small pieces, each with a wait.</summary>
     public const int PageBytes = 1 << 20;
 
+    /// <summary>Over HTTPS, where strangers may knock; the Unix socket has no such limit.</summary>
+    private const int MostConnections = 1_000;
+
     private readonly GantryRoot _root;
     private readonly GantryConfig _config;
     private readonly X509Certificate2 _certificate;
@@ -27,8 +30,16 @@ internal sealed class FrontDoors
     {
         (_root, _config) = (root, config);
         _certificate = Certificate.Open(root, time);
-        _https = config.HttpsListen == "off" ? null : Settled(IPEndPoint.Parse(config.HttpsListen));
+        if (config.HttpsListen != "off")
+        {
+            var wanted = Settled(IPEndPoint.Parse(config.HttpsListen));
+            _https = TryBind(wanted) is null ? null : wanted;
+            HttpsTrouble = _https is null ? $"{wanted} is taken by another process; the API is served on the Unix socket alone." : null;
+        }
     }
+
+    /// <summary>Why HTTPS is not served though it is asked for. No reason not to start: the Unix socket is there.</summary>
+    public string? HttpsTrouble { get; }
 
     public string CertificateSha256 => _certificate.GetCertHashString(HashAlgorithmName.SHA256).ToLowerInvariant();
 
@@ -49,7 +60,28 @@ internal sealed class FrontDoors
         kestrel.ListenUnixSocket(_root.Socket, listen => listen.UseLocalPeers());
         if (_https is not null)
         {
-            kestrel.Listen(_https, listen => listen.UseHttps(_certificate));
+            var places = new SemaphoreSlim(MostConnections);
+            kestrel.Listen(_https, listen =>
+            {
+                listen.Use(next => async connection =>
+                {
+                    if (!places.Wait(0, CancellationToken.None))
+                    {
+                        connection.Abort();
+                        return;
+                    }
+
+                    try
+                    {
+                        await next(connection);
+                    }
+                    finally
+                    {
+                        places.Release();
+                    }
+                });
+                listen.UseHttps(_certificate);
+            });
         }
     }
 

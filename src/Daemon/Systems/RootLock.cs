@@ -23,7 +23,11 @@ internal sealed class RootLock : IDisposable
         var path = $"{root.Run}/gantryd.lock";
         try
         {
-            return new(root, new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
+            return new(root, new FileStream(path, new FileStreamOptions
+            {
+                // Not for others even to read: whoever can open it could lock it.
+                Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.None, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            }));
         }
         catch (IOException e)
         {

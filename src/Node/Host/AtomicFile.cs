@@ -1,7 +1,7 @@
 namespace Gantry.Node.Host;
 
 /// <summary>Replaces a file whole: written beside it, flushed to disk, renamed over it, the directory flushed too.</summary>
-internal static class AtomicFile
+public static class AtomicFile
 {
     public static void Write(string path, ReadOnlySpan<byte> content, UnixFileMode mode = UnixFileMode.UserRead | UnixFileMode.UserWrite)
     {

@@ -25,6 +25,18 @@ public static class HostUsers
         return true;
     }
 
+    /// <summary>The ids that some process runs under: not to be given to a guest, whatever is written down about them.</summary>
+    public static IEnumerable<int> WithProcesses()
+    {
+        foreach (var process in Directory.EnumerateDirectories("/proc").Where(d => char.IsAsciiDigit(d["/proc/".Length])))
+        {
+            if (Posix.TryOwnerOf(process) is { } uid)
+            {
+                yield return uid;
+            }
+        }
+    }
+
     private static string[]? Entry(string file, string name) =>
         File.ReadLines(file).Select(l => l.Split(':')).FirstOrDefault(f => f.Length > 3 && f[0] == name);
 

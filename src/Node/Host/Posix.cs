@@ -42,6 +42,14 @@ internal static partial class Posix
             : throw new IOException($"{path}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
     }
 
+    /// <summary>The user that owns a file; of a directory in /proc, the user its process runs under. Null when it is gone.</summary>
+    public static int? TryOwnerOf(string path)
+    {
+        const int CurrentDirectory = -100, User = 0x8, OffsetOfUser = 20, SizeOfStatx = 256;
+        Span<byte> facts = stackalloc byte[SizeOfStatx];
+        return statx(CurrentDirectory, path, 0, User, ref MemoryMarshal.GetReference(facts)) == 0 ? BitConverter.ToInt32(facts[OffsetOfUser..]) : null;
+    }
+
     /// <summary>
     /// Waits its turn for a lock file and holds it until the handle is closed, or the process ends. (.NET's own
     /// locking does not wait but fails.) For moments only: there is no deadline.

@@ -77,6 +77,12 @@ public sealed class Shell(TimeProvider time) : IShell
             info.ArgumentList.Add(argument);
         }
 
+        // Settings may be secrets, and are nobody's business but the daemon's.
+        foreach (var own in info.Environment.Keys.Where(k => k.StartsWith("GANTRY_", StringComparison.Ordinal)).ToList())
+        {
+            info.Environment.Remove(own);
+        }
+
         info.Environment["LC_ALL"] = "C.UTF-8";
         foreach (var (name, value) in command.Environment)
         {

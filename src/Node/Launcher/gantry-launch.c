@@ -10,7 +10,8 @@
  *   gantry-launch --uid N [--group N] --run DIR --serial FILE --log FILE -- PROGRAM ARGUMENT...
  *
  *   --group   the one supplementary group QEMU keeps (the owner of /dev/kvm)
- *   --run     gets qmp.sock, pids ("QEMU-PID START SUPERVISOR-PID START", field 22 of /proc/PID/stat)
+ *   --run     gets qmp.sock, pids ("QEMU-PID START SUPERVISOR-PID START BOOT": field 22 of /proc/PID/stat and the
+ *             kernel's boot_id, which together name one process for ever)
  *             and, at the end, exit ("exit CODE" or "signal NUMBER")
  *
  * QEMU finds: 0 /dev/null, 1 and 2 its log, 3 the listening QMP socket, 4 its end of the serial line.
@@ -144,6 +145,15 @@ static void drop_privileges(uid_t uid, gid_t group)
         fail("user %u could become root again\n", uid);
 }
 
+/* When memory runs out the guest goes before the host's own services; the daemon's protection is not inherited. */
+static void spare_the_host(void)
+{
+    int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (score < 0 || write(score, "300", 3) != 3)
+        fail("oom_score_adj: %s\n", strerror(errno));
+    close(score);
+}
+
 /* In QEMU's process. Returns only when it could not be executed. */
 static void become(char **program, pid_t supervisor, int qmp, int serial, int log)
 {
@@ -159,7 +169,10 @@ static void become(char **program, pid_t supervisor, int qmp, int serial, int lo
     if (dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0 || dup2(qmp, QMP_FD) < 0 || dup2(serial, SERIAL_FD) < 0 ||
         syscall(SYS_close_range, FIRST_FREE_FD, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */) != 0)
         return;
-    execv(program[0], program);
+
+    /* Nothing of the daemon's environment: it may hold the password of its database. */
+    char *environment[] = {"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", NULL};
+    execve(program[0], program, environment);
 }
 
 /* Field 22 of /proc/PID/stat: with the pid it names one process for ever. The name in field 2 may hold anything but ends with the last ')'. */
@@ -226,6 +239,12 @@ int main(int argc, char **argv)
     int exit_file = open_in(run, "exit", O_WRONLY | O_TRUNC);
     struct kept_file serial_file = keep_in(serial_path, SERIAL_LIMIT, 0);
     struct kept_file log_file = keep_in(log_path, LOG_LIMIT, O_TRUNC);
+    char boot[37] = "";
+    int boot_id = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    if (boot_id < 0 || read(boot_id, boot, 36) != 36)
+        fail("boot_id: %s\n", strerror(errno));
+    close(boot_id);
+    spare_the_host();
     int null = own(open("/dev/null", O_RDWR | O_CLOEXEC), "/dev/null");
 
     int news[2], serial[2], log[2], executed[2];
@@ -284,9 +303,8 @@ int main(int argc, char **argv)
     }
 
     int pidfd = (int)syscall(SYS_pidfd_open, qemu, 0);
-    if (pidfd < 0 || dprintf(pids, "%d %llu %d %llu\n", qemu, start_of(qemu), self, start_of(self)) < 0)
+    if (pidfd < 0 || dprintf(pids, "%d %llu %d %llu %s\n", qemu, start_of(qemu), self, start_of(self), boot) < 0)
         fail("pids: %s\n", strerror(errno));
-    close(pids);
     close(qmp);
     close(serial[1]);
     close(log[1]);
@@ -299,6 +317,12 @@ int main(int argc, char **argv)
     ssize_t words = read(executed[0], why, sizeof why);
     if (words > 0)
         fail("%.*s", (int)words, why);
+
+    /* The daemon may have been killed and restarted meanwhile, and have given this start up: then it has removed the folder. */
+    struct stat written;
+    if (fstat(pids, &written) != 0 || written.st_nlink == 0)
+        fail("the run folder was removed meanwhile\n");
+    close(pids);
     if (write(report, "ok", 2) != 2)
         _exit(1);
     close(report);

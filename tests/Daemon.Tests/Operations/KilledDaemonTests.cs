@@ -37,7 +37,7 @@ public sealed class KilledDaemonTests(TestPostgres postgres) : DatabaseTests(pos
             await daemon.StartAsync($"kill:{kind}:{cut / 2}:{(cut % 2 == 0 ? "before" : "after")}");
             var asked = BeginAsync(daemon.Api, kind, name);
             await daemon.DeathAsync();
-            await Should.ThrowAsync<Refusal>(asked);
+            (await Record.ExceptionAsync(() => asked)).ShouldNotBeNull();
 
             await daemon.StartAsync();
             var operation = (await daemon.Api.ListOperationsAsync($"?limit=1&target={name}")).Items.ShouldHaveSingleItem();

@@ -18,8 +18,10 @@ public sealed partial class QemuDriver(NodeContext node, string program = QemuHo
     private readonly QemuHost _host = new(node, program);
     private readonly ILogger _logger = node.Logs.CreateLogger<QemuDriver>();
     private readonly ConcurrentDictionary<Id<Instance>, Slot> _slots = [];
-    private readonly Channel<InstanceChange> _changes =
-        Channel.CreateBounded<InstanceChange>(new BoundedChannelOptions(4096) { FullMode = BoundedChannelFullMode.DropOldest });
+
+    // At most one entry an instance, its newest: one that changes without end cannot push out another's change.
+    private readonly Dictionary<Id<Instance>, InstanceChange> _pending = [];
+    private readonly Channel<Id<Instance>> _changed = Channel.CreateUnbounded<Id<Instance>>();
 
     public string Name => "qemu";
 
@@ -73,9 +75,18 @@ public sealed partial class QemuDriver(NodeContext node, string program = QemuHo
 
     public async IAsyncEnumerable<InstanceChange> ChangesAsync([EnumeratorCancellation] CancellationToken ct)
     {
-        await foreach (var change in _changes.Reader.ReadAllAsync(ct))
+        await foreach (var id in _changed.Reader.ReadAllAsync(ct))
         {
-            yield return change;
+            InstanceChange? change;
+            lock (_pending)
+            {
+                _pending.Remove(id, out change);
+            }
+
+            if (change is not null)
+            {
+                yield return change;
+            }
         }
     }
 
@@ -101,7 +112,7 @@ public sealed partial class QemuDriver(NodeContext node, string program = QemuHo
         }
 
         _slots.Clear();
-        _changes.Writer.TryComplete();
+        _changed.Writer.TryComplete();
     }
 
     /// <summary>The running guest of that id, found by what its run folder says and connected to; null when none runs.</summary>
@@ -127,7 +138,15 @@ public sealed partial class QemuDriver(NodeContext node, string program = QemuHo
         var guest = new QemuGuest(id, process, $"{node.Folders.Run(id)}/qmp.sock", node.Time, (state, reason) =>
         {
             LogChanged(_logger, id, state, reason);
-            _changes.Writer.TryWrite(new(id, state, reason));
+            lock (_pending)
+            {
+                if (!_pending.ContainsKey(id))
+                {
+                    _changed.Writer.TryWrite(id);
+                }
+
+                _pending[id] = new(id, state, reason);
+            }
         });
         guest.Watch(() => ReasonOfEnd(id));
         return slot.Guest = guest;
@@ -203,6 +222,6 @@ public sealed partial class QemuDriver(NodeContext node, string program = QemuHo
         public QemuGuest? Guest { get; set; }
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Instance {Id} is {State}: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Instance {Id} is {State}: {Reason}")]
     private static partial void LogChanged(ILogger logger, Id<Instance> id, InstanceState state, string? reason);
 }

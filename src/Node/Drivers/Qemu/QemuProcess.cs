@@ -6,6 +6,9 @@ namespace Gantry.Node.Drivers.Qemu;
 /// <summary>QEMU and the launcher that watches over it, as the launcher wrote them down in the instance's run folder.</summary>
 internal sealed class QemuProcess(HostProcess qemu, HostProcess? supervisor, string run) : IDisposable
 {
+    /// <summary>A number and a start can meet again after the host restarted. (What a process says its arguments are, it says itself.)</summary>
+    private static readonly string BootId = File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
+
     private static readonly TimeSpan SupervisorEnds = TimeSpan.FromSeconds(5);
 
     public int Pid => qemu.Pid;
@@ -16,13 +19,13 @@ internal sealed class QemuProcess(HostProcess qemu, HostProcess? supervisor, str
     /// <summary>The process of that run folder; null when none runs, and then all there is to say of its end is written down.</summary>
     public static async Task<QemuProcess?> FindAsync(string run, TimeProvider time)
     {
-        if (TryRead($"{run}/pids") is not { } text || !text.EndsWith('\n') || text.Split(' ', '\n') is not [var pid, var start, var watcher, var watcherStart, ..])
+        if (TryRead($"{run}/pids") is not { } text || !text.EndsWith('\n') || text.Split(' ', '\n') is not [var pid, var start, var watcher, var watcherStart, var boot, ..] || boot != BootId)
         {
             return null;
         }
 
-        var qemu = Find(pid, start, run);
-        var supervisor = Find(watcher, watcherStart, run);
+        var qemu = Find(pid, start);
+        var supervisor = Find(watcher, watcherStart);
         if (qemu is null && supervisor is not null)
         {
             using (supervisor)
@@ -77,10 +80,8 @@ internal sealed class QemuProcess(HostProcess qemu, HostProcess? supervisor, str
         }
     }
 
-    /// <summary>A number and a start can meet again after the host restarted; the instance's id among the arguments cannot.</summary>
-    private static HostProcess? Find(string pid, string start, string run) =>
+    private static HostProcess? Find(string pid, string start) =>
         int.TryParse(pid, CultureInfo.InvariantCulture, out var number) && long.TryParse(start, CultureInfo.InvariantCulture, out var ticks)
-        && TryRead($"/proc/{pid}/cmdline") is { } arguments && arguments.Contains(Path.GetFileName(run), StringComparison.Ordinal)
             ? HostProcess.Find(number, ticks)
             : null;
 

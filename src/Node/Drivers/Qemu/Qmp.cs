@@ -16,6 +16,8 @@ internal sealed class Qmp : IAsyncDisposable
 {
     public const int LongestLine = 4 << 20;
 
+    private const int MostInASecond = 500;
+
     private readonly Socket _socket;
     private readonly NetworkStream _stream;
     private readonly TimeProvider _time;
@@ -132,14 +134,30 @@ internal sealed class Qmp : IAsyncDisposable
         try
         {
             var reader = PipeReader.Create(_stream, new StreamPipeReaderOptions(leaveOpen: true));
+            var searched = 0L;
+            var (since, taken) = (_time.GetTimestamp(), 0);
             while (true)
             {
                 var read = await reader.ReadAsync();
                 var rest = read.Buffer;
-                while (rest.PositionOf((byte)'\n') is { } end)
+                while (rest.Slice(searched).PositionOf((byte)'\n') is { } end)
                 {
                     Take(rest.Slice(0, end));
                     rest = rest.Slice(rest.GetPosition(1, end));
+                    (searched, taken) = (0, taken + 1);
+                }
+
+                // What was looked through once is not looked through again, however small the pieces it comes in.
+                searched = rest.Length;
+                if (taken > MostInASecond)
+                {
+                    // A guest that floods (it can, through its panic device) is read more slowly: QEMU waits, not the daemon.
+                    await Task.Delay(TimeSpan.FromSeconds(1), _time);
+                    (since, taken) = (_time.GetTimestamp(), 0);
+                }
+                else if (_time.GetElapsedTime(since) > TimeSpan.FromSeconds(1))
+                {
+                    (since, taken) = (_time.GetTimestamp(), 0);
                 }
 
                 if (rest.Length > LongestLine)
@@ -220,8 +238,17 @@ internal sealed record QmpEvent(string Name, JsonElement Data)
 internal static class QmpJson
 {
     /// <summary>A text field of something that ought to be an object; null where it is not or has none.</summary>
-    public static string? Text(this JsonElement element, string field) =>
-        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+    public static string? Text(this JsonElement element, string field)
+    {
+        try
+        {
+            return element.ValueKind == JsonValueKind.Object && element.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        }
+        catch (InvalidOperationException)
+        {
+            return null; // half a surrogate pair: JSON's grammar lets it pass
+        }
+    }
 }
 
 /// <summary>QEMU's monitor refused, broke off or did not answer; the message is for people.</summary>
