@@ -50,10 +50,7 @@ internal static class QemuCommandLine
     {
         // A guest under TCG on a busy host cannot measure its clock and hangs at boot, so it is told.
         var clock = accelerator.Name == "tcg" && host.ClockKhz > 0 ? Number($"tsc_early_khz={host.ClockKhz}") : null;
-
-        // A microVM has no PCI bus; a kernel that looks for one says so as an error.
-        var bus = spec.Kind == InstanceKind.Microvm ? "pci=off" : null;
-        return string.Join(' ', new[] { "console=ttyS0", "reboot=t", "panic=-1", bus, clock, $"gantry.name={spec.Name}", spec.CommandLine }.OfType<string>());
+        return string.Join(' ', new[] { "console=ttyS0", "reboot=t", "panic=-1", clock, $"gantry.name={spec.Name}", spec.CommandLine }.OfType<string>());
     }
 
     /// <summary>In QEMU's options a comma separates; one that is meant is doubled.</summary>

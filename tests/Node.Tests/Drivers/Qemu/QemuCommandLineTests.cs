@@ -32,7 +32,7 @@ public sealed class QemuCommandLineTests
         -machine microvm,acpi=on -accel tcg -cpu max -smp cpus=2 -m size=134217728b
         {Devices}
         -device virtio-rng-device
-        -kernel /images/a,b/kernel -append console=ttyS0 reboot=t panic=-1 pci=off tsc_early_khz=2596126 gantry.name=web-1 quiet my=1
+        -kernel /images/a,b/kernel -append console=ttyS0 reboot=t panic=-1 tsc_early_khz=2596126 gantry.name=web-1 quiet my=1
         -initrd /images/a,b/initrd
         """));
 
