@@ -36,6 +36,12 @@ catch (Refusal refusal)
     Console.Error.WriteLine(refusal.Hint);
     return refusal.Code.StartsWith("config.", StringComparison.Ordinal) ? 2 : 1;
 }
+catch (UnauthorizedAccessException e)
+{
+    Console.Error.WriteLine(e.Message);
+    Console.Error.WriteLine("Run the daemon as root: it gives each guest a user of its own.");
+    return 1;
+}
 
 GantryRoot RootOf(ParseResult parsed) => GantryRoot.At(parsed.GetValue(root) ?? Environment.GetEnvironmentVariable(GantryRoot.Variable));
 

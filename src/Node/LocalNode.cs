@@ -42,7 +42,7 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
         await driver.CheckAsync(spec, ct);
     }
 
-    /// <summary>Writes the instance's folder and gives it a user id of its own; both stay what they were when it is there already.</summary>
+    /// <summary>Writes the instance's folder and gives it a user id of its own, which stays the same when it is written again.</summary>
     public Task DefineAsync(InstanceSpec spec, CancellationToken ct)
     {
         lock (_uids)

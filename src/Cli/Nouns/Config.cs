@@ -10,7 +10,7 @@ namespace Gantry.Cli;
 /// </summary>
 internal static class Config
 {
-    private const string Installed = "/usr/lib/gantry/gantryd";
+    private const string Installed = "/usr/lib/gantry/daemon/gantryd";
 
     public static Command Build(App app) => new Verb("config", "See and check the daemon's configuration.", "gantry config show", "gantry config check")
         .With(Check(app), Show(app));
@@ -84,6 +84,7 @@ internal static class Config
     private static string? Program(Session session) =>
         (session.Terminal.Environment("PATH") ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries).Select(folder => Path.Combine(folder, "gantryd"))
             .Prepend(Installed)
+            .Prepend(Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../daemon/gantryd")))
             .Prepend(Path.Combine(AppContext.BaseDirectory, "gantryd"))
             .FirstOrDefault(File.Exists);
 }

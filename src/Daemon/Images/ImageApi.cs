@@ -16,7 +16,8 @@ internal static class ImageApi
         api.MapPost("/images:build", Build).Produces<Operation>(202).WithTags("Images").Requires(Privilege.ImageAllocate);
     }
 
-    private static Task<Page<Image>> List(Paging paging, ImageStore store, CancellationToken ct) => store.ListAsync(paging, ct);
+    private static async Task<IResult> List(HttpContext http, Paging paging, ImageStore store, CancellationToken ct) =>
+        http.Answer(await store.ListAsync(paging, ct), WireJson.Default.PageImage);
 
     private static Task<Image> Get(string image, ImageStore store, CancellationToken ct) => store.GetAsync(image, ct);
 

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Gantry.Contracts;
 using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
@@ -16,7 +15,9 @@ internal static class InstanceApi
         var instances = api.MapGroup("/instances").WithTags("Instances");
         instances.MapGet("/", List).Produces<Page<Instance>>().Requires(Privilege.InstanceAudit);
         instances.MapPost("/", Create).Produces<Operation>(202).Requires(Privilege.InstanceAllocate);
-        api.MapPost("/instances:batch", InstanceBatch.RunAsync).Produces<BatchResults>().WithTags("Instances").Requires(Privilege.InstancePower);
+
+        // It may delete, so it asks for what deleting asks for.
+        api.MapPost("/instances:batch", InstanceBatch.RunAsync).Produces<BatchResults>().WithTags("Instances").Requires(Privilege.InstanceAllocate);
 
         var one = instances.MapGroup("/{instance}");
         one.MapGet("/", Get).Produces<Instance>().Requires(Privilege.InstanceAudit);
@@ -34,7 +35,7 @@ internal static class InstanceApi
     private static async Task List(HttpContext http, Paging paging, InstanceStore store, InstancePages pages)
     {
         var json = await pages.GetAsync(http.Request.QueryString.Value ?? "", async () =>
-            JsonSerializer.SerializeToUtf8Bytes(await store.ListAsync(paging, http.RequestAborted), WireJson.Default.PageInstance));
+            Fields.Write(await store.ListAsync(paging, http.RequestAborted), http.Request.Query["fields"].ToString(), WireJson.Default.PageInstance));
         http.Response.ContentType = "application/json; charset=utf-8";
         http.Response.ContentLength = json.Length;
         await http.Response.Body.WriteAsync(json, http.RequestAborted);

@@ -10,7 +10,7 @@ internal static class InstanceBatch
     private const double LongestShutdownSeconds = 3600;
 
     public static async Task<BatchResults> RunAsync(
-        HttpContext http, Body<BatchInstances> body, InstanceStore store, InstanceActor actor, Caller caller, CancellationToken ct)
+        HttpContext http, Body<BatchInstances> body, InstanceStore store, InstanceActor actor, Operations.Operations operations, Caller caller, CancellationToken ct)
     {
         var wanted = body.Checked(Faults);
         var names = wanted.Names ?? await NamesAsync(wanted.Filter!, store, ct);
@@ -26,8 +26,14 @@ internal static class InstanceBatch
         {
             try
             {
+                var options = OperationResults.BeginOptionsOf(http.Request, wanted).For(name);
+                if (await operations.ReplayAsync(caller, options, ct) is { } before)
+                {
+                    return new(before.TargetName, before, null);
+                }
+
                 var found = await store.GetAsync(name, ct);
-                return new(found.Name, await actor.BeginAsync(found, wanted.Action, caller, OperationResults.BeginOptionsOf(http.Request, wanted).For(found.Name), ct, wanted.Force, wanted.TimeoutSeconds), null);
+                return new(found.Name, await actor.BeginAsync(found, wanted.Action, caller, options, ct, wanted.Force, wanted.TimeoutSeconds), null);
             }
             catch (Refusal refusal)
             {

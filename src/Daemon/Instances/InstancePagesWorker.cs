@@ -18,12 +18,14 @@ internal sealed partial class InstancePagesWorker(EventFeed feed, InstancePages 
             {
                 await FollowAsync(stoppingToken);
             }
-            catch (Refusal refusal)
+#pragma warning disable CA1031 // whatever it is: a page that is never forgotten would be wrong for good
+            catch (Exception e) when (e is not OperationCanceledException)
             {
                 pages.Forget();
-                LogAgain(logger, refusal.Message);
+                LogAgain(logger, e.Message);
                 await Task.Delay(Pause, time, stoppingToken);
             }
+#pragma warning restore CA1031
         }
     }
 

@@ -66,8 +66,11 @@ internal sealed class InstanceStates(InstanceStore store, EventLog events, Local
         }
     }
 
+    /// <summary>What is news: a shutdown that did not come about has stopped nothing, a start that failed has started nothing.</summary>
     private static string? TypeOf(InstanceState before, InstanceState now) => (before, now) switch
     {
+        (InstanceState.Stopping, InstanceState.Running or InstanceState.Paused) => null,
+        (InstanceState.Starting, InstanceState.Stopped) => null,
         (_, InstanceState.Running) => before == InstanceState.Paused ? EventTypes.InstanceResumed : EventTypes.InstanceStarted,
         (_, InstanceState.Stopped) => before == InstanceState.Creating ? null : EventTypes.InstanceStopped,
         (_, InstanceState.Paused) => EventTypes.InstancePaused,

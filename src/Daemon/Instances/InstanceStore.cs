@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Dapper;
 using Gantry.Contracts;
+using Gantry.Daemon.Images;
 using Gantry.Daemon.Platform;
 using Gantry.Node.Instances;
 using Npgsql;
@@ -63,6 +64,11 @@ internal sealed class InstanceStore(Db db, NodeIdentity node, InstancePages page
     public async Task InsertAsync(NpgsqlTransaction transaction, InstanceSpec spec, InstanceDetails details)
     {
         Touch(transaction);
+        if (details.Image is { } image && await transaction.Connection!.ExecuteScalarAsync<int?>("select 1 from images where id = @Value for key share", image, transaction) is null)
+        {
+            throw ImageErrors.Unknown(image.ToString()); // deleted since it was found
+        }
+
         var now = time.GetUtcNow();
         var inserted = await transaction.Connection!.ExecuteAsync("""
             insert into instances (id, name, kind, driver, image, node, cpus, memory_bytes, description, labels, boot, auto_start,

@@ -18,9 +18,9 @@ internal sealed partial class InstanceWatcher(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await db.SchemaReady.WaitAsync(stoppingToken);
-        await InsistAsync(TakeUpAsync, stoppingToken);
+        await InsistAsync(TakeUpAsync, stoppingToken, always: true);
         db.MarkReady();
-        await InsistAsync(AutoStartAsync, stoppingToken);
+        await InsistAsync(AutoStartAsync, stoppingToken, always: true);
         await foreach (var change in node.ChangesAsync(stoppingToken))
         {
             try
@@ -76,7 +76,8 @@ internal sealed partial class InstanceWatcher(
     }
 
     /// <summary>Repeats until it works: a database that is away comes back.</summary>
-    private async Task InsistAsync(Func<CancellationToken, Task> work, CancellationToken ct)
+    /// <param name="always">Whatever is in the way, not only the database.</param>
+    private async Task InsistAsync(Func<CancellationToken, Task> work, CancellationToken ct, bool always = false)
     {
         while (true)
         {
@@ -85,11 +86,13 @@ internal sealed partial class InstanceWatcher(
                 await work(ct);
                 return;
             }
-            catch (Refusal refusal) when (refusal.Status == 503)
+#pragma warning disable CA1031 // a full disk, say: nothing is ready before this has worked
+            catch (Exception e) when (e is Refusal { Status: 503 } || (always && e is not OperationCanceledException))
             {
-                LogAgain(logger, refusal.Message);
+                LogAgain(logger, e.Message);
                 await Task.Delay(Pause, time, ct);
             }
+#pragma warning restore CA1031
         }
     }
 

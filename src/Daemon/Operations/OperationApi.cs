@@ -7,21 +7,21 @@ internal static class OperationApi
 {
     public static void MapOperations(this IEndpointRouteBuilder api)
     {
-        api.MapGet("/operations", async (Operations operations, string? state, string? target, int? limit, string? cursor, CancellationToken ct) =>
-            TypedResults.Json(await operations.ListAsync(StateOf(state), target, LimitOf(limit), cursor, ct), WireJson.Default.PageOperation))
-            .Requires(Privilege.OperationAudit);
+        api.MapGet("/operations", async (HttpContext http, Operations operations, string? state, string? target, int? limit, string? cursor, CancellationToken ct) =>
+            http.Answer(await operations.ListAsync(StateOf(state), target, LimitOf(limit), cursor, ct), WireJson.Default.PageOperation))
+            .Produces<Page<Operation>>().WithTags("Operations").Requires(Privilege.OperationAudit);
 
-        api.MapGet("/operations/{id}", async (Operations operations, Id<Operation> id, int? wait, CancellationToken ct) =>
-            TypedResults.Json(await operations.WaitAsync(id, OperationResults.WaitOf(wait), ct), WireJson.Default.Operation))
-            .Requires(Privilege.OperationAudit);
+        api.MapGet("/operations/{id}", async (HttpContext http, Operations operations, Id<Operation> id, int? wait) =>
+            TypedResults.Json(await operations.WaitAsync(http, id, OperationResults.WaitOf(wait)), WireJson.Default.Operation))
+            .Produces<Operation>().WithTags("Operations").Requires(Privilege.OperationAudit);
 
         api.MapDelete("/operations/{id}", async (Operations operations, Id<Operation> id, CancellationToken ct) =>
             OperationResults.Of(await operations.CancelAsync(id, ct)))
-            .Requires(Privilege.OperationCancel);
+            .Produces<Operation>(202).WithTags("Operations").Requires(Privilege.OperationCancel);
 
         api.MapGet("/operations/{id}/log", async (Operations operations, Id<Operation> id, CancellationToken ct) =>
             TypedResults.Json(await operations.LogAsync(id, ct), WireJson.Default.OperationLog))
-            .Requires(Privilege.OperationAudit);
+            .Produces<OperationLog>().WithTags("Operations").Requires(Privilege.OperationAudit);
     }
 
     private static OperationState? StateOf(string? state) =>

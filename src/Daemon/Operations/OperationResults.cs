@@ -24,23 +24,38 @@ internal static class OperationResults
         _ = WaitOf(wait);
         var options = BeginOptionsOf(http.Request, body);
         var begun = await operations.ReplayAsync(caller, options, http.RequestAborted) ?? await begin(options);
-        return await operations.AnswerAsync(begun, wait, http.RequestAborted);
+        return await operations.AnswerAsync(http, begun, wait);
     }
 
     /// <summary>
     /// 202 with the operation's URL while it is not finished, after at most <paramref name="waitSeconds"/>; 200 once it succeeded.
     /// </summary>
     /// <exception cref="Refusal">The operation's own when it failed within the wait; <c>operation.cancelled</c>; <c>request.wait_out_of_range</c></exception>
-    public static async Task<IResult> AnswerAsync(this Operations operations, Operation begun, int? waitSeconds, CancellationToken ct)
+    public static async Task<IResult> AnswerAsync(this Operations operations, HttpContext http, Operation begun, int? waitSeconds)
     {
         var wait = WaitOf(waitSeconds);
-        var operation = wait > TimeSpan.Zero && !begun.IsFinished() ? await operations.WaitAsync(begun.Id, wait, ct) : begun;
+        var operation = wait > TimeSpan.Zero && !begun.IsFinished() ? await operations.WaitAsync(http, begun.Id, wait) : begun;
         return operation switch
         {
             { State: OperationState.Failed, Error: { } error } => throw error.ToRefusal(),
             { State: OperationState.Cancelled } => throw OperationErrors.Cancelled(operation),
             _ => Of(operation),
         };
+    }
+
+    /// <summary>As <see cref="Operations.WaitAsync"/>, but a daemon that stops answers at once with the operation as it stands.</summary>
+    public static async Task<Operation> WaitAsync(this Operations operations, HttpContext http, Id<Operation> id, TimeSpan atMost)
+    {
+        var stopping = http.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, stopping);
+        try
+        {
+            return await operations.WaitAsync(id, atMost, either.Token);
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            return await operations.FindAsync(id, http.RequestAborted);
+        }
     }
 
     /// <summary>The operation as it stands: 200 when it has ended, else 202 and where to look.</summary>
@@ -50,7 +65,7 @@ internal static class OperationResults
     public static TimeSpan WaitOf(int? seconds) =>
         seconds is null or (>= 0 and <= Limits.MaxWaitSeconds) ? TimeSpan.FromSeconds(seconds ?? 0) : throw OperationErrors.WaitOutOfRange();
 
-    /// <summary><c>?queue=true</c> and <c>Idempotency-Key</c> of a request; the key stands for this method, path, query and body.</summary>
+    /// <summary><c>?queue=true</c> and <c>Idempotency-Key</c> of a request; the key stands for this method, path and body.</summary>
     public static BeginOptions BeginOptionsOf(HttpRequest request, object? body)
     {
         var queue = string.Equals(request.Query["queue"], "true", StringComparison.OrdinalIgnoreCase);

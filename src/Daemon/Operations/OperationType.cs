@@ -6,7 +6,7 @@ namespace Gantry.Daemon.Operations;
 
 /// <summary>
 /// One kind of slow change, written as a table of steps with each undo beside its step. Derive <see cref="OperationType{TInput}"/>,
-/// register it in Program.cs, and the conformance suite demands a rig for it.
+/// register it in GantryDaemon.cs, and the conformance suite demands a rig for it.
 /// </summary>
 internal abstract class OperationType
 {

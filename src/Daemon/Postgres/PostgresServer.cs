@@ -32,7 +32,7 @@ internal sealed class PostgresServer(GantryRoot root, IShell shell, string? inst
     public int? Pid =>
         File.Exists($"{Cluster}/postmaster.pid")
         && int.TryParse(File.ReadLines($"{Cluster}/postmaster.pid").FirstOrDefault(), CultureInfo.InvariantCulture, out var pid)
-        && new DirectoryInfo($"/proc/{pid}/cwd").LinkTarget == Cluster
+        && HostUsers.WorksIn(pid, Cluster)
             ? pid : null;
 
     /// <summary>Makes the cluster if there is none, starts it if it does not run, and returns when it answers.</summary>

@@ -6,7 +6,6 @@ create table images (
     description   text,
     size_bytes    bigint not null default 0,
     sha256        jsonb not null default '{}',
-    command_line  text,
     created_at    timestamptz not null
 );
 create unique index images_name on images (name);

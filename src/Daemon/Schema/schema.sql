@@ -41,7 +41,6 @@ CREATE TABLE public.images (
     description text,
     size_bytes bigint DEFAULT 0 NOT NULL,
     sha256 jsonb DEFAULT '{}'::jsonb NOT NULL,
-    command_line text,
     created_at timestamp with time zone NOT NULL
 );
 CREATE TABLE public.instances (

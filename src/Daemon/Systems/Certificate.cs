@@ -2,6 +2,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using Gantry.Contracts;
 using Gantry.Node;
 using Gantry.Node.Host;
 
@@ -20,7 +21,15 @@ internal static class Certificate
             Make(certificate, key, time.GetUtcNow());
         }
 
-        return X509Certificate2.CreateFromPemFile(certificate, key);
+        try
+        {
+            return X509Certificate2.CreateFromPemFile(certificate, key);
+        }
+        catch (CryptographicException e)
+        {
+            throw new Refusal("certificate.unusable", 503, $"{certificate} with {key} cannot be used: {e.Message}",
+                "Put a certificate and its own key there as PEM, or remove both to have one made.", inner: e);
+        }
     }
 
     private static void Make(string certificate, string key, DateTimeOffset now)

@@ -32,7 +32,7 @@ internal sealed class Doctor(LocalNode node, DatabaseSupervisor database, FrontD
         {
             checks.Add(driver switch
             {
-                { Health: DriverHealth.Unusable } => new($"driver {driver.Name}", CheckLevel.Failed, driver.Reason ?? "It cannot be used.", driver.Reason),
+                { Health: DriverHealth.Unusable } => new($"driver {driver.Name}", CheckLevel.Failed, driver.Reason ?? "It cannot be used.", "Until then no instance of this driver is started."),
                 { Accelerator: "tcg" } => new($"driver {driver.Name}", CheckLevel.Warning, $"{driver.Version}; {driver.Reason}", "Switch on VT-x or AMD-V in the firmware, or nested virtualisation where this host is itself a guest."),
                 _ => new($"driver {driver.Name}", CheckLevel.Ok, $"{driver.Version}, {driver.Accelerator}.", null),
             });

@@ -25,6 +25,9 @@ public static class HostUsers
         return true;
     }
 
+    /// <summary>Whether a process works in a directory, by whatever path either came there.</summary>
+    public static bool WorksIn(int pid, string directory) => Posix.IsSame(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/cwd"), directory);
+
     /// <summary>The ids that some process runs under: not to be given to a guest, whatever is written down about them.</summary>
     public static IEnumerable<int> WithProcesses()
     {

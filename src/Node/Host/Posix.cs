@@ -6,7 +6,6 @@ namespace Gantry.Node.Host;
 /// <summary>The few calls of the C library that .NET has no door to.</summary>
 internal static partial class Posix
 {
-    public const int SigTerm = 15;
     public const int SigKill = 9;
 
     // The same on every architecture (Linux numbers its newer calls alike everywhere).
@@ -40,6 +39,17 @@ internal static partial class Posix
         return statx(CurrentDirectory, path, 0, TypeAndGroup, ref MemoryMarshal.GetReference(facts)) == 0
             ? (BitConverter.ToInt32(facts[OffsetOfGroup..]), (BitConverter.ToUInt16(facts[OffsetOfMode..]) & TypeBits) == Regular)
             : throw new IOException($"{path}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
+    }
+
+    /// <summary>Whether two paths lead to one file or directory, links followed. False when either leads nowhere.</summary>
+    public static bool IsSame(string one, string other) => Identity(one) is { } identity && identity == Identity(other);
+
+    private static (ulong Inode, ulong Device)? Identity(string path)
+    {
+        const int CurrentDirectory = -100, Inode = 0x100, OffsetOfInode = 32, OffsetOfDevice = 136, SizeOfStatx = 256;
+        Span<byte> facts = stackalloc byte[SizeOfStatx];
+        return statx(CurrentDirectory, path, 0, Inode, ref MemoryMarshal.GetReference(facts)) == 0
+            ? (BitConverter.ToUInt64(facts[OffsetOfInode..]), BitConverter.ToUInt64(facts[OffsetOfDevice..])) : null;
     }
 
     /// <summary>The user that owns a file; of a directory in /proc, the user its process runs under. Null when it is gone.</summary>

@@ -40,7 +40,9 @@ public sealed class InstanceFolders(GantryRoot root)
         {
             var spec = JsonSerializer.Deserialize(File.ReadAllBytes(path), SpecJson.Default.InstanceSpec)
                 ?? throw InstanceFolderErrors.Damaged(path, "it says null");
-            return spec.Id == id ? spec : throw InstanceFolderErrors.Damaged(path, $"it is of {spec.Id}");
+            return spec.Id != id ? throw InstanceFolderErrors.Damaged(path, $"it is of {spec.Id}")
+                : spec.Version > InstanceSpec.Newest ? throw InstanceFolderErrors.Damaged(path, $"it was written by a newer Gantry (version {spec.Version})")
+                : spec;
         }
         catch (DirectoryNotFoundException)
         {

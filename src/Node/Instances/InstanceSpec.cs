@@ -10,8 +10,10 @@ public sealed record InstanceSpec(
     Id<Instance> Id, string Name, InstanceKind Kind, string Driver, int Cpus, long MemoryBytes, Firmware Firmware,
     string? Kernel, string? Initrd, string? CommandLine, int Uid)
 {
+    public const int Newest = 1;
+
     /// <summary>Raised when the meaning of a field changes; a node refuses one newer than it knows.</summary>
-    public int Version { get; init; } = 1;
+    public int Version { get; init; } = Newest;
 }
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, UseStringEnumConverter = true, WriteIndented = true,

@@ -18,7 +18,7 @@ public sealed class InstanceListTests(RunningDaemon daemon) : IClassFixture<Runn
                 RunningDaemon.A($"web{i}") with { StartNow = i % 2 == 0, Labels = new Dictionary<string, string> { ["tier"] = i < 3 ? "front" : "back" } }, 60));
         }
 
-        await RunningDaemon.DoneAsync(daemon.Api.CreateInstanceAsync(RunningDaemon.A("db_like".Replace('_', '-')) with { Kind = InstanceKind.Vm }, 60));
+        await RunningDaemon.DoneAsync(daemon.Api.CreateInstanceAsync(RunningDaemon.A("db-like") with { Kind = InstanceKind.Vm }, 60));
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
@@ -54,6 +54,17 @@ public sealed class InstanceListTests(RunningDaemon daemon) : IClassFixture<Runn
         while (cursor is not null);
 
         seen.ShouldBe(["db-like", "web1", "web2", "web3", "web4", "web5"]);
+    }
+
+    [Fact]
+    public async Task A_list_has_only_the_fields_that_were_asked_for()
+    {
+        var (_, _, body) = await daemon.SendAsync(HttpMethod.Get, "/instances?limit=1&fields=state,name");
+        var (status, problem, _) = await daemon.SendAsync(HttpMethod.Get, "/instances?fields=colour");
+
+        body.GetProperty("items")[0].ToString().ShouldBe("{\"name\":\"db-like\",\"state\":\"stopped\"}");
+        body.TryGetProperty("nextCursor", out _).ShouldBeTrue();
+        (status, problem!.Code).ShouldBe((422, "request.fields"));
     }
 
     [Fact]

@@ -50,6 +50,9 @@ public sealed class FrontDoorTests(RunningDaemon daemon) : IClassFixture<Running
     {
         var (_, problem, _) = await daemon.SendAsync(HttpMethod.Get, "/instances/none", null, ("X-Request-Id", "mine-1"));
         problem!.RequestId.ShouldBe("mine-1");
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/api/v1/instances/none") { Headers = { { "X-Request-Id", "mine-2" } } };
+        using var answer = await daemon.Http.SendAsync(request);
+        answer.Headers.GetValues("X-Request-Id").ShouldBe(["mine-2"]);
 
         (_, problem, _) = await daemon.SendAsync(HttpMethod.Get, "/instances/none", null, ("X-Request-Id", "bad id"));
         Guid.TryParse(problem!.RequestId, out _).ShouldBeTrue();

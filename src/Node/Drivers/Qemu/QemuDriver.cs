@@ -93,12 +93,12 @@ public sealed partial class QemuDriver(NodeContext node, string program = QemuHo
     public Task<SerialOutput> ReadSerialAsync(Id<Instance> id, int tailBytes, CancellationToken ct) =>
         Task.FromResult(LogTail.Read(SerialPath(id), tailBytes));
 
-    public async Task<DriverCommandLine> CommandLineAsync(Id<Instance> id, CancellationToken ct)
+    public Task<DriverCommandLine> CommandLineAsync(Id<Instance> id, CancellationToken ct)
     {
-        var running = await LockedAsync(id, slot => AttachAsync(slot, id), ct) is not null;
-        var start = running ? Started(id) : null;
-        start ??= _host.Compose(node.Folders.Read(id));
-        return new(start.Program, start.Arguments, string.Join(' ', start.Arguments.Prepend(start.Program).Select(ShellWord)));
+        // Not in its turn: a shutdown may have that for as long as its guest takes.
+        var running = _slots.TryGetValue(id, out var slot) && slot.Guest is { Process.Ended.IsCompleted: false };
+        var start = (running ? Started(id) : null) ?? _host.Compose(node.Folders.Read(id));
+        return Task.FromResult(new DriverCommandLine(start.Program, start.Arguments, string.Join(' ', start.Arguments.Prepend(start.Program).Select(ShellWord))));
     }
 
     public async ValueTask DisposeAsync()
