@@ -13,8 +13,8 @@ public class AreaTests
     {
         ["Platform"] = [],
         ["Config"] = [],
-        ["Events"] = ["Config"],
-        ["Operations"] = ["Config"],
+        ["Events"] = [],
+        ["Operations"] = [],
         ["Postgres"] = [],
         ["Images"] = [],
         ["Instances"] = ["Config", "Images"],

@@ -35,6 +35,20 @@ public sealed class InstanceBatchTests(RunningDaemon daemon) : IClassFixture<Run
         (await daemon.Api.ListInstancesAsync("?filter=name like 'f*'")).Items.ShouldBeEmpty();
     }
 
+    [Fact]
+    public async Task A_batch_that_is_sent_again_with_its_key_answers_as_the_first_time()
+    {
+        await daemon.GivenInstanceAsync("k1");
+        const string body = """{"action":"delete","names":["k1"]}""";
+
+        var first = await daemon.SendAsync(HttpMethod.Post, "/instances:batch", body, ("Idempotency-Key", "batch-1"));
+        var begun = first.Body.GetProperty("items")[0].GetProperty("operation").GetProperty("id").GetString()!;
+        (await daemon.Api.GetOperationAsync(Id<Operation>.Parse(begun), 60)).State.ShouldBe(OperationState.Succeeded);
+        var second = await daemon.SendAsync(HttpMethod.Post, "/instances:batch", body, ("Idempotency-Key", "batch-1"));
+
+        second.Body.GetProperty("items")[0].GetProperty("operation").GetProperty("id").GetString().ShouldBe(begun);
+    }
+
     [Theory]
     [InlineData("""{"action":"start"}""", "$")]
     [InlineData("""{"action":"start","names":["a"],"filter":"*"}""", "$")]

@@ -97,6 +97,23 @@ public sealed class InstanceLifecycleTests(RunningDaemon daemon) : IClassFixture
         (await daemon.Api.GetInstanceAsync("stubborn")).State.ShouldBe(InstanceState.Running);
     }
 
+    [Theory]
+    [InlineData(InstanceState.Stopped, InstanceAction.Start)]
+    [InlineData(InstanceState.Running, InstanceAction.Shutdown)]
+    public async Task What_did_not_come_about_is_told_as_no_change(InstanceState before, InstanceAction action)
+    {
+        var name = $"no-news-{action}".ToLowerInvariant();
+        var made = await daemon.GivenInstanceAsync(name, before);
+        daemon.Sim.Before = (call, id, _) => call is "start" or "stop" && id == made.Id && !call.StartsWith(action == InstanceAction.Start ? "stop" : "start", StringComparison.Ordinal)
+            ? throw Gantry.Node.Drivers.DriverErrors.StartFailed(name, "out of luck") : Task.CompletedTask;
+        var events = daemon.EventsUntilAsync(EventTypes.OperationFinished);
+
+        await RunningDaemon.RefusedAsync(() => daemon.Api.ActOnInstanceAsync(name, action, 60));
+
+        (await events).Where(e => e.Topic == "instance").ShouldBeEmpty();
+        (await daemon.Api.GetInstanceAsync(name)).State.ShouldBe(before);
+    }
+
     [Fact]
     public async Task A_change_with_an_outdated_ETag_is_refused()
     {

@@ -64,6 +64,9 @@ public sealed class RunningDaemon(TestPostgres postgres) : IAsyncLifetime
         await StartAsync();
     }
 
+    /// <summary>As SIGTERM does; clients may still be listening.</summary>
+    public Task StopHostAsync() => _app.StopAsync();
+
     public async Task StopAsync()
     {
         if (_stopped)
@@ -117,19 +120,27 @@ public sealed class RunningDaemon(TestPostgres postgres) : IAsyncLifetime
     }
 
     /// <summary>The next event of a type, from the moment of the call on.</summary>
-    public Task<Event> NextEventAsync(string type, string? subject = null)
+    public async Task<Event> NextEventAsync(string type, string? subject = null) => (await EventsUntilAsync(type, subject))[^1];
+
+    /// <summary>What happens from the moment of the call on, up to an event of a type.</summary>
+    public Task<IReadOnlyList<Event>> EventsUntilAsync(string type, string? subject = null)
     {
         var feed = Services.GetRequiredService<EventFeed>();
         var cursor = feed.Newest;
         return Task.Run(async () =>
         {
             using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(1), TimeProvider.System);
+            var seen = new List<Event>();
             while (true)
             {
                 var page = await feed.NextAsync(cursor, deadline.Token);
-                if (page.Events.FirstOrDefault(e => e.Type == type && (subject is null || e.Subject == subject)) is { } found)
+                foreach (var happened in page.Events)
                 {
-                    return found;
+                    seen.Add(happened);
+                    if (happened.Type == type && (subject is null || happened.Subject == subject))
+                    {
+                        return (IReadOnlyList<Event>)seen;
+                    }
                 }
 
                 cursor = page.Cursor;

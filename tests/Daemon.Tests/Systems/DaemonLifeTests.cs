@@ -102,6 +102,44 @@ public sealed class DaemonLifeTests(TestPostgres postgres)
     }
 
     [Fact]
+    public async Task Who_waits_for_an_operation_is_answered_when_the_daemon_stops()
+    {
+        await using var daemon = new RunningDaemon(postgres);
+        await daemon.InitializeAsync();
+        await daemon.GivenInstanceAsync("slow");
+        var begun = new TaskCompletionSource();
+        daemon.Sim.Before = (call, _, ct) =>
+        {
+            begun.TrySetResult();
+            return call == "start" ? Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, ct) : Task.CompletedTask;
+        };
+        var asked = daemon.SendAsync(HttpMethod.Post, "/instances/slow/start?wait=120");
+        await begun.Task;
+
+        var stopped = daemon.StopHostAsync();
+
+        (await asked.WaitAsync(TimeSpan.FromSeconds(60))).Status.ShouldBe(202);
+        await stopped;
+    }
+
+    [Fact]
+    public async Task The_database_may_lie_behind_a_link()
+    {
+        using var root = new TestRoot();
+        var where = GantryRoot.At(root.Path);
+        Directory.CreateDirectory($"{root.Path}/elsewhere");
+        Directory.CreateSymbolicLink(where.Data, $"{root.Path}/elsewhere");
+        Directory.CreateDirectory(where.Run);
+        var server = new Postgres.PostgresServer(where, new Shell(TimeProvider.System));
+
+        await server.StartAsync(default);
+        server.Pid.ShouldNotBeNull();
+        await server.StopAsync(default);
+
+        server.Pid.ShouldBeNull();
+    }
+
+    [Fact]
     public async Task A_missing_server_and_one_of_another_version_are_refused_by_name()
     {
         using var root = new TestRoot();
