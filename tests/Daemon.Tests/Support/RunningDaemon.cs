@@ -120,10 +120,11 @@ public sealed class RunningDaemon(TestPostgres postgres) : IAsyncLifetime
     }
 
     /// <summary>The next event of a type, from the moment of the call on.</summary>
-    public async Task<Event> NextEventAsync(string type, string? subject = null) => (await EventsUntilAsync(type, subject))[^1];
+    public async Task<Event> NextEventAsync(string type, string? subject = null) =>
+        (await EventsUntilAsync(e => e.Type == type && (subject is null || e.Subject == subject)))[^1];
 
-    /// <summary>What happens from the moment of the call on, up to an event of a type.</summary>
-    public Task<IReadOnlyList<Event>> EventsUntilAsync(string type, string? subject = null)
+    /// <summary>What is numbered from the moment of the call on, up to an event; that may begin with what happened just before it.</summary>
+    public Task<IReadOnlyList<Event>> EventsUntilAsync(Func<Event, bool> last)
     {
         var feed = Services.GetRequiredService<EventFeed>();
         var cursor = feed.Newest;
@@ -137,7 +138,7 @@ public sealed class RunningDaemon(TestPostgres postgres) : IAsyncLifetime
                 foreach (var happened in page.Events)
                 {
                     seen.Add(happened);
-                    if (happened.Type == type && (subject is null || happened.Subject == subject))
+                    if (last(happened))
                     {
                         return (IReadOnlyList<Event>)seen;
                     }
