@@ -16,13 +16,15 @@ internal sealed class Globals
 
     public Option<string> Root { get; } = new("--root")
     {
-        HelpName = "DIR", Recursive = true,
+        HelpName = "DIR",
+        Recursive = true,
         Description = "The daemon's directory; its socket is DIR/run/gantry.sock. From GANTRY_ROOT when that is set.",
     };
 
     public Option<string> Socket { get; } = new("--socket")
     {
-        HelpName = "PATH", Recursive = true,
+        HelpName = "PATH",
+        Recursive = true,
         Description = $"The daemon's socket. Default {DefaultSocket}.",
     };
 
@@ -33,7 +35,8 @@ internal sealed class Globals
 
     public Option<bool> NoWait { get; } = new("--no-wait")
     {
-        Recursive = true, Description = "Begin a slow change, print its operation's id, and do not wait for its end.",
+        Recursive = true,
+        Description = "Begin a slow change, print its operation's id, and do not wait for its end.",
     };
 
     public Globals() => Output.Recursive = true;

@@ -107,7 +107,8 @@ internal static class GantryDaemon
     private static OperationTools ToolsOf(IServiceProvider services) => new(
         services.GetRequiredService<OperationStore>(), services.GetRequiredService<OperationTypes>(), services.GetRequiredService<OperationOwner>(),
         services.GetRequiredService<OperationOptions>(), services.GetRequiredService<Failpoints>(), services.GetRequiredService<TimeProvider>(),
-        services.GetRequiredService<ILogger<OperationRunner>>()) { Ready = services.GetRequiredService<Db>().Ready };
+        services.GetRequiredService<ILogger<OperationRunner>>())
+    { Ready = services.GetRequiredService<Db>().Ready };
 
     private static IServiceCollection AddOperation<TOperation>(this IServiceCollection services)
         where TOperation : OperationType =>

@@ -10,10 +10,12 @@ internal static class Launch
     public static Command Launching(App app) => Build(app, startNow: true, "launched", new Verb("launch", "Make an instance of an image and start it.",
         "gantry launch micro web1",
         "gantry launch micro web2 --cpus 2 --memory 1GiB --label tier=front",
-        "gantry launch --kernel /boot/vmlinuz --initrd ./initrd.img probe --kind microvm") { More = More });
+        "gantry launch --kernel /boot/vmlinuz --initrd ./initrd.img probe --kind microvm")
+    { More = More });
 
     public static Command Creating(App app) => Build(app, startNow: false, "created", new Verb("create", "Make an instance of an image without starting it.",
-        "gantry create micro web1 --auto-start") { More = More });
+        "gantry create micro web1 --auto-start")
+    { More = More });
 
     private const string More = "What is left out takes the image's or the configured default. With --kernel the image may be left out.";
 

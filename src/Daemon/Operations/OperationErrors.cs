@@ -11,11 +11,13 @@ internal static class OperationErrors
 
     public static Refusal TargetBusy(string targetName, Operation busy) =>
         new("operation.target_busy", 423, $"{targetName} is busy with {busy.Kind}.",
-            $"Wait for operation {busy.Id}, cancel it, or ask again with queue=true to run after it.") { Operation = busy.Id };
+            $"Wait for operation {busy.Id}, cancel it, or ask again with queue=true to run after it.")
+        { Operation = busy.Id };
 
     public static Refusal IdempotencyKeyReused(string key, Id<Operation> first) =>
         new("operation.idempotency_key_reused", 422, $"The idempotency key '{key}' was used for another request.",
-            $"Use a new key for a new request; operation {first} has this one.") { Operation = first };
+            $"Use a new key for a new request; operation {first} has this one.")
+        { Operation = first };
 
     public static Refusal IdempotencyKeyNotValid() =>
         Refusal.Invalid("operation.idempotency_key_not_valid", $"The Idempotency-Key is empty or longer than {Limits.IdempotencyKeyLength} characters.",

@@ -48,9 +48,22 @@ internal sealed partial class OperationStore(Db db, OperationOwner owner, Operat
         """,
         new
         {
-            operation.Id, operation.Kind, operation.Target, operation.TargetName, operation.Step, operation.Input, operation.CreatedBy,
-            operation.RequestId, operation.IdempotencyKey, operation.RequestHash, operation.Queue, operation.Claimed,
-            owner.Node, owner.Daemon, owner.Incarnation, options.Lease,
+            operation.Id,
+            operation.Kind,
+            operation.Target,
+            operation.TargetName,
+            operation.Step,
+            operation.Input,
+            operation.CreatedBy,
+            operation.RequestId,
+            operation.IdempotencyKey,
+            operation.RequestHash,
+            operation.Queue,
+            operation.Claimed,
+            owner.Node,
+            owner.Daemon,
+            owner.Incarnation,
+            options.Lease,
         }), CancellationToken.None);
 
     /// <summary>
@@ -108,9 +121,21 @@ internal sealed partial class OperationStore(Db db, OperationOwner owner, Operat
             """,
             new
             {
-                row.Id, owner.Incarnation, From = row.Position, WasUnwinding = row.Unwinding, WasState = row.State,
-                move.To, move.Unwinding, move.Step, move.End, EndWord = Word(move.End), Error = OperationJson.Text(move.Error),
-                noted.Progress, noted.Result, noted.Times, noted.Texts,
+                row.Id,
+                owner.Incarnation,
+                From = row.Position,
+                WasUnwinding = row.Unwinding,
+                WasState = row.State,
+                move.To,
+                move.Unwinding,
+                move.Step,
+                move.End,
+                EndWord = Word(move.End),
+                Error = OperationJson.Text(move.Error),
+                noted.Progress,
+                noted.Result,
+                noted.Times,
+                noted.Texts,
             }, transaction);
 
     /// <summary>Takes up to <paramref name="room"/> operations: queued ones whose turn it is, those of a daemon that is gone, our own that got lost.</summary>

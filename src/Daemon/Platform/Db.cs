@@ -100,7 +100,8 @@ internal sealed class Db
         catch (DbException e) when (IsGone(e))
         {
             throw new Refusal("database.unavailable", 503, "The database does not answer.",
-                "It is taken up again by itself as soon as it does; the daemon's log says what is wrong.", inner: e) { RetryAfterSeconds = 1 };
+                "It is taken up again by itself as soon as it does; the daemon's log says what is wrong.", inner: e)
+            { RetryAfterSeconds = 1 };
         }
     }
 

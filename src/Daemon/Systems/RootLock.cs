@@ -26,7 +26,10 @@ internal sealed class RootLock : IDisposable
             return new(root, new FileStream(path, new FileStreamOptions
             {
                 // Not for others even to read: whoever can open it could lock it.
-                Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.None, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+                Mode = FileMode.OpenOrCreate,
+                Access = FileAccess.ReadWrite,
+                Share = FileShare.None,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
             }));
         }
         catch (IOException e)

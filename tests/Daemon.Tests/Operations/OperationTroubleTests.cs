@@ -93,7 +93,8 @@ public sealed class OperationTroubleTests(TestPostgres postgres) : DatabaseTests
             {
                 throw new IOException("busy");
             }
-        }) { OnlyForward = true }, new DbStep("forget", (t, _, _) => tries++ < 6 ? throw new IOException("also busy") : Task.CompletedTask));
+        })
+        { OnlyForward = true }, new DbStep("forget", (t, _, _) => tries++ < 6 ? throw new IOException("also busy") : Task.CompletedTask));
         await using var daemon = await TestDaemon.StartAsync(Database, [type]);
         var begun = await daemon.BeginAsync(type, "a");
         await gate.Entered;

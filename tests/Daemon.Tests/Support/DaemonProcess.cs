@@ -31,7 +31,9 @@ internal sealed class DaemonProcess(string root, string connectionString, string
             "--set", $"database.connection={connectionString}", "--set", $"instances.driver={driver}", "--set", "log.level=warning",
         ])
         {
-            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
         };
         start.Environment[Failpoints.Variable] = failpoint ?? "";
         _process = Process.Start(start)!;

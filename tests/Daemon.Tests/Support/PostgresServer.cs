@@ -18,7 +18,14 @@ internal sealed class PostgresServer : IAsyncDisposable
 
     public string ConnectionString(string database) => new NpgsqlConnectionStringBuilder
     {
-        Host = _root, Username = "postgres", Database = database, MaxPoolSize = 40, MaxAutoPrepare = 50, AutoPrepareMinUsages = 2, Timeout = 5, CommandTimeout = 15,
+        Host = _root,
+        Username = "postgres",
+        Database = database,
+        MaxPoolSize = 40,
+        MaxAutoPrepare = 50,
+        AutoPrepareMinUsages = 2,
+        Timeout = 5,
+        CommandTimeout = 15,
     }.ConnectionString;
 
     public async Task CreateAsync()

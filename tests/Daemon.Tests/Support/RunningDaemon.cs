@@ -151,7 +151,9 @@ public sealed class RunningDaemon(TestPostgres postgres) : IAsyncLifetime
 
     public static CreateInstance A(string name) => new()
     {
-        Name = name, Kind = InstanceKind.Microvm, Boot = new() { Kernel = "/boot/any" },
+        Name = name,
+        Kind = InstanceKind.Microvm,
+        Boot = new() { Kernel = "/boot/any" },
     };
 
     public async Task<(int Status, Problem? Problem, JsonElement Body)> SendAsync(HttpMethod method, string path, string? json = null, params (string Name, string Value)[] headers)
@@ -188,5 +190,6 @@ public sealed class RunningDaemon(TestPostgres postgres) : IAsyncLifetime
             await connection.ConnectAsync(new UnixDomainSocketEndPoint(socket), ct);
             return new NetworkStream(connection, ownsSocket: true);
         },
-    }) { BaseAddress = new("http://gantry") };
+    })
+    { BaseAddress = new("http://gantry") };
 }

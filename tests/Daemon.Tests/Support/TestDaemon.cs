@@ -13,8 +13,12 @@ internal sealed class TestDaemon : IAsyncDisposable
 {
     public static readonly OperationOptions Impatient = new()
     {
-        FirstPause = TimeSpan.FromMilliseconds(5), LongestPause = TimeSpan.FromMilliseconds(40), LookEvery = TimeSpan.FromMilliseconds(40),
-        RenewEvery = TimeSpan.FromMilliseconds(40), ProgressEvery = TimeSpan.FromMilliseconds(10), UndoTries = 3,
+        FirstPause = TimeSpan.FromMilliseconds(5),
+        LongestPause = TimeSpan.FromMilliseconds(40),
+        LookEvery = TimeSpan.FromMilliseconds(40),
+        RenewEvery = TimeSpan.FromMilliseconds(40),
+        ProgressEvery = TimeSpan.FromMilliseconds(10),
+        UndoTries = 3,
     };
 
     public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);

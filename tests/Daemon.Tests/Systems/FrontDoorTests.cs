@@ -13,7 +13,8 @@ public sealed class FrontDoorTests(RunningDaemon daemon) : IClassFixture<Running
         // The certificate is the daemon's own; what is checked is that it is the one the daemon names.
         SslOptions = { RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate!.GetCertHashString(System.Security.Cryptography.HashAlgorithmName.SHA256).Equals(
             daemon.Services.GetRequiredService<FrontDoors>().CertificateSha256, StringComparison.OrdinalIgnoreCase) },
-    }) { BaseAddress = new(daemon.Services.GetRequiredService<FrontDoors>().HttpsUrl!) };
+    })
+    { BaseAddress = new(daemon.Services.GetRequiredService<FrontDoors>().HttpsUrl!) };
 
     public void Dispose() => _https.Dispose();
 
