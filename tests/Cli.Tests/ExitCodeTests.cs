@@ -44,7 +44,8 @@ public sealed class ExitCodeTests
     [Fact]
     public async Task A_socket_that_nobody_listens_on_is_exit_code_7()
     {
-        var path = Path.Combine(Directory.CreateTempSubdirectory("gantry-cli-").FullName, "s");
+        var folder = Directory.CreateTempSubdirectory("gantry-cli-");
+        var path = Path.Combine(folder.FullName, "s");
         using (var socket = new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Stream, 0))
         {
             socket.Bind(new System.Net.Sockets.UnixDomainSocketEndPoint(path));
@@ -52,6 +53,8 @@ public sealed class ExitCodeTests
             result.Code.ShouldBe(7);
             result.Error.ShouldStartWith($"Error: The daemon cannot be reached: nothing listens on {path}.\n");
         }
+
+        folder.Delete(recursive: true);
     }
 
     [Fact]
