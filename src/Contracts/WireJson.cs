@@ -12,6 +12,7 @@ namespace Gantry.Contracts;
     [
         typeof(Words<InstanceKind>), typeof(Words<InstanceState>), typeof(Words<InstanceAction>), typeof(Words<Firmware>),
         typeof(Words<ImageState>), typeof(Words<OperationState>), typeof(Words<DriverHealth>), typeof(Words<CheckLevel>),
+        typeof(Words<Architecture>), typeof(Words<NumaMode>), typeof(Words<VolumeDevice>), typeof(Words<VolumeBus>), typeof(Words<VolumeCache>), typeof(Words<NicModel>),
     ],
     NumberHandling = JsonNumberHandling.Strict,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -20,6 +21,7 @@ namespace Gantry.Contracts;
     MaxDepth = Limits.JsonDepth)]
 [JsonSerializable(typeof(Instance))]
 [JsonSerializable(typeof(Page<Instance>))]
+[JsonSerializable(typeof(Machine))]
 [JsonSerializable(typeof(CreateInstance))]
 [JsonSerializable(typeof(ShutdownInstance))]
 [JsonSerializable(typeof(BatchInstances))]

@@ -19,6 +19,7 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
     private readonly ILogger _logger = context.Logs.CreateLogger<LocalNode>();
     private readonly Lock _uids = new();
     private readonly ImageBuilder _images = new(context, recipes ?? Recipes.All);
+    private readonly InstanceVolumes _volumes = new(context.Root, context.Shell);
     private Dictionary<Id<Instance>, int>? _uidsTaken;
 
     public NodeContext Context { get; } = context;
@@ -42,8 +43,8 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
         await driver.CheckAsync(spec, ct);
     }
 
-    /// <summary>Writes the instance's folder and gives it a user id of its own, which stays the same when it is written again.</summary>
-    public Task DefineAsync(InstanceSpec spec, CancellationToken ct)
+    /// <summary>Writes the instance's folder, gives it a user id of its own, which stays the same when it is written again, and makes its disks.</summary>
+    public async Task DefineAsync(InstanceSpec spec, CancellationToken ct)
     {
         lock (_uids)
         {
@@ -58,7 +59,7 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
             Context.Folders.Write(spec with { Uid = uid });
         }
 
-        return Task.CompletedTask;
+        await _volumes.EnsureAsync(spec, ct);
     }
 
     public Task StartAsync(Id<Instance> id, CancellationToken ct) => DriverOf(id).StartAsync(id, ct);

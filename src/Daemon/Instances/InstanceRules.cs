@@ -39,7 +39,7 @@ internal static class InstanceRules
             }
         }
 
-        foreach (var fault in (IEnumerable<Fault>)[.. Text("$.description", body.Description, Limits.DescriptionLength, lines: true), .. OfLabels(body.Labels), .. OfBoot(body.Boot)])
+        foreach (var fault in (IEnumerable<Fault>)[.. Text("$.description", body.Description, Limits.DescriptionLength, lines: true), .. OfLabels(body.Labels), .. OfBoot(body.Boot), .. MachineRules.Faults(body, body.Cpus, body.Boot, host)])
         {
             yield return fault;
         }
@@ -78,7 +78,7 @@ internal static class InstanceRules
         .. Text("$.boot.commandLine", boot.CommandLine, Limits.CommandLineLength, lines: false),
     ];
 
-    private static IEnumerable<Fault> Path(string at, string? path)
+    internal static IEnumerable<Fault> Path(string at, string? path)
     {
         foreach (var fault in Text(at, path, Limits.PathLength, lines: false))
         {

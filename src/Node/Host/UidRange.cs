@@ -15,6 +15,7 @@ public sealed record UidRange(int First)
 
     private const int Base = 1_900_000_000;
     private const int Blocks = 1_000;
+    private const int ToTpm = 2 * Blocks * Count;
     private const string Claims = "/run/gantry-uids";
 
     public static UidRange Claim(GantryRoot root, string claims = Claims)
@@ -53,6 +54,9 @@ public sealed record UidRange(int First)
             File.Delete(claim);
         }
     }
+
+    /// <summary>The user a guest's TPM runs under: in a range of their own, beside that of the guests.</summary>
+    public static int TpmOf(int uid) => uid + ToTpm;
 
     /// <summary>The lowest id of the block that is not among <paramref name="taken"/>.</summary>
     public int Next(IReadOnlySet<int> taken)

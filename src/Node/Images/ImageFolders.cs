@@ -13,6 +13,9 @@ public static class ImageFolders
 
     public static string Initrd(GantryRoot root, Id<Image> id) => $"{Path(root, id)}/initrd";
 
+    /// <summary>In the format qcow2, without a file behind it.</summary>
+    public static string Disk(GantryRoot root, Id<Image> id) => $"{Path(root, id)}/disk";
+
     /// <summary>Where it is made; renamed when it is done.</summary>
     internal static string Workshop(GantryRoot root, Id<Image> id) => $"{root.Images}/.{id}.new";
 
@@ -48,7 +51,18 @@ public static class ImageFolders
 /// <summary>What a build made; lies as <c>image.json</c> beside the files it tells of.</summary>
 /// <param name="Sha256">Of each file, by file name, in lower-case hexadecimal.</param>
 /// <param name="CommandLine">What the image wants on the kernel's command line; null for nothing.</param>
-public sealed record ImageFiles(long SizeBytes, IReadOnlyDictionary<string, string> Sha256, InstanceKind DefaultKind, string? CommandLine, string Description);
+/// <param name="DiskBytes">The size the disk has for a guest; null when there is none.</param>
+/// <param name="Firmware">What an instance of it boots by when nobody says; null leaves it to what there is.</param>
+public sealed record ImageFiles(
+    long SizeBytes, IReadOnlyDictionary<string, string> Sha256, InstanceKind DefaultKind, string? CommandLine, string Description,
+    long? DiskBytes = null, Architecture? Architecture = null, Firmware? Firmware = null)
+{
+    [JsonIgnore]
+    public bool HasKernel => Sha256.ContainsKey("kernel");
+
+    [JsonIgnore]
+    public bool HasInitrd => Sha256.ContainsKey("initrd");
+}
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, UseStringEnumConverter = true, WriteIndented = true)]
 [JsonSerializable(typeof(ImageFiles))]

@@ -7,14 +7,16 @@
  * QEMU ended. All these files were opened by root in directories of root: the guest's user can neither replace
  * them nor reach anything beside them.
  *
- *   gantry-launch --uid N [--group N] --run DIR --serial FILE --log FILE [--open NUMBER:r|rw:FILE]... -- PROGRAM ARGUMENT...
+ *   gantry-launch --uid N [--group N] --run DIR --serial FILE --log FILE [--open NUMBER:r|rw:FILE]...
+ *                 [--tpm DIR --tpm-uid N] -- PROGRAM ARGUMENT...
  *
  *   --group   the one supplementary group QEMU keeps (the owner of /dev/kvm)
  *   --run     gets qmp.sock, pids ("QEMU-PID START SUPERVISOR-PID START BOOT": field 22 of /proc/PID/stat and the
  *             kernel's boot_id, which together name one process for ever)
  *             and, at the end, exit ("exit CODE" or "signal NUMBER")
  *
- *   --open    QEMU gets the file, which its own user need not be able to reach, under that number (5 and up)
+ *   --open    QEMU gets the file, which its own user need not be able to reach, under that number (6 and up)
+ *   --tpm     starts swtpm on the state in DIR, as user --tpm-uid; QEMU gets its control channel as 5
  *
  * QEMU finds: 0 /dev/null, 1 and 2 its log, 3 the listening QMP socket, 4 its end of the serial line.
  * Ends with 0 when QEMU was executed; else with 1 and a sentence on stderr, and nothing is left running.
@@ -27,6 +29,7 @@
 #include "descriptors.h"
 #include "fail.h"
 #include "keep.h"
+#include "tpm.h"
 #include "watch.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -77,8 +80,8 @@ static void become(char **program, pid_t supervisor, int log)
 
 int main(int argc, char **argv)
 {
-    const char *run = NULL, *serial_path = NULL, *log_path = NULL;
-    long uid = 0, group = 0;
+    const char *run = NULL, *serial_path = NULL, *log_path = NULL, *tpm_state = NULL;
+    long uid = 0, group = 0, tpm_uid = 0;
     const char *files[MOST_HANDED];
     int i = 1, count_files = 0;
     for (; i + 1 < argc && strcmp(argv[i], "--") != 0; i += 2) {
@@ -87,13 +90,15 @@ int main(int argc, char **argv)
         else if (!strcmp(argv[i], "--run")) run = argv[i + 1];
         else if (!strcmp(argv[i], "--serial")) serial_path = argv[i + 1];
         else if (!strcmp(argv[i], "--log")) log_path = argv[i + 1];
+        else if (!strcmp(argv[i], "--tpm")) tpm_state = argv[i + 1];
+        else if (!strcmp(argv[i], "--tpm-uid")) tpm_uid = atol(argv[i + 1]);
         else if (!strcmp(argv[i], "--open")) files[count_files++ % MOST_HANDED] = argv[i + 1];
         else fail("unknown argument %s\n", argv[i]);
     }
     if (count_files > MOST_HANDED)
         fail("more than %d files to open\n", MOST_HANDED);
-    if (uid <= 0 || !run || !serial_path || !log_path || i + 1 >= argc)
-        fail("usage: gantry-launch --uid N [--group N] --run DIR --serial FILE --log FILE [--open NUMBER:r|rw:FILE]... -- PROGRAM ARGUMENT...\n");
+    if (uid <= 0 || (tpm_state && tpm_uid <= 0) || !run || !serial_path || !log_path || i + 1 >= argc)
+        fail("usage: gantry-launch --uid N [--group N] --run DIR --serial FILE --log FILE [--open NUMBER:r|rw:FILE]... [--tpm DIR --tpm-uid N] -- PROGRAM ARGUMENT...\n");
     char **program = argv + i + 1;
 
     umask(077);
@@ -156,6 +161,8 @@ int main(int argc, char **argv)
     for (int fd = 0; fd < 3; fd++)
         dup2(null, fd);
     prctl(PR_SET_NAME, "gantry-watch", 0, 0, 0);
+    if (tpm_state)
+        start_tpm((uid_t)tpm_uid, tpm_state, log[1]);
     drop_privileges((uid_t)uid, (gid_t)group);
 
     /* Made only now: its end is seen when nobody but QEMU holds the writing side. */

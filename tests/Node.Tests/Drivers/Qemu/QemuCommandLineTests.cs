@@ -14,6 +14,8 @@ public sealed class QemuCommandLineTests
         Id<Instance>.Parse("0190a1b2-0000-7000-8000-000000000001"), "web-1", InstanceKind.Microvm, "qemu", 2, 128 * Limits.MiB, Firmware.Direct,
         "/images/a,b/kernel", "/images/a,b/initrd", "quiet my=1", 1_900_010_000);
 
+    private static readonly GantryRoot Root = GantryRoot.At("/r");
+
     private const string Common = """
         -nodefaults -no-user-config -display none -sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny
         -name guest=web-1,debug-threads=on -uuid 0190a1b2-0000-7000-8000-000000000001
@@ -32,8 +34,8 @@ public sealed class QemuCommandLineTests
         -machine microvm,acpi=on -accel tcg -cpu max -smp cpus=2 -m size=134217728b
         {Devices}
         -device virtio-rng-device
-        -kernel /images/a,b/kernel -append console=ttyS0 reboot=t panic=-1 tsc_early_khz=2596126 gantry.name=web-1 quiet my=1
-        -initrd /images/a,b/initrd
+        -kernel /dev/fd/6 -append console=ttyS0 reboot=t panic=-1 tsc_early_khz=2596126 gantry.name=web-1 quiet my=1
+        -initrd /dev/fd/7
         """));
 
     [Fact]
@@ -42,14 +44,14 @@ public sealed class QemuCommandLineTests
         -machine q35 -accel kvm -cpu host -smp cpus=2 -m size=134217728b
         {Devices}
         -device virtio-rng-pci
-        -kernel /images/a,b/kernel -append console=ttyS0 reboot=t panic=-1 gantry.name=web-1
+        -kernel /dev/fd/6 -append console=ttyS0 reboot=t panic=-1 gantry.name=web-1
         """));
 
     [Fact]
     public void A_comma_in_an_option_is_doubled() =>
         Line(Spec with { Name = "a,b" }, new("tcg")).ShouldContain("-name guest=a,,b,debug-threads=on ");
 
-    private static string Line(InstanceSpec spec, Accelerator accelerator) => string.Join(' ', QemuCommandLine.Compose(spec, Host, accelerator));
+    private static string Line(InstanceSpec spec, Accelerator accelerator, UefiFirmware? firmware = null) => string.Join(' ', QemuCommandLine.Compose(spec, Root, Host, accelerator, firmware).Arguments);
 
     private static string Golden(string text) => text.ReplaceLineEndings(" ");
 }
