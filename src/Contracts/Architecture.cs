@@ -1,9 +1,9 @@
 namespace Gantry.Contracts;
 
-/// <summary>What a guest's processor is. Numbers are stored and never change (a golden test holds them).</summary>
+/// <summary>The processor a guest is made for, named as the kernel does. Numbers are stored and never change (a golden test holds them).</summary>
 public enum Architecture
 {
-#pragma warning disable CA1707 // its name is written so everywhere
+#pragma warning disable CA1707 // it is the processor's name
     X86_64 = 1,
 #pragma warning restore CA1707
     Aarch64 = 2,

@@ -28,14 +28,13 @@ internal sealed class InstancePlan(ImageStore images, LocalNode node, MachinePla
         var id = Id<Instance>.New();
         var volumes = MachinePlan.WithRoot(wanted.Volumes, files?.DiskBytes is null ? null : image);
         var volumeSpecs = await machines.ResolveAsync(volumes, ct);
-        var hasKernel = boot.Kernel is not null || files?.HasKernel == true;
-        var firmware = boot.Firmware ?? files?.Firmware ?? (hasKernel || kind != InstanceKind.Vm ? Firmware.Direct : Firmware.Bios);
+        var firmware = boot.Firmware ?? (boot.Kernel is not null || kind != InstanceKind.Vm ? Firmware.Direct : files?.Firmware ?? Firmware.Bios);
         var spec = new InstanceSpec(
             id, wanted.Name, kind, wanted.Driver ?? config.DefaultDriver, wanted.Cpus ?? 1,
             wanted.MemoryBytes ?? (kind == InstanceKind.Vm ? DefaultVmMemory : DefaultMicrovmMemory),
             firmware,
-            boot.Kernel ?? (files?.HasKernel == true ? ImageFolders.Kernel(node.Context.Root, image!.Id) : null),
-            boot.Initrd ?? (boot.Kernel is null && files?.HasInitrd == true ? ImageFolders.Initrd(node.Context.Root, image!.Id) : null),
+            boot.Kernel ?? (files?.Has("kernel") == true ? ImageFolders.Kernel(node.Context.Root, image!.Id) : null),
+            boot.Initrd ?? (boot.Kernel is null && files?.Has("initrd") == true ? ImageFolders.Initrd(node.Context.Root, image!.Id) : null),
             Join(files?.CommandLine, boot.CommandLine),
             Uid: 0)
         {

@@ -15,7 +15,9 @@ internal sealed partial class DebianPackages(IShell shell, string? cache = null)
     private static readonly TimeSpan AskDeadline = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan FetchDeadline = TimeSpan.FromMinutes(15);
 
-    private readonly string _cache = $"{cache ?? Environment.GetEnvironmentVariable(CacheVariable) ?? "/var/cache/gantry"}/packages";
+    private readonly string _cache = $"{CacheFolder(cache)}/packages";
+
+    public static string CacheFolder(string? given = null) => given ?? Environment.GetEnvironmentVariable(CacheVariable) ?? "/var/cache/gantry";
 
     /// <summary>The package a meta package such as linux-image-cloud-amd64 stands for today.</summary>
     /// <exception cref="Contracts.Refusal"><c>image.packages_unavailable</c></exception>

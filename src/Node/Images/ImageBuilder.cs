@@ -28,7 +28,7 @@ internal sealed class ImageBuilder(NodeContext node, IReadOnlyDictionary<string,
         {
             await recipe.Work(node, $"{workshop}/image", workshop, report, ct);
             report(new("check sums", 95));
-            ImageFolders.Write($"{workshop}/image", await DescribeAsync($"{workshop}/image", recipe, ct));
+            ImageFolders.Write($"{workshop}/image", await DescribeAsync($"{workshop}/image", name, recipe, ct));
             Directory.Move($"{workshop}/image", done);
             Host.Posix.SyncDirectory(node.Root.Images);
             return ImageFolders.Read(node.Root, id);
@@ -39,7 +39,7 @@ internal sealed class ImageBuilder(NodeContext node, IReadOnlyDictionary<string,
         }
     }
 
-    private static async Task<ImageFiles> DescribeAsync(string folder, Recipe recipe, CancellationToken ct)
+    private async Task<ImageFiles> DescribeAsync(string folder, string name, Recipe recipe, CancellationToken ct)
     {
         var sums = new SortedDictionary<string, string>(StringComparer.Ordinal);
         var size = 0L;
@@ -50,6 +50,7 @@ internal sealed class ImageBuilder(NodeContext node, IReadOnlyDictionary<string,
             size += file.Length;
         }
 
-        return new(size, sums, recipe.DefaultKind, recipe.CommandLine, recipe.Description);
+        var disk = sums.ContainsKey("disk") ? await new QemuImg(node.Shell, node.ToolUids).InfoAsync($"{folder}/disk", "qcow2", ct) : null;
+        return new(size, sums, recipe.DefaultKind, recipe.CommandLine, recipe.Description, recipe.Architecture, disk?.VirtualBytes, recipe.Firmware, $"recipe {name}");
     }
 }

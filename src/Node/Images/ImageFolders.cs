@@ -13,7 +13,7 @@ public static class ImageFolders
 
     public static string Initrd(GantryRoot root, Id<Image> id) => $"{Path(root, id)}/initrd";
 
-    /// <summary>In the format qcow2, without a file behind it.</summary>
+    /// <summary>Always a qcow2 that stands alone, for instances to lay theirs over.</summary>
     public static string Disk(GantryRoot root, Id<Image> id) => $"{Path(root, id)}/disk";
 
     /// <summary>Where it is made; renamed when it is done.</summary>
@@ -48,20 +48,16 @@ public static class ImageFolders
     }
 }
 
-/// <summary>What a build made; lies as <c>image.json</c> beside the files it tells of.</summary>
+/// <summary>What an image is; lies as <c>image.json</c> beside the files it tells of. The last four are left out by older ones.</summary>
 /// <param name="Sha256">Of each file, by file name, in lower-case hexadecimal.</param>
 /// <param name="CommandLine">What the image wants on the kernel's command line; null for nothing.</param>
-/// <param name="DiskBytes">The size the disk has for a guest; null when there is none.</param>
-/// <param name="Firmware">What an instance of it boots by when nobody says; null leaves it to what there is.</param>
+/// <param name="DiskBytes">What a guest sees of <c>disk</c>; null when there is none.</param>
+/// <param name="Source">Where it came from, for people: a recipe, a file's name, an address without its secrets.</param>
 public sealed record ImageFiles(
     long SizeBytes, IReadOnlyDictionary<string, string> Sha256, InstanceKind DefaultKind, string? CommandLine, string Description,
-    long? DiskBytes = null, Architecture? Architecture = null, Firmware? Firmware = null)
+    Architecture Architecture = Architecture.X86_64, long? DiskBytes = null, Firmware Firmware = Firmware.Direct, string? Source = null)
 {
-    [JsonIgnore]
-    public bool HasKernel => Sha256.ContainsKey("kernel");
-
-    [JsonIgnore]
-    public bool HasInitrd => Sha256.ContainsKey("initrd");
+    public bool Has(string file) => Sha256.ContainsKey(file);
 }
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, UseStringEnumConverter = true, WriteIndented = true)]

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Gantry.Contracts;
 using Gantry.Node.Host;
 using Gantry.Node.Images;
@@ -6,10 +5,8 @@ using Gantry.Node.Images;
 namespace Gantry.Node.Instances;
 
 /// <summary>The files of an instance's volumes, in its folder. Each is there whole or not at all.</summary>
-internal sealed class InstanceVolumes(GantryRoot root, IShell shell)
+internal sealed class InstanceVolumes(GantryRoot root, QemuImg disks)
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(2);
-
     public static string PathOf(GantryRoot root, Id<Instance> id, string volume) => $"{root.Instances}/{id}/volumes/{volume}.qcow2";
 
     /// <summary>What the firmware remembers: boot entries, keys.</summary>
@@ -36,12 +33,9 @@ internal sealed class InstanceVolumes(GantryRoot root, IShell shell)
 
     private async Task CreateAsync(VolumeSpec volume, string path, CancellationToken ct)
     {
-        // -u: the size is given, so nothing of the image has to be opened and believed.
-        var image = volume.Image is { } id ? (string[])["-u", "-b", ImageFolders.Disk(root, id), "-F", "qcow2"] : [];
         try
         {
-            await shell.RunAsync(
-                new("qemu-img", ["create", "-q", "-f", "qcow2", "-o", "lazy_refcounts=on,extended_l2=on,cluster_size=128k", .. image, path, volume.SizeBytes.ToString(CultureInfo.InvariantCulture)], Deadline), ct);
+            await disks.CreateAsync(path, volume.SizeBytes, volume.Image is { } image ? ImageFolders.Disk(root, image) : null, ct);
         }
         catch (CommandFailed e)
         {
