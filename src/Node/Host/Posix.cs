@@ -91,6 +91,19 @@ internal static partial class Posix
         }
     }
 
+    /// <summary>Lets a thread run on these CPUs only; false when it is gone or this host has none of them.</summary>
+    public static bool SetAffinity(int thread, IEnumerable<int> cpus)
+    {
+        Span<byte> mask = stackalloc byte[(CpuList.Largest + 1) / 8];
+        mask.Clear();
+        foreach (var cpu in cpus)
+        {
+            mask[cpu / 8] |= (byte)(1 << (cpu % 8));
+        }
+
+        return sched_setaffinity(thread, mask.Length, ref MemoryMarshal.GetReference(mask)) == 0;
+    }
+
     /// <summary>A descriptor that names this process for ever, whoever gets its number later; -1 when there is no such process.</summary>
     public static int OpenProcess(int pid) => (int)syscall(SysPidfdOpen, pid, 0, 0, 0);
 
@@ -130,6 +143,9 @@ internal static partial class Posix
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int poll(ref PollFd fds, ulong count, int milliseconds);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int sched_setaffinity(int thread, nint size, ref byte mask);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int kill(int pid, int signal);

@@ -27,6 +27,11 @@ public sealed partial class QemuDriver
             ct.ThrowIfCancellationRequested();
             var guest = await AttachAsync(slot, id) ?? throw new QmpFailed(LogTail.LastWords(LogPath(id)));
             await AwaitAnswerAsync(guest, ct);
+            if (spec.Cpu?.Pinning is { Count: > 0 } pinning)
+            {
+                await QemuPinning.ApplyAsync(guest, pinning, ct);
+            }
+
             return true;
         }
         catch (Exception e)
