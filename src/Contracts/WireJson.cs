@@ -11,7 +11,7 @@ namespace Gantry.Contracts;
     Converters =
     [
         typeof(Words<InstanceKind>), typeof(Words<InstanceState>), typeof(Words<InstanceAction>), typeof(Words<Firmware>),
-        typeof(Words<ImageState>), typeof(Words<OperationState>), typeof(Words<DriverHealth>), typeof(Words<CheckLevel>),
+        typeof(Words<ImageState>), typeof(Words<DiskFormat>), typeof(Words<Architecture>), typeof(Words<OperationState>), typeof(Words<DriverHealth>), typeof(Words<CheckLevel>),
     ],
     NumberHandling = JsonNumberHandling.Strict,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -34,6 +34,10 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(Image))]
 [JsonSerializable(typeof(Page<Image>))]
 [JsonSerializable(typeof(BuildImage))]
+[JsonSerializable(typeof(ImportImage))]
+[JsonSerializable(typeof(CreateImage))]
+[JsonSerializable(typeof(RenameImage))]
+[JsonSerializable(typeof(UpdateImage))]
 [JsonSerializable(typeof(NodeInfo))]
 [JsonSerializable(typeof(Page<NodeInfo>))]
 [JsonSerializable(typeof(Page<DriverInfo>))]
