@@ -62,6 +62,7 @@ public sealed partial class ApiClient(HttpClient http) : IDisposable
     public async Task<HttpResponseMessage> UploadAsync(string path, HttpContent body, CancellationToken ct = default)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, Base + path) { Content = body };
+        request.Headers.ExpectContinue = true; // a refusal comes before the bytes, not in the middle of them
         var response = await Reach(() => http.SendAsync(request, ct));
         return await DemandSuccessAsync(response, ct);
     }

@@ -104,5 +104,6 @@ public sealed record CreateImage(string Name, string FromInstance, string? Descr
 /// <summary>The body of <c>POST /images/{image}/rename</c>.</summary>
 public sealed record RenameImage(string Name);
 
-/// <summary>The body of <c>PATCH /images/{image}</c>: what is given is changed.</summary>
+/// <summary>The body of <c>PATCH /images/{image}</c>: what is left out stays.</summary>
+/// <param name="Description">For people; empty for none.</param>
 public sealed record UpdateImage(string? Description = null);

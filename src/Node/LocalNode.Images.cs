@@ -33,6 +33,12 @@ public sealed partial class LocalNode
     /// <summary>Makes an image of a stopped instance's disk and the base under it.</summary>
     public Task<ImageFiles> CaptureImageAsync(Id<Image> id, CapturePlan plan, Action<Progress> report, CancellationToken ct) => new ImageCapture(Context).CaptureAsync(id, plan, report, ct);
 
+    /// <summary>The disk an instance boots from: the first of its volumes.</summary>
+    /// <exception cref="Refusal"><c>image.no_disk</c></exception>
+    public string FirstVolume(Id<Instance> id, string name) =>
+        $"{Context.Folders.Data(id)}/volumes" is var folder && Directory.Exists(folder) && Directory.GetFiles(folder, "*.qcow2").Order(StringComparer.Ordinal).FirstOrDefault() is { } disk
+            ? disk : throw ImageErrors.NoDisk(name);
+
     /// <summary>What an image is made of.</summary>
     /// <exception cref="Refusal"><c>image.files_missing</c></exception>
     public ImageFiles ImageFiles(Id<Image> id) => ImageFolders.Read(Context.Root, id);
