@@ -25,6 +25,9 @@ public static class EventTypes
     public const string InstanceFailed = "instance.failed";
     public const string InstanceDeleted = "instance.deleted";
     public const string ImageBuilt = "image.built";
+    public const string ImageImported = "image.imported";
+    public const string ImageCaptured = "image.captured";
+    public const string ImageUpdated = "image.updated";
     public const string ImageDeleted = "image.deleted";
     public const string OperationCreated = "operation.created";
     public const string OperationProgressed = "operation.progressed";
@@ -35,7 +38,7 @@ public static class EventTypes
     public static IReadOnlyList<string> All { get; } =
     [
         InstanceCreated, InstanceStarted, InstanceStopped, InstancePaused, InstanceResumed, InstanceFailed, InstanceDeleted,
-        ImageBuilt, ImageDeleted,
+        ImageBuilt, ImageImported, ImageCaptured, ImageUpdated, ImageDeleted,
         OperationCreated, OperationProgressed, OperationFinished,
         DaemonStarted, DaemonStopping,
     ];
