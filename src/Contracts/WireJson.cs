@@ -11,6 +11,7 @@ namespace Gantry.Contracts;
     Converters =
     [
         typeof(Words<InstanceKind>), typeof(Words<InstanceState>), typeof(Words<InstanceAction>), typeof(Words<Firmware>),
+        typeof(Words<StopCause>), typeof(Words<PauseCause>),
         typeof(Words<ImageState>), typeof(Words<OperationState>), typeof(Words<DriverHealth>), typeof(Words<CheckLevel>),
     ],
     NumberHandling = JsonNumberHandling.Strict,
@@ -22,6 +23,10 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(Page<Instance>))]
 [JsonSerializable(typeof(CreateInstance))]
 [JsonSerializable(typeof(ShutdownInstance))]
+[JsonSerializable(typeof(RestartInstance))]
+[JsonSerializable(typeof(RenameInstance))]
+[JsonSerializable(typeof(ResizeInstance))]
+[JsonSerializable(typeof(InstanceSettings))]
 [JsonSerializable(typeof(BatchInstances))]
 [JsonSerializable(typeof(BatchResults))]
 [JsonSerializable(typeof(SerialOutput))]

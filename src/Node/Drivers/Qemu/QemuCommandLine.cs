@@ -13,6 +13,7 @@ internal static class QemuCommandLine
 {
     private const int QmpFd = 3;
     private const int SerialFd = 4;
+    private const int MemorySlots = 16;
 
     public static IReadOnlyList<string> Compose(InstanceSpec spec, HostFacts host, Accelerator accelerator) =>
     [
@@ -26,19 +27,29 @@ internal static class QemuCommandLine
         "-machine", spec.Kind == InstanceKind.Microvm ? "microvm,acpi=on" : "q35",
         "-accel", accelerator.Name,
         "-cpu", accelerator.Name == "kvm" ? "host" : "max",
-        "-smp", Number($"cpus={spec.Cpus}"),
-        "-m", Number($"size={spec.MemoryBytes}b"),
+        "-smp", Processors(spec),
+        "-m", Memory(spec),
 
-        // A reboot ends QEMU as a power-off does, and a panic with code 1, so that the exit code tells them apart.
-        "-action", "reboot=shutdown,panic=exit-failure",
+        // A guest that ends by itself leaves QEMU paused, to be asked what happened; its resets are counted in the log (QemuResets.cs).
+        "-action", "reboot=reset,shutdown=pause,panic=pause",
+        "-trace", QemuResets.TraceEvent,
         "-chardev", Number($"socket,id=qmp,fd={QmpFd},server=on,wait=off"),
         "-mon", "chardev=qmp,mode=control",
         "-chardev", Number($"socket,id=serial,fd={SerialFd}"),
         "-serial", "chardev:serial",
         "-device", "pvpanic",
         "-device", spec.Kind == InstanceKind.Microvm ? "virtio-rng-device" : "virtio-rng-pci",
+        "-device", spec.Kind == InstanceKind.Microvm ? "virtio-balloon-device,id=balloon" : "virtio-balloon-pci,id=balloon",
         .. Boot(spec, host, accelerator),
     ];
+
+    /// <summary>Only a VM has sockets and slots in which more can be plugged while it runs.</summary>
+    private static string Processors(InstanceSpec spec) =>
+        spec.Kind == InstanceKind.Vm && spec.MaxCpus > spec.Cpus ? Number($"cpus={spec.Cpus},maxcpus={spec.MaxCpus}") : Number($"cpus={spec.Cpus}");
+
+    private static string Memory(InstanceSpec spec) =>
+        spec.Kind == InstanceKind.Vm && spec.MaxMemoryBytes > spec.MemoryBytes
+            ? Number($"size={spec.MemoryBytes}b,slots={MemorySlots},maxmem={spec.MaxMemoryBytes}b") : Number($"size={spec.MemoryBytes}b");
 
     private static IEnumerable<string> Boot(InstanceSpec spec, HostFacts host, Accelerator accelerator) =>
     [

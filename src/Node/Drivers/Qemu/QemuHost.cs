@@ -24,7 +24,7 @@ internal sealed class QemuHost(NodeContext node, string program)
     public Accelerator Accelerator => field ??= Accelerator.Choose(_facts);
 
     public QemuStart Compose(InstanceSpec spec) =>
-        new(Find() ?? $"/usr/bin/{program}", QemuCommandLine.Compose(spec, _facts, Accelerator), Accelerator.Name);
+        new(Find() ?? $"/usr/bin/{program}", QemuCommandLine.Compose(spec, _facts, Accelerator), Accelerator.Name) { MaxMemoryBytes = spec.MaxMemoryBytes };
 
     public async Task<Fingerprint> ProbeAsync(CancellationToken ct)
     {

@@ -7,6 +7,9 @@ namespace Gantry.Node.Drivers.Qemu;
 /// <summary>How one was started, kept in its run folder as start.json.</summary>
 internal sealed record QemuStart(string Program, IReadOnlyList<string> Arguments, string Accelerator)
 {
+    /// <summary>For how much memory it was started with room.</summary>
+    public long? MaxMemoryBytes { get; init; }
+
     public static QemuStart? Read(string path)
     {
         try

@@ -20,7 +20,7 @@ public sealed class QemuCommandLineTests
         """;
 
     private const string Devices = """
-        -action reboot=shutdown,panic=exit-failure
+        -action reboot=reset,shutdown=pause,panic=pause -trace resettable_reset
         -chardev socket,id=qmp,fd=3,server=on,wait=off -mon chardev=qmp,mode=control
         -chardev socket,id=serial,fd=4 -serial chardev:serial
         -device pvpanic
@@ -31,7 +31,7 @@ public sealed class QemuCommandLineTests
         {Common}
         -machine microvm,acpi=on -accel tcg -cpu max -smp cpus=2 -m size=134217728b
         {Devices}
-        -device virtio-rng-device
+        -device virtio-rng-device -device virtio-balloon-device,id=balloon
         -kernel /images/a,b/kernel -append console=ttyS0 reboot=t panic=-1 tsc_early_khz=2596126 gantry.name=web-1 quiet my=1
         -initrd /images/a,b/initrd
         """));
@@ -41,9 +41,21 @@ public sealed class QemuCommandLineTests
         {Common}
         -machine q35 -accel kvm -cpu host -smp cpus=2 -m size=134217728b
         {Devices}
-        -device virtio-rng-pci
+        -device virtio-rng-pci -device virtio-balloon-pci,id=balloon
         -kernel /images/a,b/kernel -append console=ttyS0 reboot=t panic=-1 gantry.name=web-1
         """));
+
+    [Fact]
+    public void A_vm_has_room_for_what_it_may_be_given_later() => Line(
+            Spec with { Kind = InstanceKind.Vm, MaxCpus = 4, MaxMemoryBytes = 1024 * Limits.MiB }, new("tcg"))
+        .ShouldContain(" -smp cpus=2,maxcpus=4 -m size=134217728b,slots=16,maxmem=1073741824b ");
+
+    [Theory]
+    [InlineData(InstanceKind.Microvm, 4, 1024)]
+    [InlineData(InstanceKind.Vm, 2, 128)]
+    public void Room_that_nobody_can_use_is_left_out(InstanceKind kind, int maxCpus, int maxMiB) => Line(
+            Spec with { Kind = kind, MaxCpus = maxCpus, MaxMemoryBytes = maxMiB * Limits.MiB }, new("tcg"))
+        .ShouldContain(" -smp cpus=2 -m size=134217728b -action ");
 
     [Fact]
     public void A_comma_in_an_option_is_doubled() =>
