@@ -14,6 +14,10 @@ internal sealed class InstancePlan(ImageStore images, LocalNode node, GantryConf
 {
     private const long DefaultVmMemory = 512 * Limits.MiB;
     private const long DefaultMicrovmMemory = 128 * Limits.MiB;
+    private const int MostDefaultCpus = 64;
+
+    // A guest with room for more memory sets 64 MiB aside for devices that cannot reach it: too much of a small one's.
+    private const long LeastMemoryWithRoom = 1024 * Limits.MiB;
 
     public HostFacts Host => node.Host;
 
@@ -30,14 +34,19 @@ internal sealed class InstancePlan(ImageStore images, LocalNode node, GantryConf
         var files = image is null ? null : node.ImageFiles(image.Id);
         var kind = wanted.Kind ?? image?.DefaultKind ?? InstanceKind.Vm;
         _ = new Body<CreateInstance>(wanted with { Kind = kind }).Checked(value => InstanceRules.Faults(value, Host));
+        var cpus = wanted.Cpus ?? 1;
+        var memory = wanted.MemoryBytes ?? (kind == InstanceKind.Vm ? DefaultVmMemory : DefaultMicrovmMemory);
         var spec = new InstanceSpec(
-            Id<Instance>.New(), wanted.Name, kind, wanted.Driver ?? config.DefaultDriver, wanted.Cpus ?? 1,
-            wanted.MemoryBytes ?? (kind == InstanceKind.Vm ? DefaultVmMemory : DefaultMicrovmMemory),
+            Id<Instance>.New(), wanted.Name, kind, wanted.Driver ?? config.DefaultDriver, cpus, memory,
             Firmware.Direct,
             boot.Kernel ?? (image is null ? null : ImageFolders.Kernel(node.Context.Root, image.Id)),
             boot.Initrd ?? (image is null || boot.Kernel is not null ? null : ImageFolders.Initrd(node.Context.Root, image.Id)),
             Join(files?.CommandLine, boot.CommandLine),
-            Uid: 0);
+            Uid: 0)
+        {
+            MaxCpus = kind != InstanceKind.Vm ? null : wanted.MaxCpus ?? Math.Max(cpus, Math.Min(Host.Cpus, MostDefaultCpus)),
+            MaxMemoryBytes = kind != InstanceKind.Vm ? null : wanted.MaxMemoryBytes ?? (memory < LeastMemoryWithRoom ? memory : RoomFor(memory)),
+        };
         if (spec.Kernel is null && spec.Kind != InstanceKind.Container)
         {
             throw InstanceErrors.KernelMissing;
@@ -46,6 +55,9 @@ internal sealed class InstancePlan(ImageStore images, LocalNode node, GantryConf
         await node.CheckAsync(spec, ct);
         return new(spec, new(image?.Id, wanted.Description, wanted.Labels ?? new Dictionary<string, string>(), boot with { Firmware = Firmware.Direct }, wanted.AutoStart), wanted.StartNow);
     }
+
+    /// <summary>Twice as much, where the node has it.</summary>
+    private long RoomFor(long memory) => Math.Max(memory, Math.Min(2 * memory, Host.MemoryBytes / Limits.MiB * Limits.MiB));
 
     private static string? Join(string? first, string? second) =>
         string.Join(' ', new[] { first, second }.Where(part => !string.IsNullOrWhiteSpace(part))) is { Length: > 0 } text ? text : null;

@@ -8,7 +8,7 @@ namespace Gantry.Node.Drivers.Qemu;
 internal sealed class QemuProcess(HostProcess qemu, HostProcess? supervisor, string run) : IDisposable
 {
     /// <summary>A number and a start can meet again after the host restarted. (What a process says its arguments are, it says itself.)</summary>
-    private static readonly string BootId = File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
+    private static readonly string BootId = HostFacts.BootId.ToString();
 
     private static readonly TimeSpan SupervisorEnds = TimeSpan.FromSeconds(5);
 

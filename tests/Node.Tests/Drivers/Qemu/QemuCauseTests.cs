@@ -154,7 +154,7 @@ public sealed class QemuCauseTests(TestImages images) : IAsyncLifetime
         var spec = await GivenAsync(InstanceKind.Microvm, "true");
         var run = _root.Context.Folders.Run(spec.Id);
         Directory.CreateDirectory(run);
-        await File.WriteAllTextAsync($"{run}/pids", $"1234 5678 1235 5679 {Guid.NewGuid()}\n");
+        await File.WriteAllTextAsync($"{run}/pids", $"1234 5678 1235 5679 {Id<Instance>.New()}\n");
         await File.WriteAllTextAsync($"{run}/exit", "");
 
         (await _driver.RecoverAsync(spec.Id, default)).ShouldBe(new InstanceStatus(InstanceState.Stopped, "the host restarted while it ran", StopCause: StopCause.HostRestarted));
