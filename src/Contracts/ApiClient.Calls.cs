@@ -25,6 +25,19 @@ public sealed partial class ApiClient
         PostAsync($"/instances/{Escape(name)}/shutdown?wait={waitSeconds}", new ShutdownInstance(timeoutSeconds),
             WireJson.Default.ShutdownInstance, WireJson.Default.Operation, ct);
 
+    public Task<Operation> RestartInstanceAsync(string name, RestartInstance body, int waitSeconds = 0, CancellationToken ct = default) =>
+        PostAsync($"/instances/{Escape(name)}/restart?wait={waitSeconds}", body, WireJson.Default.RestartInstance, WireJson.Default.Operation, ct);
+
+    public Task<Operation> RenameInstanceAsync(string name, string newName, int waitSeconds = 0, CancellationToken ct = default) =>
+        PostAsync($"/instances/{Escape(name)}/rename?wait={waitSeconds}", new RenameInstance(newName), WireJson.Default.RenameInstance, WireJson.Default.Operation, ct);
+
+    public Task<Operation> ResizeInstanceAsync(string name, ResizeInstance body, int waitSeconds = 0, CancellationToken ct = default) =>
+        PostAsync($"/instances/{Escape(name)}/resize?wait={waitSeconds}", body, WireJson.Default.ResizeInstance, WireJson.Default.Operation, ct);
+
+    /// <summary>Changes what is not left out. A label of the body is added or replaced, the others stay; <c>gantry query PATCH</c> takes away.</summary>
+    public Task<Instance> PatchInstanceAsync(string name, InstanceSettings body, CancellationToken ct = default) =>
+        SendAsync(HttpMethod.Patch, $"/instances/{Escape(name)}", WireJson.Default.Instance, JsonContent.Create(body, WireJson.Default.InstanceSettings), ct);
+
     public Task<Operation> DeleteInstanceAsync(string name, bool force, int waitSeconds = 0, CancellationToken ct = default) =>
         SendAsync(HttpMethod.Delete, $"/instances/{Escape(name)}?wait={waitSeconds}{(force ? "&force=true" : "")}", WireJson.Default.Operation, null, ct);
 
@@ -117,6 +130,8 @@ public sealed partial class ApiClient
         InstanceAction.Stop => "stop",
         InstanceAction.Pause => "pause",
         InstanceAction.Resume => "resume",
+        InstanceAction.Restart => "restart",
+        InstanceAction.Reset => "reset",
         _ => throw new ArgumentOutOfRangeException(nameof(action)),
     };
 }

@@ -23,6 +23,10 @@ public static class EventTypes
     public const string InstancePaused = "instance.paused";
     public const string InstanceResumed = "instance.resumed";
     public const string InstanceFailed = "instance.failed";
+    public const string InstanceReset = "instance.reset";
+    public const string InstanceResized = "instance.resized";
+    public const string InstanceRenamed = "instance.renamed";
+    public const string InstanceChanged = "instance.changed";
     public const string InstanceDeleted = "instance.deleted";
     public const string ImageBuilt = "image.built";
     public const string ImageImported = "image.imported";
@@ -37,7 +41,8 @@ public static class EventTypes
 
     public static IReadOnlyList<string> All { get; } =
     [
-        InstanceCreated, InstanceStarted, InstanceStopped, InstancePaused, InstanceResumed, InstanceFailed, InstanceDeleted,
+        InstanceCreated, InstanceStarted, InstanceStopped, InstancePaused, InstanceResumed, InstanceFailed,
+        InstanceReset, InstanceResized, InstanceRenamed, InstanceChanged, InstanceDeleted,
         ImageBuilt, ImageImported, ImageCaptured, ImageUpdated, ImageDeleted,
         OperationCreated, OperationProgressed, OperationFinished,
         DaemonStarted, DaemonStopping,

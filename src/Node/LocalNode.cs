@@ -81,6 +81,38 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
 
     public Task ResumeAsync(Id<Instance> id, CancellationToken ct) => Able<IPause>(id, "resume").ResumeAsync(id, ct);
 
+    public Task ResetAsync(Id<Instance> id, CancellationToken ct) => Able<IReset>(id, "reset").ResetAsync(id, ct);
+
+    /// <summary>Gives it another name; what runs shows it from its next start on.</summary>
+    public Task RenameAsync(Id<Instance> id, string name, CancellationToken ct) => ChangeAsync(id, spec => spec with { Name = name }, ct);
+
+    /// <summary>Stores the size for the next start and, where it runs, makes it be of one now as far as that can be done.</summary>
+    /// <param name="now">Null to leave a running one as it is.</param>
+    /// <returns>What a running one has then; null when it does not run, or was to be left.</returns>
+    public async Task<Resized?> ResizeAsync(Id<Instance> id, InstanceSize next, InstanceSize? now, CancellationToken ct)
+    {
+        await ChangeAsync(id, spec => spec with
+        {
+            Cpus = next.Cpus,
+            MemoryBytes = next.MemoryBytes,
+            MaxCpus = spec.MaxCpus < next.Cpus ? next.Cpus : spec.MaxCpus,
+            MaxMemoryBytes = spec.MaxMemoryBytes < next.MemoryBytes ? next.MemoryBytes : spec.MaxMemoryBytes,
+        }, ct);
+        if (now is null)
+        {
+            return null;
+        }
+
+        var driver = DriverOf(id);
+        if (driver is IResize able)
+        {
+            return await able.ResizeAsync(id, now, ct);
+        }
+
+        return (await driver.InspectAsync(id, ct)).State is InstanceState.Running or InstanceState.Paused
+            ? throw DriverErrors.Cannot(driver.Name, "resize a running instance") : null;
+    }
+
     public Task<SerialOutput> ReadSerialAsync(Id<Instance> id, int tailBytes, CancellationToken ct) =>
         Able<ISerialLog>(id, "show serial output").ReadSerialAsync(id, tailBytes, ct);
 
@@ -145,6 +177,18 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
         {
             await driver.DisposeAsync();
         }
+    }
+
+    private Task ChangeAsync(Id<Instance> id, Func<InstanceSpec, InstanceSpec> change, CancellationToken ct)
+    {
+        ct.ThrowIfCancellationRequested();
+        var before = Context.Folders.Read(id);
+        if (change(before) is var after && after != before)
+        {
+            Context.Folders.Write(after);
+        }
+
+        return Task.CompletedTask;
     }
 
     private async Task<InstanceStatus> StatusAsync(Id<Instance> id, Func<IDriver, CancellationToken, Task<InstanceStatus>> ask, CancellationToken ct)

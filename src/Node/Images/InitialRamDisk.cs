@@ -11,7 +11,7 @@ internal sealed class InitialRamDisk(IShell shell, DebianPackages packages)
     private const UnixFileMode ForAllToRead = (UnixFileMode)0b110_100_100;
 
     private static readonly string[] Modules =
-        ["virtio_mmio", "virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "virtio_rng", "button", "evdev", "pvpanic_mmio", "pvpanic_pci"];
+        ["virtio_mmio", "virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "virtio_rng", "virtio_balloon", "button", "evdev", "pvpanic_mmio", "pvpanic_pci"];
 
     private static readonly string[] Folders = ["bin", "dev", "etc", "mnt", "modules", "proc", "root", "run", "sys", "tmp"];
 

@@ -22,7 +22,7 @@ public sealed class QemuCommandLineTests
         """;
 
     private const string Devices = """
-        -action reboot=shutdown,panic=exit-failure
+        -action reboot=reset,shutdown=pause,panic=pause -trace resettable_reset
         -chardev socket,id=qmp,fd=3,server=on,wait=off -mon chardev=qmp,mode=control
         -chardev socket,id=serial,fd=4 -serial chardev:serial
         -device pvpanic
@@ -33,7 +33,7 @@ public sealed class QemuCommandLineTests
         {Common}
         -machine microvm,acpi=on -accel tcg -cpu max -smp cpus=2 -m size=134217728b
         {Devices}
-        -device virtio-rng-device
+        -device virtio-rng-device -device virtio-balloon-device,id=balloon
         -kernel /dev/fd/6 -append console=ttyS0 reboot=t panic=-1 tsc_early_khz=2596126 gantry.name=web-1 quiet my=1
         -initrd /dev/fd/7
         """));
@@ -43,7 +43,7 @@ public sealed class QemuCommandLineTests
         {Common}
         -machine q35 -accel kvm -cpu host -smp cpus=2 -m size=134217728b
         {Devices}
-        -device virtio-rng-pci
+        -device virtio-rng-pci -device virtio-balloon-pci,id=balloon
         -kernel /dev/fd/6 -append console=ttyS0 reboot=t panic=-1 gantry.name=web-1
         """));
 
@@ -77,7 +77,7 @@ public sealed class QemuCommandLineTests
             -machine q35,memory-backend=ram,pflash0=uefi.code,pflash1=uefi.vars,smm=on -accel kvm -cpu EPYC,-svm -smp cpus=2,sockets=1,cores=2,threads=1 -m size=134217728b
             -object {"qom-type":"memory-backend-memfd","id":"ram","size":134217728,"hugetlb":true,"hugetlbsize":2097152,"prealloc":true,"policy":"interleave","host-nodes":[0,1]}
             {{{{Devices}}}}
-            -device virtio-rng-pci
+            -device virtio-rng-pci -device virtio-balloon-pci,id=balloon
             -add-fd fd=6,set=6 -add-fd fd=7,set=7 -add-fd fd=8,set=8 -add-fd fd=9,set=9 -add-fd fd=10,set=10
             -blockdev {"driver":"raw","node-name":"uefi.code","read-only":true,"file":{"driver":"file","filename":"/fw/code.fd","read-only":true}}
             -blockdev {"driver":"raw","node-name":"uefi.vars","file":{"driver":"file","filename":"/dev/fdset/6"}}
@@ -106,7 +106,7 @@ public sealed class QemuCommandLineTests
         {Common}
         -machine {machine} -accel tcg -cpu max -smp cpus=2 -m size=134217728b
         {Devices.Replace(" -device pvpanic", panic is null ? "" : $" -device {panic}", StringComparison.Ordinal).Replace("\n-device pvpanic", panic is null ? "" : $"\n-device {panic}", StringComparison.Ordinal)}
-        -device virtio-rng-pci
+        -device virtio-rng-pci -device virtio-balloon-pci,id=balloon
         -kernel /dev/fd/6 -append console={console} panic=-1 gantry.name=web-1
         """));
 
