@@ -76,6 +76,26 @@ public sealed class MachineTests(TestImages images) : IAsyncLifetime
         await _node.StopAsync(spec.Id, default);
     }
 
+    [Fact]
+    public async Task A_guest_for_Arm_boots_and_minds_its_power_button()
+    {
+        var image = await images.LendAsync("micro-aarch64", _root);
+        var spec = await DefineAsync(Spec with
+        {
+            Kind = InstanceKind.Vm,
+            Architecture = Architecture.Aarch64,
+            Firmware = Firmware.Uefi,
+            MemoryBytes = 256 * Limits.MiB,
+            Kernel = ImageFolders.Kernel(_root.Context.Root, image),
+            Initrd = ImageFolders.Initrd(_root.Context.Root, image),
+            CommandLine = "quiet gantry.run=" + Convert.ToBase64String("uname -m; echo end of list"u8),
+        });
+        await _node.StartAsync(spec.Id, default);
+
+        (await FirstLinesAsync(spec.Id, "end of list"))[^1].ShouldEndWith("aarch64");
+        await _node.ShutdownAsync(spec.Id, TimeSpan.FromMinutes(5), default);
+    }
+
     [Theory]
     [InlineData(InstanceKind.Microvm)]
     [InlineData(InstanceKind.Vm)]
