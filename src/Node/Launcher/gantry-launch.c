@@ -118,7 +118,9 @@ int main(int argc, char **argv)
         hand_file(files.items[file]);
     for (int tap = 0; tap < taps.count; tap++)
         hand_tap(taps.items[tap]);
-    int counters = counters_path ? own(open(counters_path, O_RDONLY | O_CLOEXEC), counters_path) : -1;
+    int counters = counters_path ? open(counters_path, O_RDONLY | O_CLOEXEC) : -1;
+    if (counters >= 0) /* what cannot be counted is not told */
+        counters = own(counters, counters_path);
     int pids = open_in(run, "pids", O_WRONLY | O_TRUNC);
     int exit_file = open_in(run, "exit", O_WRONLY | O_TRUNC);
     struct kept_file serial_file = keep_in(serial_path, SERIAL_LIMIT, 0);

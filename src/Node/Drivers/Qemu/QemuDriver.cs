@@ -16,6 +16,7 @@ namespace Gantry.Node.Drivers.Qemu;
 public sealed partial class QemuDriver(NodeContext node, string? program = null) : IPause, ISerialLog, ICommandLine
 {
     private readonly QemuHost _host = new(node, program);
+    private readonly QemuIsolation _isolation = new(node);
     private readonly ILogger _logger = node.Logs.CreateLogger<QemuDriver>();
     private readonly ConcurrentDictionary<Id<Instance>, Slot> _slots = [];
 
@@ -51,7 +52,16 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
 
     public Task ResumeAsync(Id<Instance> id, CancellationToken ct) => TellAsync(id, "cont", InstanceState.Running, ct);
 
-    public Task<InstanceStatus> RecoverAsync(Id<Instance> id, CancellationToken ct) => InspectAsync(id, ct);
+    public async Task<InstanceStatus> RecoverAsync(Id<Instance> id, CancellationToken ct)
+    {
+        var status = await InspectAsync(id, ct);
+        if (status.State == InstanceState.Stopped)
+        {
+            await node.Cgroups.RemoveAsync(node.Folders.Run(id));
+        }
+
+        return status;
+    }
 
     public Task<InstanceStatus> InspectAsync(Id<Instance> id, CancellationToken ct) => LockedAsync(id, async slot =>
     {
@@ -151,7 +161,11 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
                 _pending[id] = new(id, state, reason);
             }
         });
-        guest.Watch(() => ReasonOfEnd(id));
+        guest.Watch(() =>
+        {
+            node.Cgroups.Remove(node.Folders.Run(id));
+            return ReasonOfEnd(id);
+        });
         return slot.Guest = guest;
     }
 
@@ -184,6 +198,7 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
             await guest.DisposeAsync();
         }
 
+        await node.Cgroups.RemoveAsync(node.Folders.Run(id));
         if (Directory.Exists(node.Folders.Run(id)))
         {
             Directory.Delete(node.Folders.Run(id), recursive: true);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Gantry.Node.Host;
+using Gantry.Node.Isolation;
 
 namespace Gantry.Node.Drivers.Qemu;
 
@@ -44,6 +45,7 @@ internal sealed class QemuProcess(HostProcess qemu, HostProcess? supervisor, str
         ["exit", "0", ..] => "the guest powered itself off",
         ["exit", "1", ..] when log.Length == 0 => "the guest's kernel panicked",   // -action panic=exit-failure
         ["exit", var code, ..] => $"QEMU ended with code {code}: {log}",
+        ["signal", "9", ..] when Cgroups.OutOfMemory(run) is { } outOfMemory => outOfMemory,
         ["signal", var number, ..] => $"QEMU was killed (signal {number})",
         _ => "QEMU ended unseen: it was killed together with its supervisor, or the host restarted",
     };
