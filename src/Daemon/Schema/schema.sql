@@ -41,7 +41,13 @@ CREATE TABLE public.images (
     description text,
     size_bytes bigint DEFAULT 0 NOT NULL,
     sha256 jsonb DEFAULT '{}'::jsonb NOT NULL,
-    created_at timestamp with time zone NOT NULL
+    created_at timestamp with time zone NOT NULL,
+    architecture smallint DEFAULT 1 NOT NULL,
+    firmware smallint DEFAULT 1 NOT NULL,
+    disk_bytes bigint,
+    source text,
+    updated_at timestamp with time zone NOT NULL,
+    version bigint DEFAULT 1 NOT NULL
 );
 CREATE TABLE public.instances (
     id uuid NOT NULL,

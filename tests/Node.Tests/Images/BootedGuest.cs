@@ -13,6 +13,9 @@ internal static class BootedGuest
 
     private const int Tries = 3;
 
+    /// <summary>On a kernel's command line: what it would else calibrate, and hang.</summary>
+    public static string Clock { get; } = HostFacts.Read() is { ClockKhz: > 0 and var khz } ? string.Create(CultureInfo.InvariantCulture, $"tsc_early_khz={khz}") : "";
+
     /// <returns>All it wrote to its serial line; QEMU is ended.</returns>
     public static async Task<string> BootAsync(TestRoot root, string disk, IReadOnlyList<string> machine, string until)
     {
