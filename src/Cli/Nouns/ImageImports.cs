@@ -68,7 +68,7 @@ internal static partial class ImageImports
 
         await using var disk = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.Read);
         using var body = new ProgressContent(disk, session.Terminal) { Headers = { ContentType = new("application/octet-stream") } };
-        using var response = await session.Api.UploadAsync($"/images:upload?{ApiClient.UploadQuery(about)}", body, ct);
+        using var response = await session.Api.UploadAsync($"/images:upload?{ApiClient.UploadQuery(about, Path.GetFileName(file))}", body, ct);
         return await response.Content.ReadAsByteArrayAsync(ct);
     }
 

@@ -45,7 +45,7 @@ internal sealed class Download(HttpMessageInvoker http, ImageSettings settings, 
                     return sum;
                 }
             }
-            catch (IOException e) when (e.HResult is NoSpace)
+            catch (IOException e) when (e.HResult == ImageErrors.FullDisk)
             {
                 throw ImageErrors.NoSpace(file);
             }
@@ -68,8 +68,6 @@ internal sealed class Download(HttpMessageInvoker http, ImageSettings settings, 
     }
 
     public static string StateOf(string file) => $"{file}.state";
-
-    private const int NoSpace = 28; // ENOSPC
 
     /// <summary>One request and its body. Not done when the server wants to be asked anew, or broke off.</summary>
     private async Task<(string Sum, bool Done)> AttemptAsync(Uri url, FileStream part, State? state, Action<State?> remember, Action<Progress> report, CancellationToken ct)

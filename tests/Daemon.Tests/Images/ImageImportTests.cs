@@ -34,11 +34,11 @@ public sealed class ImageImportTests(RunningDaemon daemon) : IClassFixture<Runni
         var large = new byte[Limits.BodyBytes * 3];
         Disk.CopyTo(large, large.Length - Disk.Length);
 
-        var operation = await daemon.Api.UploadImageAsync(new() { Name = "sent", Firmware = Firmware.Bios, Description = "ü & co" }, Body(large));
+        var operation = await daemon.Api.UploadImageAsync(new() { Name = "sent", Firmware = Firmware.Bios, Description = "ü & co" }, Body(large), "large.raw");
         (await daemon.Api.GetOperationAsync(operation.Id, 60)).State.ShouldBe(OperationState.Succeeded);
 
         var image = await daemon.Api.GetImageAsync("sent");
-        (image.DiskBytes, image.Source, image.Description).ShouldBe((large.Length, "upload", "ü & co"));
+        (image.DiskBytes, image.Source, image.Description).ShouldBe((large.Length, "large.raw", "ü & co"));
     }
 
     [Theory]
@@ -49,6 +49,7 @@ public sealed class ImageImportTests(RunningDaemon daemon) : IClassFixture<Runni
     [InlineData("name=x&kernel=/boot/vmlinuz", "request.invalid")]
     [InlineData("name=x&path=/etc/passwd", "request.invalid")]
     [InlineData("name=x&firmware=direct", "request.invalid")]
+    [InlineData("name=x&source=a%1bb", "request.invalid")]
     public async Task A_sent_disk_with_a_faulty_query_is_refused_before_its_bytes(string query, string code)
     {
         var refusal = await RunningDaemon.RefusedAsync(() => daemon.Api.UploadAsync($"/images:upload?{query}", Body(Disk)));
