@@ -38,7 +38,8 @@ internal static class BootedGuest
         [
             .. machine, "-accel", "tcg", "-cpu", "max", "-m", "512", "-nodefaults", "-display", "none", "-device", "virtio-rng-pci",
             "-drive", $"if=virtio,format=qcow2,snapshot=on,file={disk}", "-serial", $"file:{log}",
-        ], Deadline) { EndsWithDaemon = true }, enough.Token);
+        ], Deadline)
+        { EndsWithDaemon = true }, enough.Token);
         var (length, since) = (0L, TimeProvider.System.GetTimestamp());
         while (!qemu.IsCompleted)
         {
