@@ -33,9 +33,9 @@ internal sealed class InstancePlan(ImageStore images, LocalNode node, GantryConf
         var image = wanted.Image is null ? null : await images.GetReadyAsync(wanted.Image, ct);
         var files = image is null ? null : node.ImageFiles(image.Id);
         var kind = wanted.Kind ?? image?.DefaultKind ?? InstanceKind.Vm;
-        _ = new Body<CreateInstance>(wanted with { Kind = kind }).Checked(value => InstanceRules.Faults(value, Host));
         var cpus = wanted.Cpus ?? 1;
         var memory = wanted.MemoryBytes ?? (kind == InstanceKind.Vm ? DefaultVmMemory : DefaultMicrovmMemory);
+        _ = new Body<CreateInstance>(wanted with { Kind = kind, Cpus = cpus, MemoryBytes = memory }).Checked(value => InstanceRules.Faults(value, Host));
         var spec = new InstanceSpec(
             Id<Instance>.New(), wanted.Name, kind, wanted.Driver ?? config.DefaultDriver, cpus, memory,
             Firmware.Direct,
