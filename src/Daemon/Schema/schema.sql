@@ -62,7 +62,19 @@ CREATE TABLE public.instances (
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
     version bigint DEFAULT 1 NOT NULL,
-    deleted boolean DEFAULT false NOT NULL
+    deleted boolean DEFAULT false NOT NULL,
+    stop_cause smallint,
+    pause_cause smallint,
+    max_cpus integer,
+    max_memory_bytes bigint,
+    pending_cpus integer,
+    pending_memory_bytes bigint,
+    pending_reason text,
+    wanted_running boolean DEFAULT false NOT NULL
+);
+CREATE TABLE public.node_boots (
+    node uuid NOT NULL,
+    boot_id uuid NOT NULL
 );
 CREATE TABLE public.operation_log (
     operation uuid NOT NULL,
@@ -120,6 +132,8 @@ ALTER TABLE ONLY public.images
     ADD CONSTRAINT images_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.instances
     ADD CONSTRAINT instances_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.node_boots
+    ADD CONSTRAINT node_boots_pkey PRIMARY KEY (node);
 ALTER TABLE ONLY public.operation_log
     ADD CONSTRAINT operation_log_pkey PRIMARY KEY (operation, line);
 ALTER TABLE ONLY public.operations
