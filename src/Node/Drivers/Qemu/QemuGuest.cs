@@ -33,6 +33,7 @@ internal sealed class QemuGuest(
     private Task _watching = Task.CompletedTask;
     private Task _telling = Task.CompletedTask;
     private Task? _finishing;
+    private InstanceStatus? _told;
     private bool _resetTold;
     private long? _reset;
     private volatile string? _failedDisk;
@@ -65,15 +66,16 @@ internal sealed class QemuGuest(
         if (status.State != InstanceState.Stopped)
         {
             Known = status;
+            _told ??= status;
         }
 
         return status;
     }
 
     /// <summary>Notes a state that is about to be asked for, so that it is no news.</summary>
-    public void Expect(InstanceState state) => Known = new(state);
+    public void Expect(InstanceState state) => Known = _told = new(state);
 
-    public void Restore(InstanceStatus before) => Known = before;
+    public void Restore(InstanceStatus before) => Known = _told = before;
 
     /// <exception cref="QmpFailed"/>
     public async Task<JsonElement> ExecuteAsync(string command, CancellationToken ct, TimeSpan? deadline = null, JsonObject? arguments = null)
@@ -261,7 +263,6 @@ internal sealed class QemuGuest(
     /// <summary>Asks QEMU how it is and tells what is news. False when it does not say.</summary>
     private async Task<bool> LookAsync()
     {
-        var before = Known;
         try
         {
             var now = await QueryAsync(_letGo.Token);
@@ -269,9 +270,11 @@ internal sealed class QemuGuest(
             {
                 _ = FinishAsync(now);
             }
-            else if ((Known.State, Known.PauseCause) != (before.State, before.PauseCause) && !EndAsked)
+            else if ((now.State, now.PauseCause) != (_told?.State, _told?.PauseCause) && !EndAsked)
             {
-                changed(Known, false);
+                // Held against what was told: whoever else asked meanwhile has told nobody.
+                _told = now;
+                changed(now, false);
             }
 
             return true;
