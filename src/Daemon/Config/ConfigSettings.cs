@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Gantry.Contracts;
 using Gantry.Node;
+using Gantry.Node.Host;
+using Gantry.Node.Isolation;
 
 namespace Gantry.Daemon.Config;
 
@@ -29,6 +31,10 @@ internal static partial class ConfigSettings
             "The name of this node.", CheckNotEmpty),
         new("instances.driver", _ => "qemu",
             "The driver of instances that name none.", CheckDriver),
+        new("instances.uids", _ => null,
+            "The user ids guests run under, such as 1900000000-1900019999: half for guests, half for their TPMs; left out, each root finds a block above 1900000000.", CheckUids),
+        new("isolation.required", _ => "namespaces",
+            "What no guest is started without: any of namespaces, limits and apparmor with commas between, or none.", CheckRequired),
         new("operations.concurrency", _ => "64",
             "How many operations run at once; more wait. 1 to 1000.", value => CheckNumber(value, 1, 1000)),
         new("retention.operations", _ => "30d",
@@ -46,6 +52,7 @@ internal static partial class ConfigSettings
         DatabaseConnection = value("database.connection"),
         NodeName = value("node.name")!,
         DefaultDriver = value("instances.driver")!,
+        Isolation = new(IsolationOptions.ParseRequired(value("isolation.required")!)!, value("instances.uids") is { } uids ? IdRange.Parse(uids) : null),
         OperationsConcurrency = int.Parse(value("operations.concurrency")!, CultureInfo.InvariantCulture),
         RetentionOperations = Duration(value("retention.operations")!)!.Value,
         RetentionEvents = Duration(value("retention.events")!)!.Value,
@@ -62,6 +69,10 @@ internal static partial class ConfigSettings
 
     private static string? CheckDriver(string value) =>
         Gantry.Node.Drivers.Drivers.All.ContainsKey(value) ? null : $"there are {string.Join(", ", Gantry.Node.Drivers.Drivers.All.Keys.Order(StringComparer.Ordinal))}";
+
+    private static string? CheckUids(string value) => IdRange.Parse(value) is { } range ? range.WhyNot() : "give the first and the last id, such as 1900000000-1900019999";
+
+    private static string? CheckRequired(string value) => IsolationOptions.ParseRequired(value) is null ? "give namespaces, limits, apparmor, several with commas between, or none" : null;
 
     private static string? CheckNumber(string value, int least, int most) =>
         int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var n) && n >= least && n <= most ? null : $"give a whole number from {least} to {most}";
