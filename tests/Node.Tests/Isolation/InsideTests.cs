@@ -84,7 +84,7 @@ public sealed class InsideTests(TestImages images) : IAsyncLifetime
         [
             .. ((string[])["/", "/etc", "/dev", "/usr", "/usr/bin", "/proc/self"]).Select(d => $"touch {d}/x"),
             "mount -t tmpfs none /etc", "mount -o remount,rw /", "mount -o remount,bind,rw /usr", "umount -l /usr", "mknod /dev/mem c 1 1",
-            "unshare -U true", "unshare -r true", "unshare -m true", "unshare -n true", "unshare -p true", "chroot / true", "nsenter -t 1 -m true",
+            "unshare -U true", "unshare -r true", "unshare -m true", "unshare -n true", "unshare -p true", "/usr/sbin/chroot / true", "nsenter -t 1 -m true",
             "setpriv --reuid 0 true", "setpriv --inh-caps +net_admin true", "renice -n -5 $$", "prlimit --pid $$ --nproc=100000", "ip link set lo up",
         ];
 

@@ -23,7 +23,7 @@ internal sealed class LaunchedProcess(TestRoot root, int uid, string name = "lau
     {
         Directory.CreateDirectory(Run, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         string[] all = [.. before ?? [], QemuHost.Launcher, "--uid", $"{uid}", .. options, "--run", Run, "--serial", Serial, "--log", Log, "--", .. command];
-        await root.Context.Shell.RunAsync(new(all[0], all[1..], TimeSpan.FromSeconds(60)), default);
+        await root.Context.Shell.RunAsync(new(all[0], all[1..], TimeSpan.FromMinutes(5)), default);
         return this;
     }
 
