@@ -23,6 +23,12 @@ internal sealed record GantryConfig
     /// <summary>What keeps guests to themselves.</summary>
     public required IsolationOptions Isolation { get; init; }
 
+    /// <summary>The largest file taken in as an image, and the largest disk it may be to its guest.</summary>
+    public required long ImagesMaxSize { get; init; }
+
+    /// <summary>Whether images may be fetched from link-local addresses.</summary>
+    public required bool ImagesLinkLocal { get; init; }
+
     public required int OperationsConcurrency { get; init; }
 
     public required TimeSpan RetentionOperations { get; init; }

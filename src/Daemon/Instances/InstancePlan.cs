@@ -14,6 +14,10 @@ internal sealed class InstancePlan(ImageStore images, LocalNode node, MachinePla
 {
     private const long DefaultVmMemory = 512 * Limits.MiB;
     private const long DefaultMicrovmMemory = 128 * Limits.MiB;
+    private const int MostDefaultCpus = 64;
+
+    // A guest with room for more memory sets 64 MiB aside for devices that cannot reach it: too much of a small one's.
+    private const long LeastMemoryWithRoom = 1024 * Limits.MiB;
 
     public HostFacts Host => node.Host;
 
@@ -29,15 +33,19 @@ internal sealed class InstancePlan(ImageStore images, LocalNode node, MachinePla
         var volumes = MachinePlan.WithRoot(wanted.Volumes, files?.DiskBytes is null ? null : image);
         var volumeSpecs = await machines.ResolveAsync(volumes, ct);
         var firmware = boot.Firmware ?? (boot.Kernel is not null || kind != InstanceKind.Vm ? Firmware.Direct : files?.Firmware ?? Firmware.Bios);
+        var cpus = wanted.Cpus ?? 1;
+        var memory = wanted.MemoryBytes ?? (kind == InstanceKind.Vm ? DefaultVmMemory : DefaultMicrovmMemory);
         var spec = new InstanceSpec(
-            id, wanted.Name, kind, wanted.Driver ?? config.DefaultDriver, wanted.Cpus ?? 1,
-            wanted.MemoryBytes ?? (kind == InstanceKind.Vm ? DefaultVmMemory : DefaultMicrovmMemory),
+            id, wanted.Name, kind, wanted.Driver ?? config.DefaultDriver, cpus, memory,
             firmware,
             boot.Kernel ?? (files?.Has("kernel") == true ? ImageFolders.Kernel(node.Context.Root, image!.Id) : null),
             boot.Initrd ?? (boot.Kernel is null && files?.Has("initrd") == true ? ImageFolders.Initrd(node.Context.Root, image!.Id) : null),
             Join(files?.CommandLine, boot.CommandLine),
             Uid: 0)
         {
+            // Who lays the CPUs out in sockets says by that how many there can be.
+            MaxCpus = kind != InstanceKind.Vm ? null : wanted.MaxCpus ?? (wanted.Cpu is { Sockets: null, Cores: null, Threads: null } or null ? Math.Max(cpus, Math.Min(Host.Cpus, MostDefaultCpus)) : cpus),
+            MaxMemoryBytes = kind != InstanceKind.Vm ? null : wanted.MaxMemoryBytes ?? (memory < LeastMemoryWithRoom ? memory : RoomFor(memory)),
             Architecture = wanted.Architecture ?? files?.Architecture ?? Host.Guest,
             Cpu = wanted.Cpu,
             Memory = wanted.Memory,
@@ -67,6 +75,9 @@ internal sealed class InstancePlan(ImageStore images, LocalNode node, MachinePla
             new(image?.Id, wanted.Description, wanted.Labels ?? new Dictionary<string, string>(), boot with { Firmware = firmware }, wanted.AutoStart, machine),
             wanted.StartNow);
     }
+
+    /// <summary>Twice as much, where the node has it.</summary>
+    private long RoomFor(long memory) => Math.Max(memory, Math.Min(2 * memory, Host.MemoryBytes / Limits.MiB * Limits.MiB));
 
     private static string? Join(string? first, string? second) =>
         string.Join(' ', new[] { first, second }.Where(part => !string.IsNullOrWhiteSpace(part))) is { Length: > 0 } text ? text : null;

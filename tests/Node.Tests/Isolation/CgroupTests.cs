@@ -114,7 +114,8 @@ public sealed class CgroupTests(TestImages images) : IAsyncLifetime
         }
 
         Cgroups.OomKills(launched.Run).ShouldBe(1);
-        QemuProcess.ReasonOfEnd(launched.Run, "").ShouldBe("QEMU was killed: out of memory (limit 96 MiB)");
+        var end = QemuProcess.EndOf(launched.Run, "");
+        (end.StopCause, end.Reason).ShouldBe((StopCause.Killed, "QEMU was killed: out of memory (limit 96 MiB)"));
         Cgroups.Remove(launched.Run).ShouldBeTrue();
     }
 

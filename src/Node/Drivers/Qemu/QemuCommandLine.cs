@@ -14,6 +14,7 @@ namespace Gantry.Node.Drivers.Qemu;
 internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFacts host, Accelerator accelerator, UefiFirmware? firmware)
 {
     public const string Sandbox = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
+    private const int MemorySlots = 16;
 
     private readonly QemuPlatform _platform = QemuPlatform.Of(spec, host.Guest);
     private readonly QemuFiles _files = new();
@@ -42,14 +43,16 @@ internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFa
             "-smp", Cpus(),
             .. Memory(),
 
-            // A reboot ends QEMU as a power-off does, and a panic with code 1, so that the exit code tells them apart.
-            "-action", "reboot=shutdown,panic=exit-failure",
+            // A guest that ends by itself leaves QEMU paused, to be asked what happened; its resets are counted in the log (QemuResets.cs).
+            "-action", "reboot=reset,shutdown=pause,panic=pause",
+            "-trace", QemuResets.TraceEvent,
             "-chardev", Number($"socket,id=qmp,fd={QemuFiles.Qmp},server=on,wait=off"),
             "-mon", "chardev=qmp,mode=control",
             "-chardev", Number($"socket,id=serial,fd={QemuFiles.Serial}"),
             "-serial", "chardev:serial",
             .. _platform.PanicDevice is { } panic ? (string[])["-device", panic] : [],
             "-device", $"virtio-rng-{_platform.Transport}",
+            "-device", $"virtio-balloon-{_platform.Transport},id=balloon",
             .. _files.Declarations(),
             .. machine,
         ];
@@ -64,15 +67,19 @@ internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFa
     private string Cpus() => string.Join(',', new[]
     {
         Number($"cpus={spec.Cpus}"),
+
+        // Only a VM has sockets and slots in which more can be plugged while it runs.
+        spec.Kind == InstanceKind.Vm && spec.MaxCpus > spec.Cpus ? Number($"maxcpus={spec.MaxCpus}") : null,
         spec.Cpu?.Sockets is { } sockets ? Number($"sockets={sockets}") : null,
         spec.Cpu?.Cores is { } cores ? Number($"cores={cores}") : null,
         spec.Cpu?.Threads is { } threads ? Number($"threads={threads}") : null,
     }.OfType<string>());
 
-    private string[] Memory() => spec.Memory is not { } memory ? ["-m", Number($"size={spec.MemoryBytes}b")] :
+    private string[] Memory() =>
     [
-        "-m", Number($"size={spec.MemoryBytes}b"),
-        "-object", MemoryBackend(memory).ToJsonString(),
+        "-m", spec.Kind == InstanceKind.Vm && spec.MaxMemoryBytes > spec.MemoryBytes
+            ? Number($"size={spec.MemoryBytes}b,slots={MemorySlots},maxmem={spec.MaxMemoryBytes}b") : Number($"size={spec.MemoryBytes}b"),
+        .. spec.Memory is { } memory ? (string[])["-object", MemoryBackend(memory).ToJsonString()] : [],
     ];
 
     private JsonObject MemoryBackend(MemoryOptions memory)

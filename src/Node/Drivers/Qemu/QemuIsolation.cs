@@ -30,7 +30,7 @@ internal sealed partial class QemuIsolation(NodeContext node)
     /// <exception cref="Refusal"><c>isolation.missing</c></exception>
     public async Task<LaunchIsolation> PrepareAsync(InstanceSpec spec, Accelerator accelerator, HostFacts host, string run)
     {
-        var limits = InstanceLimits.Of(spec.MemoryBytes, spec.Cpus, accelerator.Name == "tcg", host.MemoryBytes);
+        var limits = InstanceLimits.Of(spec.MaxMemoryBytes ?? spec.MemoryBytes, spec.MaxCpus ?? spec.Cpus, accelerator.Name == "tcg", host.MemoryBytes);
         var options = new List<string>
         {
             "--limit", Number($"nofile={OpenFiles}"), "--limit", Number($"nproc={limits.Tasks}"), "--limit", Number($"memlock={LockedBytes}"),
