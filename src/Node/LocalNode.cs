@@ -1,9 +1,11 @@
 using System.Threading.Channels;
 using Gantry.Contracts;
 using Gantry.Node.Drivers;
+using Gantry.Node.Drivers.Qemu;
 using Gantry.Node.Host;
 using Gantry.Node.Images;
 using Gantry.Node.Instances;
+using Gantry.Node.Isolation;
 using Microsoft.Extensions.Logging;
 
 namespace Gantry.Node;
@@ -136,6 +138,9 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
 
     /// <summary>How it is. A damaged or missing folder is a status, not an exception: that one instance is in error, the rest are fine.</summary>
     public Task<InstanceStatus> InspectAsync(Id<Instance> id, CancellationToken ct) => StatusAsync(id, (driver, token) => driver.InspectAsync(id, token), ct);
+
+    /// <summary>What keeps guests to themselves on this host, each measure tried.</summary>
+    public Task<IReadOnlyList<IsolationFinding>> ExamineIsolationAsync(CancellationToken ct) => new IsolationProbe(Context, new QemuHost(Context, null)).ExamineAsync(ct);
 
     /// <summary>Takes every instance up again after a restart of this process, a few at a time, and says how each is.</summary>
     public async Task<IReadOnlyDictionary<Id<Instance>, InstanceStatus>> RecoverAsync(CancellationToken ct)

@@ -16,7 +16,7 @@ public sealed record NodeContext(
     /// <summary>What must hold before a guest is started.</summary>
     public IsolationOptions Isolation { get; init; } = IsolationOptions.Default;
 
-    internal Cgroups Cgroups { get; } = new(Root, Time);
+    internal Cgroups Cgroups { get; init; } = new(Root, Time);
 
     /// <summary>A context for the root; makes its directories and claims its user ids.</summary>
     /// <exception cref="Contracts.Refusal"><c>node.uids_taken</c>, <c>node.uids_used_up</c></exception>

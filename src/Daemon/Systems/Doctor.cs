@@ -40,7 +40,21 @@ internal sealed class Doctor(LocalNode node, DatabaseSupervisor database, FrontD
             });
         }
 
+        checks.AddRange(await IsolationAsync(ct));
         return new(checks);
+    }
+
+    private async Task<IEnumerable<Check>> IsolationAsync(CancellationToken ct)
+    {
+        try
+        {
+            return (await node.ExamineIsolationAsync(ct)).Select(f => new Check(
+                $"isolation: {f.Measure}", f.Holds ? CheckLevel.Ok : f.Required ? CheckLevel.Failed : CheckLevel.Warning, f.Finding, f.Hint));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or Refusal)
+        {
+            return [new("isolation", CheckLevel.Warning, $"It could not be tried: {e.Message}", "Ask again.")];
+        }
     }
 
     private static Check Privileges() => Environment.IsPrivilegedProcess

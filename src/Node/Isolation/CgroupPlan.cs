@@ -27,7 +27,8 @@ internal sealed record CgroupPlan(IReadOnlyList<string> Before, IReadOnlyList<Cg
     /// <summary>The controllers that are wanted: those that limit, and those that only count.</summary>
     private static IEnumerable<(string Controller, bool Limits)> Wanted(InstanceLimits limits) =>
     [
-        ("memory", true), ("pids", true), ("cpu", limits.Cpus is not null || limits.CpuWeight is not null), ("cpuset", limits.CpuSet is not null),
+        ("memory", true), ("pids", true), ("cpu", limits.Cpus is not null || limits.CpuWeight is not null),
+        .. limits.CpuSet is null ? [] : ((string, bool)[])[("cpuset", true)],
         ("cpuacct", false), ("blkio", false), ("io", false),
     ];
 

@@ -67,13 +67,8 @@ internal sealed class Cgroups
     }
 
     /// <summary>Removes groups of this root that nothing runs in: a daemon that was killed may have left some.</summary>
-    public void Sweep()
-    {
-        foreach (var parent in Parents().Where(Directory.Exists))
-        {
-            RemoveFolders(Directory.GetDirectories(parent));
-        }
-    }
+    /// <returns>False when something runs in one.</returns>
+    public bool Sweep() => Parents().Where(Directory.Exists).SelectMany(Directory.GetDirectories).ToList() is var folders && RemoveFolders(folders);
 
     /// <summary>How many processes of that instance were killed because they had used up its memory; told once its QEMU has ended.</summary>
     /// <param name="run">Its run folder, where the launcher left what the group had counted.</param>

@@ -29,15 +29,17 @@ internal sealed class LaunchTrial : IAsyncDisposable
     /// <summary>What it wrote.</summary>
     public string Log => File.Exists($"{Run}/log") ? File.ReadAllText($"{Run}/log") : "";
 
+    /// <param name="before">A command around the launcher.</param>
     /// <returns>The launcher's last words when it did not start; null when it did.</returns>
-    public async Task<string?> StartAsync(IReadOnlyList<string> options, IReadOnlyList<string> command, TimeSpan deadline, CancellationToken ct)
+    public async Task<string?> StartAsync(IReadOnlyList<string> before, IReadOnlyList<string> options, IReadOnlyList<string> command, TimeSpan deadline, CancellationToken ct)
     {
+        string[] all = [.. before, QemuHost.Launcher];
         try
         {
             await _node.Shell.RunAsync(
                 new(
-                    QemuHost.Launcher,
-                    ["--uid", _uid.ToString(CultureInfo.InvariantCulture), "--run", Run, "--serial", $"{Run}/serial", "--log", $"{Run}/log", .. options, "--", .. command],
+                    all[0],
+                    [.. all[1..], "--uid", _uid.ToString(CultureInfo.InvariantCulture), "--run", Run, "--serial", $"{Run}/serial", "--log", $"{Run}/log", .. options, "--", .. command],
                     deadline),
                 ct);
             Process = await QemuProcess.FindAsync(Run, _node.Time);

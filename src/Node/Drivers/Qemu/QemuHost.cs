@@ -26,6 +26,9 @@ internal sealed class QemuHost(NodeContext node, string? program)
     /// <summary>Beside the assemblies, where the build puts it.</summary>
     public static string Launcher => Path.Combine(AppContext.BaseDirectory, "gantry-launch");
 
+    /// <summary>Of this host's own architecture; null when it is not installed.</summary>
+    public string? NativePath => Find(Native);
+
     public Accelerator Accelerator => field ??= Accelerator.Choose(Facts);
 
     /// <exception cref="Refusal">This host lacks what it asks for.</exception>

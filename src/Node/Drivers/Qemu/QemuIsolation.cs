@@ -109,7 +109,7 @@ internal sealed partial class QemuIsolation(NodeContext node)
     {
         using var loan = node.ToolUids.Borrow();
         await using var trial = new LaunchTrial(node, loan.Uid);
-        return await trial.StartAsync([], ["/bin/true"], TrialDeadline, CancellationToken.None);
+        return await trial.StartAsync([], [], ["/bin/true"], TrialDeadline, CancellationToken.None);
     }
 
     private static async Task<string?> TryScopesAsync(NodeContext node)
