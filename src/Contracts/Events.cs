@@ -24,6 +24,8 @@ public static class EventTypes
     public const string InstanceResumed = "instance.resumed";
     public const string InstanceFailed = "instance.failed";
     public const string InstanceDeleted = "instance.deleted";
+    public const string ConsoleOpened = "console.opened";
+    public const string ConsoleClosed = "console.closed";
     public const string ImageBuilt = "image.built";
     public const string ImageDeleted = "image.deleted";
     public const string OperationCreated = "operation.created";
@@ -35,6 +37,7 @@ public static class EventTypes
     public static IReadOnlyList<string> All { get; } =
     [
         InstanceCreated, InstanceStarted, InstanceStopped, InstancePaused, InstanceResumed, InstanceFailed, InstanceDeleted,
+        ConsoleOpened, ConsoleClosed,
         ImageBuilt, ImageDeleted,
         OperationCreated, OperationProgressed, OperationFinished,
         DaemonStarted, DaemonStopping,

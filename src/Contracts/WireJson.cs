@@ -12,6 +12,7 @@ namespace Gantry.Contracts;
     [
         typeof(Words<InstanceKind>), typeof(Words<InstanceState>), typeof(Words<InstanceAction>), typeof(Words<Firmware>),
         typeof(Words<ImageState>), typeof(Words<OperationState>), typeof(Words<DriverHealth>), typeof(Words<CheckLevel>),
+        typeof(Words<ConsoleKind>), typeof(Words<ConsoleEnd>),
     ],
     NumberHandling = JsonNumberHandling.Strict,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -26,6 +27,11 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(BatchResults))]
 [JsonSerializable(typeof(SerialOutput))]
 [JsonSerializable(typeof(DriverCommandLine))]
+[JsonSerializable(typeof(OpenConsole))]
+[JsonSerializable(typeof(ConsoleTicket))]
+[JsonSerializable(typeof(Page<ConsoleInfo>))]
+[JsonSerializable(typeof(ConsoleRequest))]
+[JsonSerializable(typeof(ConsoleNews))]
 [JsonSerializable(typeof(Operation))]
 [JsonSerializable(typeof(Page<Operation>))]
 [JsonSerializable(typeof(OperationLog))]

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Gantry.Contracts;
 using Gantry.Daemon.Config;
+using Gantry.Daemon.Consoles;
 using Gantry.Daemon.Events;
 using Gantry.Daemon.Images;
 using Gantry.Daemon.Instances;
@@ -32,6 +33,7 @@ internal static class GantryDaemon
     public static WebApplication Build(NodeContext context, ConfigLoader.Loaded loaded)
     {
         var (root, config, time) = (context.Root, loaded.Config, context.Time);
+        context = context with { SerialLogBytes = config.ConsoleLogSize };
         // Empty: no appsettings.json that would be watched for, no variable of somebody else's that changes what is served.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         AddLogs(builder.Logging, config);
@@ -101,6 +103,7 @@ internal static class GantryDaemon
         services.AddSingleton<InstanceStore>().AddSingleton<InstancePages>().AddSingleton<InstanceStates>().AddSingleton<InstancePlan>().AddSingleton<InstanceActor>();
         services.AddOperation<InstanceCreation>().AddOperation<InstanceStart>().AddOperation<InstanceShutdown>().AddOperation<InstanceStop>();
         services.AddOperation<InstancePause>().AddOperation<InstanceResume>().AddOperation<InstanceDeletion>().AddHostedService<InstanceWatcher>().AddHostedService<InstancePagesWorker>();
+        services.AddSingleton<ConsoleTickets>().AddSingleton<OpenConsoles>().AddSingleton<ConsoleSessions>();
         services.AddSingleton<Doctor>().AddHostedService<DaemonEvents>();
     }
 
@@ -117,6 +120,7 @@ internal static class GantryDaemon
     private static void Map(IEndpointRouteBuilder api)
     {
         api.MapInstances();
+        api.MapConsoles();
         api.MapImages();
         api.MapNodes();
         api.MapOperations();

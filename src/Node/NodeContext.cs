@@ -1,3 +1,4 @@
+using Gantry.Contracts;
 using Gantry.Node.Host;
 using Gantry.Node.Instances;
 using Microsoft.Extensions.Logging;
@@ -9,6 +10,9 @@ namespace Gantry.Node;
 public sealed record NodeContext(
     GantryRoot Root, IShell Shell, InstanceFolders Folders, UidRange Uids, TimeProvider Time, ILoggerFactory Logs)
 {
+    /// <summary>How much is kept of what each instance writes on its serial line, in bytes.</summary>
+    public long SerialLogBytes { get; init; } = 4 * Limits.MiB;
+
     /// <summary>A context for the root; makes its directories and claims its user ids.</summary>
     public static NodeContext Open(GantryRoot root, TimeProvider time, ILoggerFactory logs)
     {

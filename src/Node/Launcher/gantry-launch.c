@@ -7,13 +7,14 @@
  * QEMU ended. All these files were opened by root in directories of root: the guest's user can neither replace
  * them nor reach anything beside them.
  *
- *   gantry-launch --uid N [--group N] --run DIR --serial FILE --log FILE [--open NUMBER:r|rw:FILE]... -- PROGRAM ARGUMENT...
+ *   gantry-launch --uid N [--group N] --run DIR --serial FILE --serial-limit BYTES --log FILE [--open NUMBER:r|rw:FILE]...
+ *                 -- PROGRAM ARGUMENT...
  *
  *   --group   the one supplementary group QEMU keeps (the owner of /dev/kvm)
- *   --run     gets qmp.sock, pids ("QEMU-PID START SUPERVISOR-PID START BOOT": field 22 of /proc/PID/stat and the
+ *   --run     gets qmp.sock, tty.sock (the serial line, console.h), pids ("QEMU-PID START SUPERVISOR-PID START BOOT": field 22 of /proc/PID/stat and the
  *             kernel's boot_id, which together name one process for ever)
  *             and, at the end, exit ("exit CODE" or "signal NUMBER")
- *
+ *   --serial  keeps the last of the serial line, no more than the limit (serial_log.h)
  *   --open    QEMU gets the file, which its own user need not be able to reach, under that number (5 and up)
  *
  * QEMU finds: 0 /dev/null, 1 and 2 its log, 3 the listening QMP socket, 4 its end of the serial line.
@@ -24,9 +25,11 @@
  */
 #define _GNU_SOURCE
 #include "confine.h"
+#include "console.h"
 #include "descriptors.h"
 #include "fail.h"
 #include "keep.h"
+#include "serial_log.h"
 #include "watch.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -42,7 +45,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SERIAL_LIMIT = 4 << 20, LOG_LIMIT = 256 << 10 };
+enum { LEAST_SERIAL_LIMIT = 64 << 10, LOG_LIMIT = 256 << 10, SHOWN_OF_LAST_RUN = 64 << 10 };
 
 int report = STDERR_FILENO;
 
@@ -78,7 +81,7 @@ static void become(char **program, pid_t supervisor, int log)
 int main(int argc, char **argv)
 {
     const char *run = NULL, *serial_path = NULL, *log_path = NULL;
-    long uid = 0, group = 0;
+    long uid = 0, group = 0, serial_limit = 0;
     const char *files[MOST_HANDED];
     int i = 1, count_files = 0;
     for (; i + 1 < argc && strcmp(argv[i], "--") != 0; i += 2) {
@@ -86,26 +89,30 @@ int main(int argc, char **argv)
         else if (!strcmp(argv[i], "--group")) group = atol(argv[i + 1]);
         else if (!strcmp(argv[i], "--run")) run = argv[i + 1];
         else if (!strcmp(argv[i], "--serial")) serial_path = argv[i + 1];
+        else if (!strcmp(argv[i], "--serial-limit")) serial_limit = atol(argv[i + 1]);
         else if (!strcmp(argv[i], "--log")) log_path = argv[i + 1];
         else if (!strcmp(argv[i], "--open")) files[count_files++ % MOST_HANDED] = argv[i + 1];
         else fail("unknown argument %s\n", argv[i]);
     }
     if (count_files > MOST_HANDED)
         fail("more than %d files to open\n", MOST_HANDED);
-    if (uid <= 0 || !run || !serial_path || !log_path || i + 1 >= argc)
-        fail("usage: gantry-launch --uid N [--group N] --run DIR --serial FILE --log FILE [--open NUMBER:r|rw:FILE]... -- PROGRAM ARGUMENT...\n");
+    if (uid <= 0 || !run || !serial_path || serial_limit < LEAST_SERIAL_LIMIT || !log_path || i + 1 >= argc)
+        fail("usage: gantry-launch --uid N [--group N] --run DIR --serial FILE --serial-limit BYTES --log FILE [--open NUMBER:r|rw:FILE]... -- PROGRAM ARGUMENT...\n");
     char **program = argv + i + 1;
 
     umask(077);
     syscall(SYS_close_range, 3, ~0U, 0);
     signal(SIGPIPE, SIG_IGN);
 
-    hand(QMP_FD, listen_on(run, "qmp.sock"));
+    hand(QMP_FD, listen_on(run, "qmp.sock", SOCK_STREAM));
+    int console = listen_on(run, "tty.sock", SOCK_SEQPACKET | SOCK_NONBLOCK);
     for (int file = 0; file < count_files; file++)
         hand_file(files[file]);
     int pids = open_in(run, "pids", O_WRONLY | O_TRUNC);
     int exit_file = open_in(run, "exit", O_WRONLY | O_TRUNC);
-    struct kept_file serial_file = keep_in(serial_path, SERIAL_LIMIT, 0);
+    struct serial_log serial_log = open_serial_log(serial_path, serial_limit);
+    static char shown[SHOWN_OF_LAST_RUN];
+    open_console(console, serial_log.end, shown, tail_of_serial_log(&serial_log, shown, sizeof shown));
     struct kept_file log_file = keep_in(log_path, LOG_LIMIT, O_TRUNC);
     char boot[37] = "";
     int boot_id = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
@@ -195,6 +202,6 @@ int main(int argc, char **argv)
         _exit(1);
     close(report);
 
-    watch(qemu, pidfd, serial[0], &serial_file, log[0], &log_file, exit_file);
+    watch(qemu, pidfd, serial[0], &serial_log, log[0], &log_file, exit_file);
     return 0;
 }

@@ -57,7 +57,7 @@ public sealed partial class QemuDriver
                 QemuHost.Launcher,
                 [
                     "--uid", spec.Uid.ToString(CultureInfo.InvariantCulture), .. group,
-                    "--run", run, "--serial", SerialPath(spec.Id), "--log", LogPath(spec.Id),
+                    "--run", run, "--serial", SerialPath(spec.Id), "--serial-limit", node.SerialLogBytes.ToString(CultureInfo.InvariantCulture), "--log", LogPath(spec.Id),
                     "--", start.Program, .. start.Arguments,
                 ],
                 LaunchDeadline),

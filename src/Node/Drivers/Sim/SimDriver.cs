@@ -10,7 +10,7 @@ namespace Gantry.Node.Drivers.Sim;
 /// A platform that only pretends: it passes the same suite as the real ones, so tests and benchmarks of the control
 /// plane stand on it. What it "runs" is a file in the instance's run folder, so that it outlives the daemon as a real guest does.
 /// </summary>
-public sealed class SimDriver(NodeContext node) : IPause, ISerialLog, ICommandLine
+public sealed partial class SimDriver(NodeContext node) : IPause, ISerialLog, ISerialConsole, ICommandLine
 {
     private readonly Channel<InstanceChange> _changes = Channel.CreateUnbounded<InstanceChange>();
 
@@ -36,7 +36,7 @@ public sealed class SimDriver(NodeContext node) : IPause, ISerialLog, ICommandLi
 
         var spec = node.Folders.Read(id);
         Directory.CreateDirectory(node.Folders.Run(id));
-        await File.AppendAllTextAsync(SerialPath(id), $"{spec.Name} has started\n", ct);
+        Say(id, Encoding.UTF8.GetBytes($"{spec.Name} has started\n"));
         Put(id, InstanceState.Running);
     }
 
@@ -88,13 +88,6 @@ public sealed class SimDriver(NodeContext node) : IPause, ISerialLog, ICommandLi
         }
     }
 
-    public Task<SerialOutput> ReadSerialAsync(Id<Instance> id, int tailBytes, CancellationToken ct)
-    {
-        var bytes = File.Exists(SerialPath(id)) ? File.ReadAllBytes(SerialPath(id)) : [];
-        var kept = bytes.AsSpan(Math.Max(0, bytes.Length - tailBytes));
-        return Task.FromResult(new SerialOutput(Encoding.UTF8.GetString(kept), kept.Length < bytes.Length));
-    }
-
     public Task<DriverCommandLine> CommandLineAsync(Id<Instance> id, CancellationToken ct)
     {
         var name = node.Folders.Read(id).Name;
@@ -130,6 +123,7 @@ public sealed class SimDriver(NodeContext node) : IPause, ISerialLog, ICommandLi
                 File.Delete(StatePath(id));
             }
 
+            Wake(id);
             return;
         }
 
@@ -141,6 +135,4 @@ public sealed class SimDriver(NodeContext node) : IPause, ISerialLog, ICommandLi
     private double UptimeSeconds(Id<Instance> id) => (node.Time.GetUtcNow() - File.GetLastWriteTimeUtc(StatePath(id))).TotalSeconds;
 
     private string StatePath(Id<Instance> id) => $"{node.Folders.Run(id)}/state";
-
-    private string SerialPath(Id<Instance> id) => $"{node.Folders.Data(id)}/serial.log";
 }
