@@ -18,7 +18,7 @@ static struct reader {
     bool greeted, served;
     bool gone;      /* but may have left input behind */
     uint64_t at;    /* the offset of what it gets next */
-} readers[MOST_READERS];
+} readers[PLACES];      /* the last is for one that is told that there are too many */
 
 void open_console(int listener, uint64_t stream_end, const char *tail, size_t count)
 {
@@ -64,7 +64,7 @@ static bool has_news(const struct reader *one)
 int console_waits_for(struct pollfd *on)
 {
     on[0] = (struct pollfd){.fd = door, .events = POLLIN};
-    for (int i = 0; i < MOST_READERS; i++) {
+    for (int i = 0; i < PLACES; i++) {
         const struct reader *one = &readers[i];
         bool hear = INPUT - waiting >= LONGEST_INPUT || !one->greeted;
         on[1 + i] = (struct pollfd){
@@ -72,7 +72,7 @@ int console_waits_for(struct pollfd *on)
             .events = (short)((hear ? POLLIN : 0) | (has_news(one) ? POLLOUT : 0)),
         };
     }
-    return 1 + MOST_READERS;
+    return 1 + PLACES;
 }
 
 static void hang_up(struct reader *one)
@@ -86,14 +86,12 @@ static void let_in(void)
     int fd = accept4(door, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
         return;
-    for (int i = 0; i < MOST_READERS; i++) {
+    for (int i = 0; i < PLACES; i++) {
         if (readers[i].fd == 0) {
             readers[i] = (struct reader){.fd = fd};
             return;
         }
     }
-    uint64_t full = NO_OFFSET;
-    send(fd, &full, sizeof full, MSG_DONTWAIT | MSG_NOSIGNAL);
     close(fd);
 }
 
@@ -103,7 +101,10 @@ static void greet(struct reader *one)
     ssize_t got = recv(one->fd, &hello, sizeof hello, MSG_DONTWAIT | MSG_TRUNC);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (got != sizeof hello) {
+    uint64_t full = NO_OFFSET;
+    if (one == &readers[MOST_READERS])
+        send(one->fd, &full, sizeof full, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (got != sizeof hello || one == &readers[MOST_READERS]) {
         hang_up(one);
         return;
     }
@@ -167,10 +168,10 @@ void serve_console(const struct pollfd *on, int count)
 
 void close_console(void)
 {
-    struct pollfd on[1 + MOST_READERS];
+    struct pollfd on[1 + PLACES];
     for (int waits = 0; waits < LAST_WORDS_MS / 20; waits++) {
         bool all = true;
-        for (int i = 0; i < MOST_READERS; i++) {
+        for (int i = 0; i < PLACES; i++) {
             while (readers[i].fd != 0 && has_news(&readers[i]) && show(&readers[i])) {
             }
             all = all && (readers[i].fd == 0 || !has_news(&readers[i]));
@@ -178,9 +179,9 @@ void close_console(void)
         if (all)
             break;
         console_waits_for(on);
-        poll(on + 1, MOST_READERS, 20);
+        poll(on + 1, PLACES, 20);
     }
-    for (int i = 0; i < MOST_READERS; i++)
+    for (int i = 0; i < PLACES; i++)
         if (readers[i].fd != 0)
             hang_up(&readers[i]);
     close(door);

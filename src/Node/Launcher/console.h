@@ -18,7 +18,7 @@ struct hello {
     uint64_t tail;  /* with since NO_OFFSET, at most so many of the last bytes */
 };
 
-enum { MOST_READERS = 16, LONGEST_INPUT = 4096 };
+enum { MOST_READERS = 16, PLACES = MOST_READERS + 1, LONGEST_INPUT = 4096 };
 
 /* Listens; the stream so far ends at that offset with these bytes. */
 void open_console(int listener, uint64_t end, const char *tail, size_t count);
@@ -30,7 +30,7 @@ void show_on_console(const char *bytes, size_t count);
 bool console_has_input(void);
 void type_console_input(int serial);
 
-/* Fills in what to wait for, at most 1 + MOST_READERS; then does what is possible without waiting. */
+/* Fills in what to wait for, at most 1 + PLACES; then does what is possible without waiting. */
 int console_waits_for(struct pollfd *on);
 void serve_console(const struct pollfd *on, int count);
 

@@ -40,7 +40,7 @@ static bool hear(int serial, struct serial_log *kept)
 void watch(pid_t qemu, int pidfd, int serial, struct serial_log *serial_log, int log, struct kept_file *log_file, int exit_file)
 {
     enum { OWN = 3 };
-    struct pollfd on[OWN + 1 + MOST_READERS] = {{.fd = pidfd, .events = POLLIN}, {.fd = serial}, {.fd = log, .events = POLLIN}};
+    struct pollfd on[OWN + 1 + PLACES] = {{.fd = pidfd, .events = POLLIN}, {.fd = serial}, {.fd = log, .events = POLLIN}};
     while (!(on[0].revents & POLLIN)) {
         /* What it does not take stays with us, what we have no room for with the readers: nobody waits for a guest. */
         on[1].events = console_has_input() ? POLLIN | POLLOUT : POLLIN;
