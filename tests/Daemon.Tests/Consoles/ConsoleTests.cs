@@ -6,15 +6,11 @@ using Gantry.Daemon.Tests.Support;
 
 namespace Gantry.Daemon.Tests.Consoles;
 
-public sealed class ConsoleTests(TestPostgres postgres) : IAsyncLifetime
+public sealed class ConsoleTests(RunningDaemon daemon) : IClassFixture<RunningDaemon>
 {
-    private readonly RunningDaemon _daemon = new(postgres);
+    private readonly RunningDaemon _daemon = daemon;
 
     private ApiClient Api => _daemon.Api;
-
-    public ValueTask InitializeAsync() => _daemon.InitializeAsync();
-
-    public ValueTask DisposeAsync() => _daemon.DisposeAsync();
 
     [Fact]
     public async Task Those_at_one_console_see_the_same_and_who_only_looks_types_nothing()
@@ -88,7 +84,7 @@ public sealed class ConsoleTests(TestPostgres postgres) : IAsyncLifetime
     [InlineData("null", 403)]
     public async Task A_page_of_another_site_opens_nothing(string? origin, int status)
     {
-        var name = $"origin{(origin ?? "none").Length}";
+        var name = $"origin{(origin ?? "none").Length}-{status}";
         await _daemon.GivenInstanceAsync(name, InstanceState.Running);
         var ticket = await Api.OpenConsoleAsync(name, new());
 
@@ -107,7 +103,8 @@ public sealed class ConsoleTests(TestPostgres postgres) : IAsyncLifetime
         (await RunningDaemon.RefusedAsync(() => Api.OpenConsoleAsync("web5", new()))).Code.ShouldBe("instance.not_running");
         (await RunningDaemon.RefusedAsync(() => Api.OpenConsoleAsync("web5", new() { Kind = ConsoleKind.Vnc }))).Code.ShouldBe("console.kind_not_offered");
         var faults = (await _daemon.SendAsync(HttpMethod.Post, "/instances/web5/consoles", """{"tailBytes":-1,"since":-1}""")).Problem!;
-        (faults.Status, faults.Errors!.Select(e => e.Path)).ShouldBe((422, ["$.tailBytes", "$.since"]), "paths");
+        faults.Status.ShouldBe(422);
+        faults.Errors!.Select(e => e.Path).ShouldBe(["$.tailBytes", "$.since"]);
     }
 
     [Fact]
