@@ -18,6 +18,8 @@ internal sealed class DaemonProcess(string root, string connectionString, string
     /// <summary>Answers once <see cref="StartAsync"/> is done.</summary>
     public ApiClient Api => _api ?? throw new InvalidOperationException("The daemon is not running.");
 
+    public bool IsRunning => _api is not null;
+
     /// <param name="failpoint">As <see cref="Failpoints"/> reads it: <c>kill:instance.start:2:after</c>.</param>
     public async Task StartAsync(string? failpoint = null)
     {
