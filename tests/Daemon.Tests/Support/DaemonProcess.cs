@@ -12,6 +12,9 @@ namespace Gantry.Daemon.Tests.Support;
 /// <param name="driver">Of instances that name none.</param>
 internal sealed class DaemonProcess(string root, string connectionString, string driver = "sim") : IAsyncDisposable
 {
+    /// <summary>On the way to its failpoint it may build an image, on a machine that has much else to do.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+
     private Process? _process;
     private ApiClient? _api;
 
@@ -68,7 +71,7 @@ internal sealed class DaemonProcess(string root, string connectionString, string
     /// <summary>Waits for the failpoint to end it.</summary>
     public async Task DeathAsync()
     {
-        using var deadline = new CancellationTokenSource(TestDaemon.Deadline, TimeProvider.System);
+        using var deadline = new CancellationTokenSource(Patience, TimeProvider.System);
         await _process!.WaitForExitAsync(deadline.Token);
         _process.ExitCode.ShouldBe(128 + 9);
         Forget();
