@@ -75,7 +75,13 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
         var guest = await AttachAsync(slot, id) ?? throw DriverErrors.NotRunning(id);
         try
         {
-            return (await guest.QueryAsync(ct)).State == InstanceState.Stopped ? throw DriverErrors.NotRunning(id) : await guest.ExecuteAsync("system_reset", ct);
+            if ((await guest.QueryAsync(ct)).State == InstanceState.Stopped)
+            {
+                throw DriverErrors.NotRunning(id);
+            }
+
+            await guest.ResetAsync(ct);
+            return true;
         }
         catch (QmpFailed) when (guest.Process.Ended.IsCompleted)
         {

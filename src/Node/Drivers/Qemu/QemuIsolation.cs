@@ -30,7 +30,12 @@ internal sealed partial class QemuIsolation(NodeContext node)
     /// <exception cref="Refusal"><c>isolation.missing</c></exception>
     public async Task<LaunchIsolation> PrepareAsync(InstanceSpec spec, Accelerator accelerator, HostFacts host, string run)
     {
-        var limits = InstanceLimits.Of(spec.MaxMemoryBytes ?? spec.MemoryBytes, spec.MaxCpus ?? spec.Cpus, accelerator.Name == "tcg", host.MemoryBytes);
+        // What may be plugged in later has its room from the start.
+        var limits = InstanceLimits.Of(spec.MaxMemoryBytes ?? spec.MemoryBytes, spec.MaxCpus ?? spec.Cpus, accelerator.Name == "tcg", host.MemoryBytes) with
+        {
+            Cpus = spec.Cpu?.LimitPercent / 100.0,
+            CpuWeight = spec.Cpu?.Weight,
+        };
         var options = new List<string>
         {
             "--limit", Number($"nofile={OpenFiles}"), "--limit", Number($"nproc={limits.Tasks}"), "--limit", Number($"memlock={LockedBytes}"),
