@@ -51,14 +51,7 @@ public sealed class RealMachineTests(TestPostgres postgres) : DatabaseTests(post
         }
         finally
         {
-            foreach (var run in Directory.GetDirectories($"{root.Path}/run/instances"))
-            {
-                if (await QemuProcess.FindAsync(run, TimeProvider.System) is { } left)
-                {
-                    left.Kill();
-                    await left.SettleAsync(TimeProvider.System);
-                }
-            }
+            await EndAllAsync(root.Path);
         }
     }
 
@@ -117,10 +110,7 @@ public sealed class RealMachineTests(TestPostgres postgres) : DatabaseTests(post
         }
         finally
         {
-            foreach (var pid in pids.Where(pid => IsOurs(pid, root.Path)))
-            {
-                Posix.Kill(pid, Posix.SigKill);
-            }
+            await EndAllAsync(root.Path);
         }
     }
 
@@ -140,5 +130,17 @@ public sealed class RealMachineTests(TestPostgres postgres) : DatabaseTests(post
         (await daemon.Api.ListInstancesAsync()).Items.ShouldBeEmpty();
         Directory.GetFileSystemEntries($"{root.Path}/data/instances").ShouldBeEmpty();
         Directory.GetFileSystemEntries($"{root.Path}/run/instances").ShouldBeEmpty();
+    }
+
+    private static async Task EndAllAsync(string root)
+    {
+        foreach (var run in Directory.GetDirectories($"{root}/run/instances"))
+        {
+            if (await QemuProcess.FindAsync(run, TimeProvider.System) is { } left)
+            {
+                left.Kill();
+                await left.SettleAsync(TimeProvider.System);
+            }
+        }
     }
 }
