@@ -17,6 +17,9 @@ public sealed record NodeContext(
     /// <summary>What must hold before a guest is started.</summary>
     public IsolationOptions Isolation { get; init; } = IsolationOptions.Default;
 
+    /// <summary>The program that starts guests: beside the assemblies, where the build puts it.</summary>
+    public string Launcher { get; init; } = Path.Combine(AppContext.BaseDirectory, "gantry-launch");
+
     internal Cgroups Cgroups { get; init; } = new(Root, Time);
 
     /// <summary>How much is kept of what each instance writes on its serial line, in bytes.</summary>

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Gantry.Contracts;
 using Gantry.Daemon.Tests.Support;
-using Gantry.Node.Host;
+using Gantry.Node.Drivers.Qemu;
 
 namespace Gantry.Daemon.Tests.Instances;
 
@@ -51,10 +51,7 @@ public sealed class RealMachineTests(TestPostgres postgres) : DatabaseTests(post
         }
         finally
         {
-            foreach (var pid in pids.Values.Where(pid => IsOurs(pid, root.Path)))
-            {
-                Posix.Kill(pid, Posix.SigKill);
-            }
+            await EndAllAsync(root.Path);
         }
     }
 
@@ -113,10 +110,7 @@ public sealed class RealMachineTests(TestPostgres postgres) : DatabaseTests(post
         }
         finally
         {
-            foreach (var pid in pids.Where(pid => IsOurs(pid, root.Path)))
-            {
-                Posix.Kill(pid, Posix.SigKill);
-            }
+            await EndAllAsync(root.Path);
         }
     }
 
@@ -138,16 +132,15 @@ public sealed class RealMachineTests(TestPostgres postgres) : DatabaseTests(post
         Directory.GetFileSystemEntries($"{root.Path}/run/instances").ShouldBeEmpty();
     }
 
-    /// <summary>A pid may be another's by now; the path of this root among the arguments may not.</summary>
-    private static bool IsOurs(int pid, string root)
+    private static async Task EndAllAsync(string root)
     {
-        try
+        foreach (var run in Directory.GetDirectories($"{root}/run/instances"))
         {
-            return File.ReadAllText($"/proc/{pid}/cmdline").Contains(root, StringComparison.Ordinal);
-        }
-        catch (IOException)
-        {
-            return false;
+            if (await QemuProcess.FindAsync(run, TimeProvider.System) is { } left)
+            {
+                left.Kill();
+                await left.SettleAsync(TimeProvider.System);
+            }
         }
     }
 }

@@ -62,6 +62,11 @@ internal sealed partial class QemuIsolation(NodeContext node)
         }
 
         var plan = node.Cgroups.Plan(limits, spec.Id.ToString());
+        if (plan.Lacking is { } lacking)
+        {
+            LogWithout(_logger, spec.Id, "some of its limits", lacking);
+        }
+
         if (await MakeAsync(plan, limits, run) is { } unlimited)
         {
             if (Requires(Measure.Limits))
