@@ -29,6 +29,9 @@ public static class EventTypes
     public const string InstanceChanged = "instance.changed";
     public const string InstanceDeleted = "instance.deleted";
     public const string ImageBuilt = "image.built";
+    public const string ImageImported = "image.imported";
+    public const string ImageCaptured = "image.captured";
+    public const string ImageUpdated = "image.updated";
     public const string ImageDeleted = "image.deleted";
     public const string OperationCreated = "operation.created";
     public const string OperationProgressed = "operation.progressed";
@@ -40,7 +43,7 @@ public static class EventTypes
     [
         InstanceCreated, InstanceStarted, InstanceStopped, InstancePaused, InstanceResumed, InstanceFailed,
         InstanceReset, InstanceResized, InstanceRenamed, InstanceChanged, InstanceDeleted,
-        ImageBuilt, ImageDeleted,
+        ImageBuilt, ImageImported, ImageCaptured, ImageUpdated, ImageDeleted,
         OperationCreated, OperationProgressed, OperationFinished,
         DaemonStarted, DaemonStopping,
     ];

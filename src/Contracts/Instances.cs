@@ -1,7 +1,7 @@
 namespace Gantry.Contracts;
 
 /// <summary>A virtual machine, microVM or container, as the API shows it.</summary>
-public sealed record Instance
+public sealed record Instance : Machine
 {
     public required Id<Instance> Id { get; init; }
     public required string Name { get; init; }
@@ -70,10 +70,10 @@ public enum InstanceState
     Lost = 8,
 }
 
-/// <summary>How it boots. <c>direct</c> takes the kernel named here, or else the image's.</summary>
+/// <summary>How it boots. <c>direct</c> takes the kernel named here, or else the image's; the others what is on the volumes.</summary>
 public sealed record Boot
 {
-    /// <summary>Default <c>direct</c>.</summary>
+    /// <summary>Default: the image's; without one <c>direct</c> where a kernel is named, else <c>bios</c>.</summary>
     public Firmware? Firmware { get; init; }
 
     /// <summary>Absolute path of a kernel on the node.</summary>
@@ -84,6 +84,9 @@ public sealed record Boot
 
     /// <summary>Added behind what Gantry itself puts on the kernel's command line.</summary>
     public string? CommandLine { get; init; }
+
+    /// <summary>Names of volumes and NICs, tried one after the other. Default: the volumes as they are listed.</summary>
+    public IReadOnlyList<string>? Order { get; init; }
 }
 
 public enum Firmware
@@ -104,7 +107,7 @@ public sealed record Observed(int? Pid = null, double? UptimeSeconds = null, str
 /// The body of <c>POST /instances</c>. What is left out is null and takes the image's or the configured default
 /// (the serialiser's generated code would not keep an initialiser's).
 /// </summary>
-public sealed record CreateInstance
+public sealed record CreateInstance : Machine
 {
     public required string Name { get; init; }
     public InstanceKind? Kind { get; init; }

@@ -12,7 +12,8 @@ namespace Gantry.Contracts;
     [
         typeof(Words<InstanceKind>), typeof(Words<InstanceState>), typeof(Words<InstanceAction>), typeof(Words<Firmware>),
         typeof(Words<StopCause>), typeof(Words<PauseCause>),
-        typeof(Words<ImageState>), typeof(Words<OperationState>), typeof(Words<DriverHealth>), typeof(Words<CheckLevel>),
+        typeof(Words<ImageState>), typeof(Words<DiskFormat>), typeof(Words<OperationState>), typeof(Words<DriverHealth>), typeof(Words<CheckLevel>),
+        typeof(Words<Architecture>), typeof(Words<NumaMode>), typeof(Words<VolumeDevice>), typeof(Words<VolumeBus>), typeof(Words<VolumeCache>), typeof(Words<NicModel>),
     ],
     NumberHandling = JsonNumberHandling.Strict,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -21,6 +22,7 @@ namespace Gantry.Contracts;
     MaxDepth = Limits.JsonDepth)]
 [JsonSerializable(typeof(Instance))]
 [JsonSerializable(typeof(Page<Instance>))]
+[JsonSerializable(typeof(Machine))]
 [JsonSerializable(typeof(CreateInstance))]
 [JsonSerializable(typeof(ShutdownInstance))]
 [JsonSerializable(typeof(RestartInstance))]
@@ -40,6 +42,10 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(Image))]
 [JsonSerializable(typeof(Page<Image>))]
 [JsonSerializable(typeof(BuildImage))]
+[JsonSerializable(typeof(ImportImage))]
+[JsonSerializable(typeof(CreateImage))]
+[JsonSerializable(typeof(RenameImage))]
+[JsonSerializable(typeof(UpdateImage))]
 [JsonSerializable(typeof(NodeInfo))]
 [JsonSerializable(typeof(Page<NodeInfo>))]
 [JsonSerializable(typeof(Page<DriverInfo>))]

@@ -13,12 +13,15 @@ namespace Gantry.Node;
 /// from the instances' folders and their drivers; nothing is asked back of the control plane.
 /// </summary>
 /// <param name="recipes">For images; those of <see cref="Recipes"/> when left out.</param>
-public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<string, Recipe>? recipes = null) : IAsyncDisposable
+/// <param name="images">What is allowed of images; the defaults when left out.</param>
+public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<string, Recipe>? recipes = null, ImageSettings? images = null) : IAsyncDisposable
 {
     private readonly Dictionary<string, IDriver> _drivers = Drivers.Drivers.All.ToDictionary(d => d.Key, d => d.Value(context));
     private readonly ILogger _logger = context.Logs.CreateLogger<LocalNode>();
     private readonly Lock _uids = new();
-    private readonly ImageBuilder _images = new(context, recipes ?? Recipes.All);
+    private readonly ImageBuilder _builder = new(context, recipes ?? Recipes.All);
+    private readonly ImageImporter _importer = new(context, images ?? ImageSettings.Default);
+    private readonly InstanceVolumes _volumes = new(context.Root, new QemuImg(context.Shell, context.ToolUids));
     private Dictionary<Id<Instance>, int>? _uidsTaken;
 
     public NodeContext Context { get; } = context;
@@ -42,8 +45,8 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
         await driver.CheckAsync(spec, ct);
     }
 
-    /// <summary>Writes the instance's folder and gives it a user id of its own, which stays the same when it is written again.</summary>
-    public Task DefineAsync(InstanceSpec spec, CancellationToken ct)
+    /// <summary>Writes the instance's folder, gives it a user id of its own, which stays the same when it is written again, and makes its disks.</summary>
+    public async Task DefineAsync(InstanceSpec spec, CancellationToken ct)
     {
         lock (_uids)
         {
@@ -58,7 +61,7 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
             Context.Folders.Write(spec with { Uid = uid });
         }
 
-        return Task.CompletedTask;
+        await _volumes.EnsureAsync(spec, ct);
     }
 
     public Task StartAsync(Id<Instance> id, CancellationToken ct) => DriverOf(id).StartAsync(id, ct);
@@ -147,25 +150,6 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
             }
         });
         return found;
-    }
-
-    /// <summary>Makes an image by a recipe. Making one that is there already changes nothing and says what is there.</summary>
-    /// <exception cref="Refusal"><c>image.recipe_unknown</c>, <c>image.packages_unavailable</c></exception>
-    public Task<ImageFiles> BuildImageAsync(Id<Image> id, string recipe, Action<Progress> report, CancellationToken ct) => _images.BuildAsync(id, recipe, report, ct);
-
-    /// <exception cref="Refusal"><c>image.recipe_unknown</c></exception>
-    public void DemandRecipe(string recipe) => _images.Recipe(recipe);
-
-    /// <summary>What a built image is made of.</summary>
-    /// <exception cref="Refusal"><c>image.files_missing</c></exception>
-    public ImageFiles ImageFiles(Id<Image> id) => ImageFolders.Read(Context.Root, id);
-
-    /// <summary>Removes an image's files; those of one that is not there are removed already.</summary>
-    public Task RemoveImageAsync(Id<Image> id, CancellationToken ct)
-    {
-        ct.ThrowIfCancellationRequested();
-        ImageFolders.Remove(Context.Root, id);
-        return Task.CompletedTask;
     }
 
     /// <summary>The changes of all drivers, as they happen.</summary>

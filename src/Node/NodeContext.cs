@@ -9,6 +9,9 @@ namespace Gantry.Node;
 public sealed record NodeContext(
     GantryRoot Root, IShell Shell, InstanceFolders Folders, UidRange Uids, TimeProvider Time, ILoggerFactory Logs)
 {
+    /// <summary>User ids for tools that read what strangers wrote.</summary>
+    public ToolUids ToolUids { get; } = new(Uids);
+
     /// <summary>A context for the root; makes its directories and claims its user ids.</summary>
     public static NodeContext Open(GantryRoot root, TimeProvider time, ILoggerFactory logs)
     {

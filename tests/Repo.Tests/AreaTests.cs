@@ -25,9 +25,9 @@ public class AreaTests
     private static readonly Dictionary<string, string[]> Node = new()
     {
         ["Host"] = [],
-        ["Instances"] = ["Host"],
         ["Images"] = ["Host"],
-        ["Drivers"] = ["Host", "Instances"],
+        ["Instances"] = ["Host", "Images"],
+        ["Drivers"] = ["Host", "Images", "Instances"],
     };
 
     [Fact]

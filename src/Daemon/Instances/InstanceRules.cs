@@ -11,7 +11,7 @@ internal static class InstanceRules
         foreach (var fault in (IEnumerable<Fault>)[
             .. OfName(body.Name), .. OfCpus("$.cpus", body.Cpus, host), .. OfMemory("$.memoryBytes", body.MemoryBytes, body.Kind, host),
             .. OfCpus("$.maxCpus", body.MaxCpus, host), .. OfMemory("$.maxMemoryBytes", body.MaxMemoryBytes, body.Kind, host),
-            .. OfNotes(body.Description, body.Labels), .. OfBoot(body.Boot)])
+            .. OfNotes(body.Description, body.Labels), .. OfBoot(body.Boot), .. MachineRules.Faults(body, body.MaxCpus ?? body.Cpus, body.Boot, host)])
         {
             yield return fault;
         }
@@ -117,7 +117,7 @@ internal static class InstanceRules
         .. Text("$.boot.commandLine", boot.CommandLine, Limits.CommandLineLength, lines: false),
     ];
 
-    private static IEnumerable<Fault> Path(string at, string? path)
+    internal static IEnumerable<Fault> Path(string at, string? path)
     {
         foreach (var fault in Text(at, path, Limits.PathLength, lines: false))
         {

@@ -12,7 +12,7 @@ namespace Gantry.Daemon.Instances;
 internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePages pages, TimeProvider time)
 {
     private const string Columns = """
-        i.id, i.name, i.kind, i.driver, m.name as image, i.node, i.cpus, i.memory_bytes, i.description, i.labels, i.boot, i.auto_start,
+        i.id, i.name, i.kind, i.driver, m.name as image, i.node, i.cpus, i.memory_bytes, i.description, i.labels, i.boot, i.auto_start, i.machine,
         i.max_cpus, i.max_memory_bytes, i.pending_cpus, i.pending_memory_bytes, i.pending_reason,
         i.state, i.state_since, i.state_reason, i.stop_cause, i.pause_cause, i.created_at, i.updated_at, i.version
         from instances i left join images m on m.id = i.image
@@ -67,16 +67,20 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
     public async Task InsertAsync(NpgsqlTransaction transaction, InstanceSpec spec, InstanceDetails details)
     {
         Touch(transaction);
-        if (details.Image is { } image && await transaction.Connection!.ExecuteScalarAsync<int?>("select 1 from images where id = @Value for key share", image, transaction) is null)
+        var images = (spec.Volumes ?? []).Select(v => v.Image).Append(details.Image).OfType<Id<Image>>().Distinct().ToList();
+        foreach (var image in images)
         {
-            throw ImageErrors.Unknown(image.ToString()); // deleted since it was found
+            if (await transaction.Connection!.ExecuteScalarAsync<int?>("select 1 from images where id = @Value for key share", image, transaction) is null)
+            {
+                throw ImageErrors.Unknown(image.ToString()); // deleted since it was found
+            }
         }
 
         var now = time.GetUtcNow();
         var inserted = await transaction.Connection!.ExecuteAsync("""
-            insert into instances (id, name, kind, driver, image, node, cpus, memory_bytes, max_cpus, max_memory_bytes, description, labels, boot, auto_start,
+            insert into instances (id, name, kind, driver, image, node, cpus, memory_bytes, max_cpus, max_memory_bytes, description, labels, boot, auto_start, machine,
                                    state, state_since, created_at, updated_at)
-            values (@Id, @Name, @Kind, @Driver, @Image, @Node, @Cpus, @MemoryBytes, @MaxCpus, @MaxMemoryBytes, @Description, @Labels::jsonb, @Boot::jsonb, @AutoStart,
+            values (@Id, @Name, @Kind, @Driver, @Image, @Node, @Cpus, @MemoryBytes, @MaxCpus, @MaxMemoryBytes, @Description, @Labels::jsonb, @Boot::jsonb, @AutoStart, @Machine::jsonb,
                     @State, @now, @now, @now)
             on conflict do nothing
             """, new
@@ -95,12 +99,18 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
             Labels = Json(details.Labels),
             Boot = Json(details.Boot),
             details.AutoStart,
+            Machine = Json(details.Machine ?? new()),
             State = (short)InstanceState.Creating,
             now,
         }, transaction);
         if (inserted == 0)
         {
             throw InstanceErrors.NameTaken(spec.Name);
+        }
+
+        foreach (var image in images)
+        {
+            await transaction.Connection!.ExecuteAsync("insert into instance_images (instance, image) values (@Instance, @Image)", new { Instance = spec.Id.Value, Image = image.Value }, transaction);
         }
     }
 
@@ -157,7 +167,9 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
 
     private static string Json<T>(T value) => JsonSerializer.Serialize(value, WireJson.Default.Options);
 
-    private Instance ToWire(Row row) => new()
+    private Instance ToWire(Row row) => ToWire(row, JsonSerializer.Deserialize<Machine>(row.machine, WireJson.Default.Options)!);
+
+    private Instance ToWire(Row row, Machine machine) => new()
     {
         Id = new(row.id),
         Name = row.name,
@@ -182,16 +194,22 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
         CreatedAt = row.created_at,
         UpdatedAt = row.updated_at,
         Etag = $"\"{row.version}\"",
+        Architecture = machine.Architecture,
+        Cpu = machine.Cpu,
+        Memory = machine.Memory,
+        Volumes = machine.Volumes,
+        Nics = machine.Nics,
+        Security = machine.Security,
     };
 
 #pragma warning disable IDE1006 // named as the columns are, for Dapper
     private sealed record Row(
         Guid id, string name, short kind, string driver, string? image, Guid node, int cpus, long memory_bytes, string? description, string labels,
-        string boot, bool auto_start, int? max_cpus, long? max_memory_bytes, int? pending_cpus, long? pending_memory_bytes, string? pending_reason,
+        string boot, bool auto_start, string machine, int? max_cpus, long? max_memory_bytes, int? pending_cpus, long? pending_memory_bytes, string? pending_reason,
         short state, DateTime state_since, string? state_reason, short? stop_cause, short? pause_cause, DateTime created_at, DateTime updated_at, long version);
 #pragma warning restore IDE1006
 }
 
 /// <summary>What the control plane keeps of an instance beside what its node needs.</summary>
 internal sealed record InstanceDetails(
-    Id<Image>? Image, string? Description, IReadOnlyDictionary<string, string> Labels, Boot Boot, bool AutoStart);
+    Id<Image>? Image, string? Description, IReadOnlyDictionary<string, string> Labels, Boot Boot, bool AutoStart, Machine? Machine = null);

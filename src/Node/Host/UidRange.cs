@@ -13,8 +13,12 @@ public sealed record UidRange(int First)
 {
     public const int Count = 10_000;
 
+    /// <summary>The last of them are no guest's: <see cref="ToolUids"/> lends them out.</summary>
+    public const int ForTools = 100;
+
     private const int Base = 1_900_000_000;
     private const int Blocks = 1_000;
+    private const int ToTpm = 2 * Blocks * Count;
     private const string Claims = "/run/gantry-uids";
 
     public static UidRange Claim(GantryRoot root, string claims = Claims)
@@ -54,10 +58,13 @@ public sealed record UidRange(int First)
         }
     }
 
-    /// <summary>The lowest id of the block that is not among <paramref name="taken"/>.</summary>
+    /// <summary>The user a guest's TPM runs under: in a range of their own, beside that of the guests.</summary>
+    public static int TpmOf(int uid) => uid + ToTpm;
+
+    /// <summary>The lowest id for guests that is not among <paramref name="taken"/>.</summary>
     public int Next(IReadOnlySet<int> taken)
     {
-        for (var uid = First; uid < First + Count; uid++)
+        for (var uid = First; uid < First + Count - ForTools; uid++)
         {
             if (!taken.Contains(uid))
             {
@@ -65,7 +72,7 @@ public sealed record UidRange(int First)
             }
         }
 
-        throw Refusal.Unavailable("node.uids_used_up", $"All {Count} user ids of this node are in use.", "Delete instances that are no longer needed.");
+        throw Refusal.Unavailable("node.uids_used_up", $"All {Count - ForTools} user ids of this node are in use.", "Delete instances that are no longer needed.");
     }
 
     /// <summary>FNV-1a, 32 bits (http://www.isthe.com/chongo/tech/comp/fnv/): only spreads the first guesses.</summary>

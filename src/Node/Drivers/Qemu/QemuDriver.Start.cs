@@ -31,6 +31,11 @@ public sealed partial class QemuDriver
             ct.ThrowIfCancellationRequested();
             var guest = await AttachAsync(slot, id) ?? throw new QmpFailed(QemuLog.LastWords(LogPath(id)));
             await AwaitAnswerAsync(guest, ct);
+            if (spec.Cpu?.Pinning is { Count: > 0 } pinning)
+            {
+                await QemuPinning.ApplyAsync(guest, pinning, ct);
+            }
+
             return true;
         }
         catch (Exception e)
@@ -53,19 +58,37 @@ public sealed partial class QemuDriver
     {
         var run = node.Folders.Run(spec.Id);
         Directory.CreateDirectory(run, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        QemuHost.DemandHugePages(spec);
         var start = _host.Compose(spec);
         start.Write(StartPath(spec.Id));
-        var group = _host.Accelerator.Group is { } kvm ? (string[])["--group", kvm.ToString(CultureInfo.InvariantCulture)] : [];
+        if (_host.Uefi(spec) is { } firmware && InstanceVolumes.NvramOf(node.Root, spec.Id) is var nvram && !File.Exists(nvram))
+        {
+            AtomicFile.Write(nvram, await File.ReadAllBytesAsync(firmware.Variables));
+        }
+
+        var tpm = spec.Tpm ? (string[])["--tpm", TpmFolder(spec), "--tpm-uid", UidRange.TpmOf(spec.Uid).ToString(CultureInfo.InvariantCulture)] : [];
+        var group = _host.AcceleratorOf(spec).Group is { } kvm ? (string[])["--group", kvm.ToString(CultureInfo.InvariantCulture)] : [];
         await node.Shell.RunAsync(
             new Command(
                 QemuHost.Launcher,
                 [
                     "--uid", spec.Uid.ToString(CultureInfo.InvariantCulture), .. group,
+                    .. tpm, .. (start.Files ?? []).SelectMany(f => (string[])["--open", f.ToString()]),
                     "--run", run, "--serial", SerialPath(spec.Id), "--log", LogPath(spec.Id),
                     "--", start.Program, .. start.Arguments,
                 ],
                 LaunchDeadline),
             CancellationToken.None);
+    }
+
+    /// <summary>The folder of the TPM's state, which is its own user's.</summary>
+    private string TpmFolder(InstanceSpec spec)
+    {
+        var folder = InstanceVolumes.TpmOf(node.Root, spec.Id);
+        var uid = UidRange.TpmOf(spec.Uid);
+        Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        Posix.Chown(folder, uid, uid);
+        return folder;
     }
 
     /// <summary>Until QEMU says how the guest is.</summary>

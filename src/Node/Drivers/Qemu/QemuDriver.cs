@@ -13,7 +13,7 @@ namespace Gantry.Node.Drivers.Qemu;
 /// What belongs to a running one lies in its run folder: qmp.sock, pids and exit (written by the launcher), start.json, resets and end.
 /// </summary>
 /// <param name="program">For tests: another program in QEMU's place.</param>
-public sealed partial class QemuDriver(NodeContext node, string program = QemuHost.Program) : IPause, IReset, IResize, ISerialLog, ICommandLine
+public sealed partial class QemuDriver(NodeContext node, string? program = null) : IPause, IReset, IResize, ISerialLog, ICommandLine
 {
     private readonly QemuHost _host = new(node, program);
     private readonly ILogger _logger = node.Logs.CreateLogger<QemuDriver>();
@@ -32,15 +32,18 @@ public sealed partial class QemuDriver(NodeContext node, string program = QemuHo
     public async Task CheckAsync(InstanceSpec spec, CancellationToken ct)
     {
         await _host.DemandUsableAsync(Name, ct);
-        if (spec.Firmware != Firmware.Direct)
+        _host.DemandMachine(spec);
+        if (spec.Firmware == Firmware.Direct && spec.Kernel is null)
         {
-            throw DriverErrors.Cannot(Name, $"boot with {spec.Firmware.ToString().ToLowerInvariant()} firmware: there are no disks yet");
+            throw DriverErrors.KernelNeeded(Name, spec.Kind);
         }
 
-        BootFile.Demand("kernel", spec.Kernel ?? throw DriverErrors.KernelNeeded(Name, spec.Kind));
-        if (spec.Initrd is { } initrd)
+        foreach (var (what, path) in (IEnumerable<(string, string?)>)[("kernel", spec.Kernel), ("initrd", spec.Initrd), .. (spec.Volumes ?? []).Select(v => ("disc", v.Path))])
         {
-            BootFile.Demand("initrd", initrd);
+            if (path is not null)
+            {
+                BootFile.Demand(what, path);
+            }
         }
     }
 

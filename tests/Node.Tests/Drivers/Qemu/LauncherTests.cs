@@ -12,7 +12,7 @@ public sealed class LauncherTests : IAsyncDisposable
     [Fact]
     public async Task What_it_starts_gets_exactly_five_descriptors_and_a_clean_slate()
     {
-        await LaunchAsync(_root.Path, "/bin/sh", "-c", "ls /proc/$$/fd; umask; pwd; grep -E '^Sig(Blk|Ign)' /proc/self/status; readlink /proc/$$/fd/0; exit 7");
+        await LaunchAsync([], "/bin/sh", "-c", "ls /proc/$$/fd; umask; pwd; grep -E '^Sig(Blk|Ign)' /proc/self/status; readlink /proc/$$/fd/0; exit 7");
 
         var log = (await EndedAsync()).Split('\n');
         log.Take(5).ShouldBe(["0", "1", "2", "3", "4"]);
@@ -21,9 +21,29 @@ public sealed class LauncherTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_file_that_only_root_may_open_is_handed_over_under_its_number()
+    {
+        var secret = $"{_root.Path}/secret";
+        File.WriteAllText(secret, "only through the descriptor\n");
+        File.SetUnixFileMode(secret, UnixFileMode.UserRead);
+
+        await LaunchAsync(["--open", $"7:r:{secret}", "--open", $"9:rw:{secret}"], "/bin/sh", "-c", $"ls /proc/$$/fd; cat <&7; cat {secret} || echo but not by its name");
+
+        (await EndedAsync()).ShouldBe($"0\n1\n2\n3\n4\n7\n9\nonly through the descriptor\ncat: {secret}: Permission denied\nbut not by its name\n");
+    }
+
+    [Theory]
+    [InlineData("5:r:/nowhere/disk", "/nowhere/disk: No such file or directory")]
+    [InlineData("5:r:/etc", "/etc is neither a file nor a block device")]
+    [InlineData("3:r:/etc/passwd", "descriptor 3 cannot be handed over")]
+    [InlineData("5:x:/etc/passwd", "is not NUMBER:r:PATH or NUMBER:rw:PATH")]
+    public async Task What_cannot_be_handed_over_is_told_at_once(string what, string why) =>
+        (await Should.ThrowAsync<CommandFailed>(() => LaunchAsync(["--open", what], "/bin/true"))).Errors.ShouldContain(why);
+
+    [Fact]
     public async Task Words_without_end_fill_no_disk()
     {
-        await LaunchAsync(_root.Path, "/bin/sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x; echo the end");
+        await LaunchAsync([], "/bin/sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x; echo the end");
 
         var log = await EndedAsync();
         log.Length.ShouldBeInRange(128 << 10, 256 << 10);
@@ -32,7 +52,7 @@ public sealed class LauncherTests : IAsyncDisposable
 
     [Fact]
     public async Task What_cannot_be_executed_is_told_at_once() =>
-        (await Should.ThrowAsync<CommandFailed>(() => LaunchAsync(_root.Path, "/nowhere/qemu"))).Errors.ShouldBe("/nowhere/qemu: No such file or directory\n");
+        (await Should.ThrowAsync<CommandFailed>(() => LaunchAsync([], "/nowhere/qemu"))).Errors.ShouldBe("/nowhere/qemu: No such file or directory\n");
 
     [Fact]
     public async Task A_socket_path_longer_than_Linux_allows_is_told()
@@ -40,11 +60,13 @@ public sealed class LauncherTests : IAsyncDisposable
         var deep = $"{_root.Path}/{new string('x', 100)}";
         Directory.CreateDirectory(deep);
 
-        (await Should.ThrowAsync<CommandFailed>(() => LaunchAsync(deep, "/bin/true"))).Errors.ShouldContain("Linux allows 107");
+        (await Should.ThrowAsync<CommandFailed>(() => LaunchAsync([], ["/bin/true"], deep))).Errors.ShouldContain("Linux allows 107");
     }
 
-    private Task LaunchAsync(string run, params string[] command) => _root.Context.Shell.RunAsync(
-        new(QemuHost.Launcher, ["--uid", $"{_root.Context.Uids.First}", "--run", run, "--serial", $"{_root.Path}/serial.log", "--log", $"{_root.Path}/qemu.log", "--", .. command], TimeSpan.FromSeconds(30)), default);
+    private Task LaunchAsync(string[] options, params string[] command) => LaunchAsync(options, command, _root.Path);
+
+    private Task LaunchAsync(string[] options, string[] command, string run) => _root.Context.Shell.RunAsync(
+        new(QemuHost.Launcher, ["--uid", $"{_root.Context.Uids.First}", .. options, "--run", run, "--serial", $"{_root.Path}/serial.log", "--log", $"{_root.Path}/qemu.log", "--", .. command], TimeSpan.FromSeconds(30)), default);
 
     /// <summary>The log, once the supervisor has written how it ended.</summary>
     private async Task<string> EndedAsync()

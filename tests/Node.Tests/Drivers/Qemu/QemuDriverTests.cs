@@ -201,6 +201,8 @@ public sealed class QemuDriverTests(TestImages images) : IAsyncLifetime
         (await Should.ThrowAsync<Refusal>(() => _driver.CheckAsync(spec with { Kernel = null }, default))).Code.ShouldBe("kernel.needed");
         (await Should.ThrowAsync<Refusal>(() => _driver.CheckAsync(spec with { Initrd = "/nowhere" }, default))).Code.ShouldBe("initrd.missing");
         (await Should.ThrowAsync<Refusal>(() => _driver.CheckAsync(spec with { Firmware = Firmware.Uefi }, default))).Code.ShouldBe("driver.cannot");
+        (await Should.ThrowAsync<Refusal>(() => _driver.CheckAsync(spec with { Tpm = true }, default))).Code.ShouldBe("driver.cannot");
+        (await Should.ThrowAsync<Refusal>(() => _driver.CheckAsync(spec with { Architecture = Architecture.Aarch64 }, default))).Code.ShouldBe("driver.architecture");
     }
 
     private async Task<InstanceSpec> GivenAsync(string commandLine = "quiet", string? kernel = null) => await _root.DefineAsync(new(

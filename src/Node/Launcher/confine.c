@@ -1,0 +1,37 @@
+#define _GNU_SOURCE
+#include "confine.h"
+#include "fail.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+void drop_privileges(uid_t uid, gid_t group)
+{
+    for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
+        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
+            fail("capability %d cannot be dropped: %s\n", capability, strerror(errno));
+
+    if (setgroups(group != 0, &group) != 0 || setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0)
+        fail("cannot become user %u: %s\n", uid, strerror(errno));
+
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+    struct rlimit no_core = {0, 0};
+    if (syscall(SYS_capset, &header, none) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || setrlimit(RLIMIT_CORE, &no_core) != 0)
+        fail("cannot give up privileges: %s\n", strerror(errno));
+    if (setresuid(0, 0, 0) == 0)
+        fail("user %u could become root again\n", uid);
+}
+
+void spare_the_host(void)
+{
+    int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (score < 0 || write(score, "300", 3) != 3)
+        fail("oom_score_adj: %s\n", strerror(errno));
+    close(score);
+}
