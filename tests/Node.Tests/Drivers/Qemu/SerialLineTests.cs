@@ -215,7 +215,7 @@ public sealed class SerialLineTests : IAsyncDisposable
     }
 
     private async Task LaunchAsync(string script) => await _root.Context.Shell.RunAsync(
-        new(QemuHost.Launcher,
+        new(_root.Context.Launcher,
             ["--uid", $"{_root.Context.Uids.First}", "--run", _root.Path, "--serial", Log, "--serial-limit", $"{Limit}", "--log", $"{_root.Path}/qemu.log", "--", "/bin/sh", "-c", script],
             TimeSpan.FromSeconds(30)),
         default);
