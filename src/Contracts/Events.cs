@@ -23,10 +23,17 @@ public static class EventTypes
     public const string InstancePaused = "instance.paused";
     public const string InstanceResumed = "instance.resumed";
     public const string InstanceFailed = "instance.failed";
+    public const string InstanceReset = "instance.reset";
+    public const string InstanceResized = "instance.resized";
+    public const string InstanceRenamed = "instance.renamed";
+    public const string InstanceChanged = "instance.changed";
     public const string InstanceDeleted = "instance.deleted";
     public const string ConsoleOpened = "console.opened";
     public const string ConsoleClosed = "console.closed";
     public const string ImageBuilt = "image.built";
+    public const string ImageImported = "image.imported";
+    public const string ImageCaptured = "image.captured";
+    public const string ImageUpdated = "image.updated";
     public const string ImageDeleted = "image.deleted";
     public const string OperationCreated = "operation.created";
     public const string OperationProgressed = "operation.progressed";
@@ -36,9 +43,10 @@ public static class EventTypes
 
     public static IReadOnlyList<string> All { get; } =
     [
-        InstanceCreated, InstanceStarted, InstanceStopped, InstancePaused, InstanceResumed, InstanceFailed, InstanceDeleted,
+        InstanceCreated, InstanceStarted, InstanceStopped, InstancePaused, InstanceResumed, InstanceFailed,
+        InstanceReset, InstanceResized, InstanceRenamed, InstanceChanged, InstanceDeleted,
         ConsoleOpened, ConsoleClosed,
-        ImageBuilt, ImageDeleted,
+        ImageBuilt, ImageImported, ImageCaptured, ImageUpdated, ImageDeleted,
         OperationCreated, OperationProgressed, OperationFinished,
         DaemonStarted, DaemonStopping,
     ];

@@ -18,6 +18,12 @@ public static partial class Limits
     public const long MinVmMemory = 128 * MiB;
     public const long MinMicrovmMemory = 32 * MiB;
     public const long MaxMemory = 1L << 40;
+    public const int Volumes = 16;
+    public const int VolumeNameLength = 20;
+    public const long MinVolumeBytes = MiB;
+    public const long MaxVolumeBytes = 10L << 40;
+    public const int Nics = 8;
+    public const int NicNameLength = 15;
     public const int BodyBytes = 1 << 20;
     public const int JsonDepth = 32;
     public const int DefaultPage = 100;

@@ -16,4 +16,5 @@ public enum Privilege
     EventAudit = 10,
     NodeAudit = 11,
     SystemAudit = 12,
+    InstanceConfigure = 13,
 }

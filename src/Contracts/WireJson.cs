@@ -11,8 +11,9 @@ namespace Gantry.Contracts;
     Converters =
     [
         typeof(Words<InstanceKind>), typeof(Words<InstanceState>), typeof(Words<InstanceAction>), typeof(Words<Firmware>),
-        typeof(Words<ImageState>), typeof(Words<OperationState>), typeof(Words<DriverHealth>), typeof(Words<CheckLevel>),
-        typeof(Words<ConsoleKind>), typeof(Words<ConsoleEnd>),
+        typeof(Words<StopCause>), typeof(Words<PauseCause>), typeof(Words<ConsoleKind>), typeof(Words<ConsoleEnd>),
+        typeof(Words<ImageState>), typeof(Words<DiskFormat>), typeof(Words<OperationState>), typeof(Words<DriverHealth>), typeof(Words<CheckLevel>),
+        typeof(Words<Architecture>), typeof(Words<NumaMode>), typeof(Words<VolumeDevice>), typeof(Words<VolumeBus>), typeof(Words<VolumeCache>), typeof(Words<NicModel>),
     ],
     NumberHandling = JsonNumberHandling.Strict,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -21,8 +22,14 @@ namespace Gantry.Contracts;
     MaxDepth = Limits.JsonDepth)]
 [JsonSerializable(typeof(Instance))]
 [JsonSerializable(typeof(Page<Instance>))]
+[JsonSerializable(typeof(Machine))]
 [JsonSerializable(typeof(CreateInstance))]
 [JsonSerializable(typeof(ShutdownInstance))]
+[JsonSerializable(typeof(RestartInstance))]
+[JsonSerializable(typeof(RenameInstance))]
+[JsonSerializable(typeof(ResizeInstance))]
+[JsonSerializable(typeof(InstanceSettings))]
+[JsonSerializable(typeof(PendingResize))]
 [JsonSerializable(typeof(BatchInstances))]
 [JsonSerializable(typeof(BatchResults))]
 [JsonSerializable(typeof(SerialOutput))]
@@ -40,6 +47,10 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(Image))]
 [JsonSerializable(typeof(Page<Image>))]
 [JsonSerializable(typeof(BuildImage))]
+[JsonSerializable(typeof(ImportImage))]
+[JsonSerializable(typeof(CreateImage))]
+[JsonSerializable(typeof(RenameImage))]
+[JsonSerializable(typeof(UpdateImage))]
 [JsonSerializable(typeof(NodeInfo))]
 [JsonSerializable(typeof(Page<NodeInfo>))]
 [JsonSerializable(typeof(Page<DriverInfo>))]

@@ -12,6 +12,7 @@ using Gantry.Daemon.Platform;
 using Gantry.Daemon.Postgres;
 using Gantry.Daemon.Systems;
 using Gantry.Node;
+using Gantry.Node.Images;
 using Npgsql;
 
 namespace Gantry.Daemon;
@@ -24,7 +25,7 @@ internal static class GantryDaemon
     public static async Task RunAsync(GantryRoot root, ConfigLoader.Loaded loaded, CancellationToken ct)
     {
         using var logs = LoggerFactory.Create(logging => AddLogs(logging, loaded.Config));
-        var context = NodeContext.Open(root, TimeProvider.System, logs);
+        var context = NodeContext.Open(root, TimeProvider.System, logs, loaded.Config.Isolation);
         using var onlyMe = RootLock.Take(root);
         await using var app = Build(context, loaded);
         await app.RunAsync(ct);
@@ -99,10 +100,12 @@ internal static class GantryDaemon
         services.AddSingleton(Failpoints.FromEnvironment()).AddSingleton(new OperationOptions { Concurrency = config.OperationsConcurrency });
         services.AddSingleton(new Retention(config.RetentionOperations, config.RetentionEvents));
         services.AddSingleton(p => OperationOwner.Of(p.GetRequiredService<NodeIdentity>()));
-        services.AddSingleton<ImageStore>().AddOperation<ImageBuild>().AddOperation<ImageDeletion>();
-        services.AddSingleton<InstanceStore>().AddSingleton<InstancePages>().AddSingleton<InstanceStates>().AddSingleton<InstancePlan>().AddSingleton<InstanceActor>();
+        services.AddSingleton(new ImageSettings(config.ImagesMaxSize, config.ImagesLinkLocal)).AddSingleton<ImageStore>().AddHostedService<ImageWorkshops>();
+        services.AddOperation<ImageBuild>().AddOperation<ImageImport>().AddOperation<ImageDeletion>().AddOperation<InstanceCapture>();
+        services.AddSingleton<InstanceStore>().AddSingleton<InstancePages>().AddSingleton<InstanceStates>().AddSingleton<MachinePlan>().AddSingleton<InstancePlan>().AddSingleton<InstanceActor>();
         services.AddOperation<InstanceCreation>().AddOperation<InstanceStart>().AddOperation<InstanceShutdown>().AddOperation<InstanceStop>();
-        services.AddOperation<InstancePause>().AddOperation<InstanceResume>().AddOperation<InstanceDeletion>().AddHostedService<InstanceWatcher>().AddHostedService<InstancePagesWorker>();
+        services.AddOperation<InstancePause>().AddOperation<InstanceResume>().AddOperation<InstanceRestart>().AddOperation<InstanceReset>();
+        services.AddOperation<InstanceRename>().AddOperation<InstanceResize>().AddOperation<InstanceDeletion>().AddHostedService<InstanceWatcher>().AddHostedService<InstancePagesWorker>();
         services.AddSingleton<ConsoleTickets>().AddSingleton<OpenConsoles>().AddSingleton<ConsoleSessions>();
         services.AddSingleton<Doctor>().AddHostedService<DaemonEvents>();
     }
@@ -122,6 +125,7 @@ internal static class GantryDaemon
         api.MapInstances();
         api.MapConsoles();
         api.MapImages();
+        api.MapCapture();
         api.MapNodes();
         api.MapOperations();
         api.MapEvents();

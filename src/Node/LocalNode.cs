@@ -1,9 +1,11 @@
 using System.Threading.Channels;
 using Gantry.Contracts;
 using Gantry.Node.Drivers;
+using Gantry.Node.Drivers.Qemu;
 using Gantry.Node.Host;
 using Gantry.Node.Images;
 using Gantry.Node.Instances;
+using Gantry.Node.Isolation;
 using Microsoft.Extensions.Logging;
 
 namespace Gantry.Node;
@@ -13,13 +15,16 @@ namespace Gantry.Node;
 /// from the instances' folders and their drivers; nothing is asked back of the control plane.
 /// </summary>
 /// <param name="recipes">For images; those of <see cref="Recipes"/> when left out.</param>
-public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<string, Recipe>? recipes = null) : IAsyncDisposable
+/// <param name="images">What is allowed of images; the defaults when left out.</param>
+public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<string, Recipe>? recipes = null, ImageSettings? images = null) : IAsyncDisposable
 {
     private readonly Dictionary<string, IDriver> _drivers = Drivers.Drivers.All.ToDictionary(d => d.Key, d => d.Value(context));
     private readonly ILogger _logger = context.Logs.CreateLogger<LocalNode>();
     private readonly Lock _uids = new();
-    private readonly ImageBuilder _images = new(context, recipes ?? Recipes.All);
-    private Dictionary<Id<Instance>, int>? _uidsTaken;
+    private readonly ImageBuilder _builder = new(context, recipes ?? Recipes.All);
+    private readonly ImageImporter _importer = new(context, images ?? ImageSettings.Default);
+    private readonly InstanceVolumes _volumes = new(context.Root, new QemuImg(context.Shell, context.ToolUids));
+    private Dictionary<Id<Instance>, (int Guest, int Tpm)>? _uidsTaken;
 
     public NodeContext Context { get; } = context;
 
@@ -42,23 +47,23 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
         await driver.CheckAsync(spec, ct);
     }
 
-    /// <summary>Writes the instance's folder and gives it a user id of its own, which stays the same when it is written again.</summary>
-    public Task DefineAsync(InstanceSpec spec, CancellationToken ct)
+    /// <summary>Writes the instance's folder, gives it user ids of its own, which stay the same when it is written again, and makes its disks.</summary>
+    public async Task DefineAsync(InstanceSpec spec, CancellationToken ct)
     {
         lock (_uids)
         {
             // Read once: with ten thousand instances, reading every folder for each new one would take a second.
-            _uidsTaken ??= Context.Folders.All().Select(TryRead).OfType<InstanceSpec>().ToDictionary(s => s.Id, s => s.Uid);
-            if (!_uidsTaken.TryGetValue(spec.Id, out var uid))
+            _uidsTaken ??= Context.Folders.All().Select(TryRead).OfType<InstanceSpec>().ToDictionary(s => s.Id, s => (s.Uid, s.TpmUid ?? UidRange.TpmOf(s.Uid)));
+            if (!_uidsTaken.TryGetValue(spec.Id, out var uids))
             {
-                uid = Context.Uids.Next(_uidsTaken.Values.Concat(HostUsers.WithProcesses()).ToHashSet());
-                _uidsTaken[spec.Id] = uid;
+                uids = Context.Uids.Next(_uidsTaken.Values.SelectMany(u => (int[])[u.Guest, u.Tpm]).Concat(HostUsers.WithProcesses()).ToHashSet());
+                _uidsTaken[spec.Id] = uids;
             }
 
-            Context.Folders.Write(spec with { Uid = uid });
+            Context.Folders.Write(spec with { Uid = uids.Guest, TpmUid = uids.Tpm });
         }
 
-        return Task.CompletedTask;
+        await _volumes.EnsureAsync(spec, ct);
     }
 
     public Task StartAsync(Id<Instance> id, CancellationToken ct) => DriverOf(id).StartAsync(id, ct);
@@ -84,6 +89,38 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
     public Task<ISerialLine> OpenSerialAsync(Id<Instance> id, long? since, int tailBytes, CancellationToken ct) =>
         Able<ISerialConsole>(id, "open a serial console").OpenSerialAsync(id, since, tailBytes, ct);
 
+    public Task ResetAsync(Id<Instance> id, CancellationToken ct) => Able<IReset>(id, "reset").ResetAsync(id, ct);
+
+    /// <summary>Gives it another name; what runs shows it from its next start on.</summary>
+    public Task RenameAsync(Id<Instance> id, string name, CancellationToken ct) => ChangeAsync(id, spec => spec with { Name = name }, ct);
+
+    /// <summary>Stores the size for the next start and, where it runs, makes it be of one now as far as that can be done.</summary>
+    /// <param name="now">Null to leave a running one as it is.</param>
+    /// <returns>What a running one has then; null when it does not run, or was to be left.</returns>
+    public async Task<Resized?> ResizeAsync(Id<Instance> id, InstanceSize next, InstanceSize? now, CancellationToken ct)
+    {
+        await ChangeAsync(id, spec => spec with
+        {
+            Cpus = next.Cpus,
+            MemoryBytes = next.MemoryBytes,
+            MaxCpus = spec.MaxCpus < next.Cpus ? next.Cpus : spec.MaxCpus,
+            MaxMemoryBytes = spec.MaxMemoryBytes < next.MemoryBytes ? next.MemoryBytes : spec.MaxMemoryBytes,
+        }, ct);
+        if (now is null)
+        {
+            return null;
+        }
+
+        var driver = DriverOf(id);
+        if (driver is IResize able)
+        {
+            return await able.ResizeAsync(id, now, ct);
+        }
+
+        return (await driver.InspectAsync(id, ct)).State is InstanceState.Running or InstanceState.Paused
+            ? throw DriverErrors.Cannot(driver.Name, "resize a running instance") : null;
+    }
+
     public Task<DriverCommandLine> CommandLineAsync(Id<Instance> id, CancellationToken ct) =>
         Able<ICommandLine>(id, "show a command line").CommandLineAsync(id, ct);
 
@@ -105,9 +142,13 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
     /// <summary>How it is. A damaged or missing folder is a status, not an exception: that one instance is in error, the rest are fine.</summary>
     public Task<InstanceStatus> InspectAsync(Id<Instance> id, CancellationToken ct) => StatusAsync(id, (driver, token) => driver.InspectAsync(id, token), ct);
 
+    /// <summary>What keeps guests to themselves on this host, each measure tried.</summary>
+    public Task<IReadOnlyList<IsolationFinding>> ExamineIsolationAsync(CancellationToken ct) => new IsolationProbe(Context, new QemuHost(Context, null)).ExamineAsync(ct);
+
     /// <summary>Takes every instance up again after a restart of this process, a few at a time, and says how each is.</summary>
     public async Task<IReadOnlyDictionary<Id<Instance>, InstanceStatus>> RecoverAsync(CancellationToken ct)
     {
+        Context.Cgroups.Sweep();
         var found = new Dictionary<Id<Instance>, InstanceStatus>();
         await Parallel.ForEachAsync(Context.Folders.All(), new ParallelOptions { CancellationToken = ct, MaxDegreeOfParallelism = 16 }, async (id, token) =>
         {
@@ -118,25 +159,6 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
             }
         });
         return found;
-    }
-
-    /// <summary>Makes an image by a recipe. Making one that is there already changes nothing and says what is there.</summary>
-    /// <exception cref="Refusal"><c>image.recipe_unknown</c>, <c>image.packages_unavailable</c></exception>
-    public Task<ImageFiles> BuildImageAsync(Id<Image> id, string recipe, Action<Progress> report, CancellationToken ct) => _images.BuildAsync(id, recipe, report, ct);
-
-    /// <exception cref="Refusal"><c>image.recipe_unknown</c></exception>
-    public void DemandRecipe(string recipe) => _images.Recipe(recipe);
-
-    /// <summary>What a built image is made of.</summary>
-    /// <exception cref="Refusal"><c>image.files_missing</c></exception>
-    public ImageFiles ImageFiles(Id<Image> id) => ImageFolders.Read(Context.Root, id);
-
-    /// <summary>Removes an image's files; those of one that is not there are removed already.</summary>
-    public Task RemoveImageAsync(Id<Image> id, CancellationToken ct)
-    {
-        ct.ThrowIfCancellationRequested();
-        ImageFolders.Remove(Context.Root, id);
-        return Task.CompletedTask;
     }
 
     /// <summary>The changes of all drivers, as they happen.</summary>
@@ -164,6 +186,18 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
         {
             await driver.DisposeAsync();
         }
+    }
+
+    private Task ChangeAsync(Id<Instance> id, Func<InstanceSpec, InstanceSpec> change, CancellationToken ct)
+    {
+        ct.ThrowIfCancellationRequested();
+        var before = Context.Folders.Read(id);
+        if (change(before) is var after && after != before)
+        {
+            Context.Folders.Write(after);
+        }
+
+        return Task.CompletedTask;
     }
 
     private async Task<InstanceStatus> StatusAsync(Id<Instance> id, Func<IDriver, CancellationToken, Task<InstanceStatus>> ask, CancellationToken ct)

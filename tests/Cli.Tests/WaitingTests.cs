@@ -35,7 +35,7 @@ public sealed class WaitingTests
     {
         await using var daemon = await GivenLaunchAsync(Samples.Operation(OperationState.Succeeded));
         (await CliRig.RunAsync(daemon, "create", "micro", "web1", "-q")).Out.ShouldBe("web1\n");
-        daemon.Requests.First().Body.ShouldBe("""{"name":"web1","image":"micro","cpus":1,"autoStart":false,"startNow":false}""");
+        daemon.Requests.First().Body.ShouldBe("""{"name":"web1","image":"micro","autoStart":false,"startNow":false}""");
     }
 
     [Fact]

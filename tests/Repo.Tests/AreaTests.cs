@@ -26,9 +26,10 @@ public class AreaTests
     private static readonly Dictionary<string, string[]> Node = new()
     {
         ["Host"] = [],
-        ["Instances"] = ["Host"],
         ["Images"] = ["Host"],
-        ["Drivers"] = ["Host", "Instances"],
+        ["Instances"] = ["Host", "Images"],
+        ["Isolation"] = ["Host"],
+        ["Drivers"] = ["Host", "Images", "Instances", "Isolation"],
     };
 
     [Fact]

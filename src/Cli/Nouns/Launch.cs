@@ -10,6 +10,7 @@ internal static class Launch
     public static Command Launching(App app) => Build(app, startNow: true, "launched", new Verb("launch", "Make an instance of an image and start it.",
         "gantry launch micro web1",
         "gantry launch micro web2 --cpus 2 --memory 1GiB --label tier=front",
+        "gantry launch debian db1 --memory 1GiB --disk 20GiB",
         "gantry launch --kernel /boot/vmlinuz --initrd ./initrd.img probe --kind microvm")
     { More = More });
 
@@ -28,37 +29,46 @@ internal static class Launch
         var kind = Choose.Optional<InstanceKind>("--kind", "What it is.");
         var cpus = Choose.Number("--cpus", "How many CPUs. Default 1.", least: 1);
         var memory = Choose.Size("--memory", "How much memory: 128MiB, 1GiB. Default 128 MiB for a microVM or container, 512 MiB for a VM.");
+        var maxCpus = Choose.Number("--max-cpus", "How many CPUs a VM can be given while it runs. Default: as many as its node has.", least: 1);
+        var maxMemory = Choose.Size("--max-memory", "How much memory a VM can be given while it runs. Default: twice its memory from 1 GiB on, else no more.");
         var driver = Choose.Text("--driver", "What runs it (gantry driver list).", "DRIVER");
         var kernel = Choose.Text("--kernel", "A kernel on this machine, in place of the image's.", "FILE");
         var initrd = Choose.Text("--initrd", "An initial RAM disk on this machine, in place of the image's.", "FILE");
         var commandLine = Choose.Text("--command-line", "Added behind what Gantry puts on the kernel's command line.", "TEXT");
+        var disk = Choose.Size("--disk", "How large its first disk is: 10GiB. Default: as large as the image's.");
+        var cdrom = Choose.Text("--cdrom", "A disc in a drive: an ISO file on this machine that everyone may read.", "FILE");
+        var firmware = Choose.Optional<Firmware>("--firmware", "What it boots by. Default: what its image wants.");
+        var secureBoot = Choose.Flag("--secure-boot", "Boot only what is signed; with --firmware uefi.");
+        var tpm = Choose.Flag("--tpm", "Give it a TPM 2.0.");
+        var architecture = Choose.Optional<Architecture>("--architecture", "Its processor. Default: its image's, or else this machine's.");
         var label = new Option<string[]>("--label") { Description = "A label; may be given several times.", HelpName = "KEY=VALUE" };
         var description = Choose.Text("--description", "For people; at most 1,000 characters.", "TEXT");
-        var autoStart = Choose.Flag("--auto-start", "Start it with the daemon.");
+        var autoStart = Choose.Flag("--auto-start", "Start it when the host has booted.");
 
-        return verb.With(what, kind, cpus, memory, driver, kernel, initrd, commandLine, label, description, autoStart).Runs(app, async (parsed, session, ct) =>
+        return verb.With(what, kind, cpus, memory, maxCpus, maxMemory, driver, kernel, initrd, commandLine, disk, cdrom, firmware, secureBoot, tpm, architecture, label, description, autoStart).Runs(app, async (parsed, session, ct) =>
         {
             var (image, name) = Named(parsed.GetValue(what)!, parsed.GetValue(kernel) is not null, verb.Name);
-            if (parsed.GetValue(cpus) > int.MaxValue)
-            {
-                throw new WrongUseException($"{parsed.GetValue(cpus)} are no CPUs one has.", $"Accepted is {Limits.MinCpus} to {Limits.MaxCpus}.");
-            }
-
             var boot = new Boot
             {
                 Kernel = FullPath(parsed.GetValue(kernel)),
                 Initrd = FullPath(parsed.GetValue(initrd)),
                 CommandLine = parsed.GetValue(commandLine),
+                Firmware = parsed.GetValue(firmware),
             };
             var body = new CreateInstance
             {
                 Name = name,
                 Image = image,
                 Kind = parsed.GetValue(kind),
-                Cpus = (int)(parsed.GetValue(cpus) ?? 1),
+                Cpus = Cpus(parsed.GetValue(cpus)),
                 MemoryBytes = parsed.GetValue(memory),
+                MaxCpus = Cpus(parsed.GetValue(maxCpus)),
+                MaxMemoryBytes = parsed.GetValue(maxMemory),
                 Driver = parsed.GetValue(driver),
-                Boot = boot is { Kernel: null, Initrd: null, CommandLine: null } ? null : boot,
+                Boot = boot is { Kernel: null, Initrd: null, CommandLine: null, Firmware: null } ? null : boot,
+                Architecture = parsed.GetValue(architecture),
+                Volumes = Volumes(parsed.GetValue(disk), FullPath(parsed.GetValue(cdrom))),
+                Security = parsed.GetValue(secureBoot) || parsed.GetValue(tpm) ? new() { SecureBoot = parsed.GetValue(secureBoot), Tpm = parsed.GetValue(tpm) } : null,
                 Labels = Labels(parsed.GetValue(label) ?? []),
                 Description = parsed.GetValue(description),
                 AutoStart = parsed.GetValue(autoStart),
@@ -76,9 +86,19 @@ internal static class Launch
         _ => throw new WrongUseException($"`gantry {verb}` needs an image and a name.", $"For example `gantry {verb} micro web1`; `gantry image list` shows the images."),
     };
 
+    /// <summary>The disk is named as the one an image brings along, so that its size is that one's.</summary>
+    private static Volume[]? Volumes(long? diskBytes, string? cdrom) => (diskBytes, cdrom) is (null, null) ? null :
+    [
+        .. diskBytes is { } size ? (Volume[])[new() { Name = "root", SizeBytes = size }] : [],
+        .. cdrom is not null ? (Volume[])[new() { Name = "cdrom", Device = VolumeDevice.Cdrom, Path = cdrom }] : [],
+    ];
+
     private static string? FullPath(string? path) => path is null ? null : Path.GetFullPath(path);
 
-    private static Dictionary<string, string>? Labels(string[] given)
+    public static int? Cpus(long? given) => given > int.MaxValue
+        ? throw new WrongUseException($"{given} are no CPUs one has.", $"Accepted is {Limits.MinCpus} to {Limits.MaxCpus}.") : (int?)given;
+
+    public static Dictionary<string, string>? Labels(string[] given)
     {
         var labels = new Dictionary<string, string>();
         foreach (var text in given)

@@ -17,11 +17,9 @@ internal static class InstanceErrors
     public static Refusal Changed(string name) => new(
         "instance.changed", 412, $"'{name}' was changed since it was read.", "Read it again and repeat with its new ETag.");
 
-    public static Refusal KernelMissing { get; } = Refusal.Invalid(
-        "instance.kernel_missing", "Neither an image nor a kernel is named.", "Name an image (`gantry image list`), or give boot.kernel.");
-
-    public static Refusal FirmwareLater(Firmware firmware) => Refusal.Invalid(
-        "instance.firmware", $"Booting by {Word(firmware)} is not possible yet.", "Use boot.firmware 'direct' with an image or a kernel.");
+    public static Refusal NothingToBoot(Firmware firmware) => Refusal.Invalid(
+        "instance.nothing_to_boot", firmware == Firmware.Direct ? "Neither an image nor a kernel is named." : "Neither an image nor a volume is named, so there is nothing to boot from.",
+        "Name an image (`gantry image list`), give boot.kernel, or give volumes and boot by bios or uefi.");
 
     public static string Shown(string name) => name.Length <= 80 && !name.Any(char.IsControl) ? name : $"({name.Length.ToString(CultureInfo.InvariantCulture)} characters)";
 

@@ -10,10 +10,14 @@ using Gantry.Node.Instances;
 namespace Gantry.Daemon.Instances;
 
 /// <summary>From what was asked for to what the node is told: the image's and the configured defaults filled in, and checked on the node.</summary>
-internal sealed class InstancePlan(ImageStore images, LocalNode node, GantryConfig config)
+internal sealed class InstancePlan(ImageStore images, LocalNode node, MachinePlan machines, GantryConfig config)
 {
     private const long DefaultVmMemory = 512 * Limits.MiB;
     private const long DefaultMicrovmMemory = 128 * Limits.MiB;
+    private const int MostDefaultCpus = 64;
+
+    // A guest with room for more memory sets 64 MiB aside for devices that cannot reach it: too much of a small one's.
+    private const long LeastMemoryWithRoom = 1024 * Limits.MiB;
 
     public HostFacts Host => node.Host;
 
@@ -21,31 +25,59 @@ internal sealed class InstancePlan(ImageStore images, LocalNode node, GantryConf
     public async Task<InstanceCreation.Input> ResolveAsync(CreateInstance wanted, CancellationToken ct)
     {
         var boot = wanted.Boot ?? new Boot();
-        if (boot.Firmware is { } firmware and not Firmware.Direct)
-        {
-            throw InstanceErrors.FirmwareLater(firmware);
-        }
-
         var image = wanted.Image is null ? null : await images.GetReadyAsync(wanted.Image, ct);
         var files = image is null ? null : node.ImageFiles(image.Id);
         var kind = wanted.Kind ?? image?.DefaultKind ?? InstanceKind.Vm;
-        _ = new Body<CreateInstance>(wanted with { Kind = kind }).Checked(value => InstanceRules.Faults(value, Host));
+        var id = Id<Instance>.New();
+        var volumes = MachinePlan.WithRoot(wanted.Volumes, files?.DiskBytes is null ? null : image);
+        var volumeSpecs = await machines.ResolveAsync(volumes, ct);
+        var firmware = boot.Firmware ?? (boot.Kernel is not null || kind != InstanceKind.Vm ? Firmware.Direct : files?.Firmware ?? Firmware.Bios);
+        var cpus = wanted.Cpus ?? 1;
+        var memory = wanted.MemoryBytes ?? (kind == InstanceKind.Vm ? DefaultVmMemory : DefaultMicrovmMemory);
+        _ = new Body<CreateInstance>(wanted with { Kind = kind, Cpus = cpus, MemoryBytes = memory }).Checked(value => InstanceRules.Faults(value, Host));
         var spec = new InstanceSpec(
-            Id<Instance>.New(), wanted.Name, kind, wanted.Driver ?? config.DefaultDriver, wanted.Cpus ?? 1,
-            wanted.MemoryBytes ?? (kind == InstanceKind.Vm ? DefaultVmMemory : DefaultMicrovmMemory),
-            Firmware.Direct,
-            boot.Kernel ?? (image is null ? null : ImageFolders.Kernel(node.Context.Root, image.Id)),
-            boot.Initrd ?? (image is null || boot.Kernel is not null ? null : ImageFolders.Initrd(node.Context.Root, image.Id)),
+            id, wanted.Name, kind, wanted.Driver ?? config.DefaultDriver, cpus, memory,
+            firmware,
+            boot.Kernel ?? (files?.Has("kernel") == true ? ImageFolders.Kernel(node.Context.Root, image!.Id) : null),
+            boot.Initrd ?? (boot.Kernel is null && files?.Has("initrd") == true ? ImageFolders.Initrd(node.Context.Root, image!.Id) : null),
             Join(files?.CommandLine, boot.CommandLine),
-            Uid: 0);
-        if (spec.Kernel is null && spec.Kind != InstanceKind.Container)
+            Uid: 0)
         {
-            throw InstanceErrors.KernelMissing;
+            // Who lays the CPUs out in sockets says by that how many there can be.
+            MaxCpus = kind != InstanceKind.Vm ? null : wanted.MaxCpus ?? (wanted.Cpu is { Sockets: null, Cores: null, Threads: null } or null ? Math.Max(cpus, Math.Min(Host.Cpus, MostDefaultCpus)) : cpus),
+            MaxMemoryBytes = kind != InstanceKind.Vm ? null : wanted.MaxMemoryBytes ?? (memory < LeastMemoryWithRoom ? memory : RoomFor(memory)),
+            Architecture = wanted.Architecture ?? files?.Architecture ?? Host.Guest,
+            Cpu = wanted.Cpu,
+            Memory = wanted.Memory,
+            Volumes = volumeSpecs,
+            Nics = MachinePlan.Resolve(wanted.Nics, id),
+            BootOrder = boot.Order,
+            SecureBoot = wanted.Security?.SecureBoot == true,
+            Tpm = wanted.Security?.Tpm == true,
+        };
+        if (spec.Kernel is null && (spec.Firmware == Firmware.Direct || volumes.Count == 0) && spec.Kind != InstanceKind.Container)
+        {
+            throw InstanceErrors.NothingToBoot(spec.Firmware);
         }
 
         await node.CheckAsync(spec, ct);
-        return new(spec, new(image?.Id, wanted.Description, wanted.Labels ?? new Dictionary<string, string>(), boot with { Firmware = Firmware.Direct }, wanted.AutoStart), wanted.StartNow);
+        var machine = new Machine
+        {
+            Architecture = spec.Architecture,
+            Cpu = spec.Cpu,
+            Memory = spec.Memory,
+            Volumes = MachinePlan.Shown(volumes, volumeSpecs),
+            Nics = spec.Nics,
+            Security = wanted.Security,
+        };
+        return new(
+            spec,
+            new(image?.Id, wanted.Description, wanted.Labels ?? new Dictionary<string, string>(), boot with { Firmware = firmware }, wanted.AutoStart, machine),
+            wanted.StartNow);
     }
+
+    /// <summary>Twice as much, where the node has it.</summary>
+    private long RoomFor(long memory) => Math.Max(memory, Math.Min(2 * memory, Host.MemoryBytes / Limits.MiB * Limits.MiB));
 
     private static string? Join(string? first, string? second) =>
         string.Join(' ', new[] { first, second }.Where(part => !string.IsNullOrWhiteSpace(part))) is { Length: > 0 } text ? text : null;

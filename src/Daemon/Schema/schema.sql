@@ -41,7 +41,17 @@ CREATE TABLE public.images (
     description text,
     size_bytes bigint DEFAULT 0 NOT NULL,
     sha256 jsonb DEFAULT '{}'::jsonb NOT NULL,
-    created_at timestamp with time zone NOT NULL
+    created_at timestamp with time zone NOT NULL,
+    architecture smallint DEFAULT 1 NOT NULL,
+    firmware smallint DEFAULT 1 NOT NULL,
+    disk_bytes bigint,
+    source text,
+    updated_at timestamp with time zone NOT NULL,
+    version bigint DEFAULT 1 NOT NULL
+);
+CREATE TABLE public.instance_images (
+    instance uuid NOT NULL,
+    image uuid NOT NULL
 );
 CREATE TABLE public.instances (
     id uuid NOT NULL,
@@ -62,7 +72,20 @@ CREATE TABLE public.instances (
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
     version bigint DEFAULT 1 NOT NULL,
-    deleted boolean DEFAULT false NOT NULL
+    deleted boolean DEFAULT false NOT NULL,
+    machine jsonb DEFAULT '{}'::jsonb NOT NULL,
+    stop_cause smallint,
+    pause_cause smallint,
+    max_cpus integer,
+    max_memory_bytes bigint,
+    pending_cpus integer,
+    pending_memory_bytes bigint,
+    pending_reason text,
+    wanted_running boolean DEFAULT false NOT NULL
+);
+CREATE TABLE public.node_boots (
+    node uuid NOT NULL,
+    boot_id uuid NOT NULL
 );
 CREATE TABLE public.operation_log (
     operation uuid NOT NULL,
@@ -118,8 +141,12 @@ ALTER TABLE ONLY public.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (seq);
 ALTER TABLE ONLY public.images
     ADD CONSTRAINT images_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.instance_images
+    ADD CONSTRAINT instance_images_pkey PRIMARY KEY (instance, image);
 ALTER TABLE ONLY public.instances
     ADD CONSTRAINT instances_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.node_boots
+    ADD CONSTRAINT node_boots_pkey PRIMARY KEY (node);
 ALTER TABLE ONLY public.operation_log
     ADD CONSTRAINT operation_log_pkey PRIMARY KEY (operation, line);
 ALTER TABLE ONLY public.operations
@@ -127,6 +154,7 @@ ALTER TABLE ONLY public.operations
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (name);
 CREATE UNIQUE INDEX images_name ON public.images USING btree (name);
+CREATE INDEX instance_images_image ON public.instance_images USING btree (image);
 CREATE INDEX instances_image ON public.instances USING btree (image);
 CREATE UNIQUE INDEX instances_name ON public.instances USING btree (name COLLATE "C") WHERE (NOT deleted);
 CREATE INDEX operations_active ON public.operations USING btree (target, created_at, id) WHERE (state = ANY (ARRAY[1, 2, 5]));
@@ -135,6 +163,10 @@ CREATE UNIQUE INDEX operations_idempotency ON public.operations USING btree (cre
 CREATE INDEX operations_newest ON public.operations USING btree (created_at DESC, id DESC);
 CREATE INDEX operations_of_target ON public.operations USING btree (target, created_at DESC, id DESC);
 CREATE UNIQUE INDEX operations_one_at_a_time ON public.operations USING btree (target) WHERE ((state = ANY (ARRAY[1, 2, 5])) AND (NOT behind));
+ALTER TABLE ONLY public.instance_images
+    ADD CONSTRAINT instance_images_image_fkey FOREIGN KEY (image) REFERENCES public.images(id);
+ALTER TABLE ONLY public.instance_images
+    ADD CONSTRAINT instance_images_instance_fkey FOREIGN KEY (instance) REFERENCES public.instances(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.instances
     ADD CONSTRAINT instances_image_fkey FOREIGN KEY (image) REFERENCES public.images(id);
 ALTER TABLE ONLY public.operation_log

@@ -14,11 +14,29 @@ public static class DriverErrors
     public static Refusal KindNotRun(string driver, InstanceKind kind) => Refusal.Invalid(
         "driver.kind_not_run", $"The driver '{driver}' runs no instances of kind '{kind.ToString().ToLowerInvariant()}'.", "`gantry driver list` shows which driver runs which kinds.");
 
+    public static Refusal ArchitectureNotRun(string driver, InstanceKind kind, Architecture architecture) => Refusal.Invalid(
+        "driver.architecture", $"The driver '{driver}' runs no {Word(kind)} whose processor is {Word(architecture)}.", "A microVM is x86_64; a VM is x86_64, aarch64, riscv64 or ppc64le.");
+
+    public static Refusal FirmwareMissing(Architecture architecture, bool secureBoot) => Refusal.Unavailable(
+        "driver.firmware_missing", $"This node has no UEFI firmware for {Word(architecture)}{(secureBoot ? " with Secure Boot" : "")}.", "Install it on the node: `apt-get install ovmf` for x86_64, `qemu-efi-aarch64` for aarch64.");
+
+    public static Refusal TpmMissing { get; } = Refusal.Unavailable(
+        "driver.tpm_missing", "This node has no swtpm, which is a guest's TPM.", "Install it on the node: `apt-get install swtpm`.");
+
+    public static Refusal HugePagesMissing(long pageBytes, long wanted, long free) => Refusal.Unavailable(
+        "driver.huge_pages_missing", $"{wanted} huge pages of {pageBytes >> 20} MiB are needed and {free} are free on this node.", $"Reserve them: write the number into /sys/kernel/mm/hugepages/hugepages-{pageBytes >> 10}kB/nr_hugepages.");
+
+    private static string Word<TEnum>(TEnum value)
+        where TEnum : struct, Enum => value.ToString().ToLowerInvariant();
+
     public static Refusal Cannot(string driver, string what) => Refusal.Invalid(
         "driver.cannot", $"The driver '{driver}' cannot {what}.", "`gantry driver list` shows what each driver can do.");
 
     public static Refusal StartFailed(string name, string lastWords) => Refusal.Unavailable(
         "driver.start_failed", $"'{name}' did not start: {lastWords}", "`gantry command-line NAME` shows how it is started; `gantry doctor` checks this host.");
+
+    public static Refusal IsolationMissing(string name, string what, string why) => Refusal.Unavailable(
+        "isolation.missing", $"'{name}' was not started without {what}: {why}.", "`gantry doctor` says what this host has; `isolation.required` in the configuration says what a guest is not started without.");
 
     public static Refusal ShutdownTimeout(string name, TimeSpan grace) => new(
         "instance.shutdown_timeout", 504, string.Create(CultureInfo.InvariantCulture, $"'{name}' did not shut down within {grace.TotalSeconds:0.#} s; it is still running."),

@@ -16,6 +16,15 @@ public sealed record Command(string Program, IReadOnlyList<string> Arguments, Ti
 {
     public string? WorkingDirectory { get; init; }
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>The kernel kills it when the daemon ends, however that ends: for long work in a folder that the next daemon takes up again.</summary>
+    public bool EndsWithDaemon { get; init; }
+
+    /// <summary>As a user of no name, with nothing it does not need: see <see cref="Confinement"/>.</summary>
+    public Confinement? Confinement { get; init; }
+
+    /// <summary>Told each line it writes, as it does; one that a carriage return ends too. May be called by two threads at once.</summary>
+    public Action<string>? Heard { get; init; }
 }
 
 public sealed record CommandResult(string Output, string Errors);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Text;
@@ -8,6 +9,7 @@ namespace Gantry.Node.Host;
 public sealed class Shell(TimeProvider time) : IShell
 {
     private const int KeptCharacters = 4 << 20;
+    private const int LongestLine = 4096;
 
     public async Task<CommandResult> RunAsync(Command command, CancellationToken ct)
     {
@@ -16,7 +18,7 @@ public sealed class Shell(TimeProvider time) : IShell
         using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, deadline.Token);
         try
         {
-            process.Start();
+            await (command.EndsWithDaemon ? Births.StartAsync(process) : Task.FromResult(process.Start()));
         }
         catch (Win32Exception e)
         {
@@ -25,8 +27,8 @@ public sealed class Shell(TimeProvider time) : IShell
 
         try
         {
-            var output = ReadAsync(process.StandardOutput, either.Token);
-            var errors = ReadAsync(process.StandardError, either.Token);
+            var output = ReadAsync(process.StandardOutput, command.Heard, either.Token);
+            var errors = ReadAsync(process.StandardError, command.Heard, either.Token);
             if (command.Input is { } input)
             {
                 await process.StandardInput.WriteAsync(input.AsMemory(), either.Token);
@@ -63,12 +65,9 @@ public sealed class Shell(TimeProvider time) : IShell
             WorkingDirectory = command.WorkingDirectory ?? "/",
         };
         info.ArgumentList.Add("--default-signal=PIPE");
-        if (command.User is { } user)
+        foreach (var argument in Before(command))
         {
-            foreach (var argument in (string[])["setpriv", $"--reuid={user}", $"--regid={user}", "--init-groups", "--inh-caps=-all", "--no-new-privs", "--"])
-            {
-                info.ArgumentList.Add(argument);
-            }
+            info.ArgumentList.Add(argument);
         }
 
         info.ArgumentList.Add(command.Program);
@@ -92,14 +91,40 @@ public sealed class Shell(TimeProvider time) : IShell
         return info;
     }
 
+    /// <summary>Who it is to be. A change of user clears the wish to die with the parent, so that comes last (prctl(2)).</summary>
+    private static IEnumerable<string> Before(Command command)
+    {
+        string[] death = command.EndsWithDaemon ? ["--pdeathsig=KILL"] : [];
+        return command switch
+        {
+            { Confinement: { } confinement } => confinement.Before(death),
+            { User: { } user } => ["setpriv", $"--reuid={user}", $"--regid={user}", "--init-groups", "--inh-caps=-all", "--no-new-privs", .. death, "--"],
+            { EndsWithDaemon: true } => ["setpriv", .. death, "--"],
+            _ => [],
+        };
+    }
+
     /// <summary>Reads to the end, keeping the first <see cref="KeptCharacters"/>: a tool gone mad must not fill the daemon's memory.</summary>
-    private static async Task<string> ReadAsync(StreamReader reader, CancellationToken ct)
+    private static async Task<string> ReadAsync(StreamReader reader, Action<string>? heard, CancellationToken ct)
     {
         var text = new StringBuilder();
+        var line = new StringBuilder();
         var buffer = new char[8192];
         while (await reader.ReadAsync(buffer, ct) is var read and > 0)
         {
             text.Append(buffer, 0, Math.Min(read, KeptCharacters - text.Length));
+            for (var i = 0; heard is not null && i < read; i++)
+            {
+                if (buffer[i] is not ('\n' or '\r'))
+                {
+                    line.Append(buffer, i, line.Length < LongestLine ? 1 : 0);
+                }
+                else if (line.Length > 0)
+                {
+                    heard(line.ToString());
+                    line.Clear();
+                }
+            }
         }
 
         return text.ToString();
@@ -107,4 +132,37 @@ public sealed class Shell(TimeProvider time) : IShell
 
     private static string LastLines(string text) =>
         string.Join(" / ", text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).TakeLast(3));
+
+    /// <summary>
+    /// One thread that never ends starts what is to end with the daemon: the kernel takes the end of the thread that forked
+    /// for the parent's death, and threads of the pool come and go.
+    /// </summary>
+    private static class Births
+    {
+        private static readonly BlockingCollection<(Process Process, TaskCompletionSource<bool> Started)> Waiting = [];
+
+        static Births() => new Thread(Loop) { IsBackground = true, Name = "process births" }.Start();
+
+        public static Task<bool> StartAsync(Process process)
+        {
+            var started = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+            Waiting.Add((process, started));
+            return started.Task;
+        }
+
+        private static void Loop()
+        {
+            foreach (var (process, started) in Waiting.GetConsumingEnumerable())
+            {
+                try
+                {
+                    started.SetResult(process.Start());
+                }
+                catch (Win32Exception e)
+                {
+                    started.SetException(e);
+                }
+            }
+        }
+    }
 }

@@ -13,6 +13,9 @@ public static class ImageFolders
 
     public static string Initrd(GantryRoot root, Id<Image> id) => $"{Path(root, id)}/initrd";
 
+    /// <summary>Always a qcow2 that stands alone, for instances to lay theirs over.</summary>
+    public static string Disk(GantryRoot root, Id<Image> id) => $"{Path(root, id)}/disk";
+
     /// <summary>Where it is made; renamed when it is done.</summary>
     internal static string Workshop(GantryRoot root, Id<Image> id) => $"{root.Images}/.{id}.new";
 
@@ -45,10 +48,17 @@ public static class ImageFolders
     }
 }
 
-/// <summary>What a build made; lies as <c>image.json</c> beside the files it tells of.</summary>
+/// <summary>What an image is; lies as <c>image.json</c> beside the files it tells of. The last four are left out by older ones.</summary>
 /// <param name="Sha256">Of each file, by file name, in lower-case hexadecimal.</param>
 /// <param name="CommandLine">What the image wants on the kernel's command line; null for nothing.</param>
-public sealed record ImageFiles(long SizeBytes, IReadOnlyDictionary<string, string> Sha256, InstanceKind DefaultKind, string? CommandLine, string Description);
+/// <param name="DiskBytes">What a guest sees of <c>disk</c>; null when there is none.</param>
+/// <param name="Source">Where it came from, for people: a recipe, a file's name, an address without its secrets.</param>
+public sealed record ImageFiles(
+    long SizeBytes, IReadOnlyDictionary<string, string> Sha256, InstanceKind DefaultKind, string? CommandLine, string Description,
+    Architecture Architecture = Architecture.X86_64, long? DiskBytes = null, Firmware Firmware = Firmware.Direct, string? Source = null)
+{
+    public bool Has(string file) => Sha256.ContainsKey(file);
+}
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, UseStringEnumConverter = true, WriteIndented = true)]
 [JsonSerializable(typeof(ImageFiles))]

@@ -12,9 +12,35 @@ public sealed record InstanceSpec(
 {
     public const int Newest = 1;
 
+    /// <summary>For how many CPUs a start leaves room; none beside its own when null.</summary>
+    public int? MaxCpus { get; init; }
+
+    /// <summary>For how much memory a start leaves room; none beside its own when null.</summary>
+    public long? MaxMemoryBytes { get; init; }
+
     /// <summary>Raised when the meaning of a field changes; a node refuses one newer than it knows.</summary>
     public int Version { get; init; } = Newest;
+
+    /// <summary>Null in what was written before there was a choice: the host's.</summary>
+    public Architecture? Architecture { get; init; }
+    public CpuOptions? Cpu { get; init; }
+    public MemoryOptions? Memory { get; init; }
+    public IReadOnlyList<VolumeSpec>? Volumes { get; init; }
+    public IReadOnlyList<Nic>? Nics { get; init; }
+    public IReadOnlyList<string>? BootOrder { get; init; }
+    public bool SecureBoot { get; init; }
+    public bool Tpm { get; init; }
+
+    /// <summary>The user its TPM runs under; null in what was written before there was a choice.</summary>
+    public int? TpmUid { get; init; }
 }
+
+/// <summary>A volume as the node keeps it.</summary>
+/// <param name="Image">A disk keeps only what differs from this image; a disc drive shows it.</param>
+/// <param name="Path">For a disc drive: a file on this node.</param>
+/// <param name="SizeBytes">Of a disk; 0 for a disc drive.</param>
+public sealed record VolumeSpec(
+    string Name, VolumeDevice Device, Id<Image>? Image, string? Path, long SizeBytes, VolumeBus Bus, VolumeCache Cache, bool ReadOnly, VolumeLimits? Limits = null);
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, UseStringEnumConverter = true, WriteIndented = true,
     RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]

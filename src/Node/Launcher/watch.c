@@ -37,7 +37,7 @@ static bool hear(int serial, struct serial_log *kept)
     return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
-void watch(pid_t qemu, int pidfd, int serial, struct serial_log *serial_log, int log, struct kept_file *log_file, int exit_file)
+void watch(int pidfd, int serial, struct serial_log *serial_log, int log, struct kept_file *log_file)
 {
     enum { OWN = 3 };
     struct pollfd on[OWN + 1 + PLACES] = {{.fd = pidfd, .events = POLLIN}, {.fd = serial}, {.fd = log, .events = POLLIN}};
@@ -64,9 +64,17 @@ void watch(pid_t qemu, int pidfd, int serial, struct serial_log *serial_log, int
         hear(serial, serial_log);
         pump(log, log_file);
     }
+}
 
+void tell_end(int ended, int counters, int exit_file)
+{
     siginfo_t end;
-    if (waitid(P_PID, (id_t)qemu, &end, WEXITED) == 0)
-        dprintf(exit_file, "%s %d\n", end.si_code == CLD_EXITED ? "exit" : "signal", end.si_status);
-    close_console();
+    if (read(ended, &end, sizeof end) != sizeof end)
+        return;
+    dprintf(exit_file, "%s %d\n", end.si_code == CLD_EXITED ? "exit" : "signal", end.si_status);
+
+    char text[1024];
+    ssize_t length = counters < 0 ? 0 : pread(counters, text, sizeof text, 0);
+    if (length > 0 && write(exit_file, text, (size_t)length) != length)
+        return; /* a full disk */
 }

@@ -115,11 +115,67 @@ public sealed class InstanceInputTests(RunningDaemon daemon) : IClassFixture<Run
     }
 
     [Theory]
+    [InlineData("""{"cpu":{"model":"-cpu max"}}""", "$.cpu.model")]
+    [InlineData("""{"cpu":{"sockets":2,"cores":2}}""", "$.cpu")]
+    [InlineData("""{"cpu":{"threads":0}}""", "$.cpu.threads", "$.cpu")]
+    [InlineData("""{"cpu":{"pinning":["0","0"]}}""", "$.cpu.pinning")]
+    [InlineData("""{"cpu":{"pinning":["3-1"]}}""", "$.cpu.pinning[0]")]
+    [InlineData("""{"cpu":{"pinning":["4000"]}}""", "$.cpu.pinning[0]")]
+    [InlineData("""{"cpu":{"limitPercent":0,"weight":10001}}""", "$.cpu.limitPercent", "$.cpu.weight")]
+    [InlineData("""{"memory":{"hugePageBytes":4096}}""", "$.memory.hugePageBytes")]
+    [InlineData("""{"memory":{"numa":{"mode":"bind","nodes":"all"}}}""", "$.memory.numa.nodes")]
+    [InlineData("""{"memory":{"numa":{"mode":"bind","nodes":"63"}}}""", "$.memory.numa.nodes")]
+    [InlineData("""{"volumes":[{"name":"a,b"}]}""", "$.volumes[0].name")]
+    [InlineData("""{"volumes":[{"name":"a"},{"name":"a"}]}""", "$.volumes[1].name")]
+    [InlineData("""{"volumes":[{"name":"a","sizeBytes":1}]}""", "$.volumes[0].sizeBytes")]
+    [InlineData("""{"volumes":[{"name":"a","sizeBytes":1048577}]}""", "$.volumes[0].sizeBytes")]
+    [InlineData("""{"volumes":[{"name":"a","path":"/x.iso"}]}""", "$.volumes[0].path")]
+    [InlineData("""{"volumes":[{"name":"a","device":"cdrom","path":"x/../y.iso","bus":"virtio"}]}""", "$.volumes[0].path", "$.volumes[0].bus")]
+    [InlineData("""{"volumes":[{"name":"a","device":"cdrom","path":"/x","image":"y"}]}""", "$.volumes[0]")]
+    [InlineData("""{"volumes":[{"name":"a","device":"cdrom","sizeBytes":1048576}]}""", "$.volumes[0]")]
+    [InlineData("""{"volumes":[{"name":"a","limits":{"readBytesPerSecond":0}}]}""", "$.volumes[0].limits.readBytesPerSecond")]
+    [InlineData("""{"volumes":[{"name":"a","bus":"floppy"}]}""", "$.volumes[0].bus")]
+    [InlineData("""{"nics":[{"name":"eth0","mac":"01:00:00:00:00:01"}]}""", "$.nics[0].mac")]
+    [InlineData("""{"nics":[{"name":"eth0","mac":"52:54:00:00:00:0A"},{"name":"eth1","mac":"52:54:00:00:00:0a"}]}""", "$.nics[1].mac")]
+    [InlineData("""{"nics":[{"name":"a-name-too-long-for-linux"}]}""", "$.nics[0].name")]
+    [InlineData("""{"boot":{"order":["root","a","root"]}}""", "$.boot.order[1]", "$.boot.order[2]")]
+    public async Task A_machine_that_cannot_be_built_is_refused_by_path(string machine, params string[] paths)
+    {
+        var (status, problem, _) = await daemon.SendAsync(HttpMethod.Post, "/instances", machine[..^1] + ""","name":"x"}""");
+
+        (status, problem!.Code).ShouldBe((422, "request.invalid"));
+        problem.Errors!.Select(e => e.Path).ShouldBe(paths);
+    }
+
+    [Fact]
+    public async Task A_machine_is_shown_with_all_that_was_left_out()
+    {
+        var made = await daemon.MakeAsync("""{"name":"shown","boot":{"firmware":"bios","order":["data","eth0"]},"volumes":[{"name":"data","sizeBytes":1073741824},{"name":"disc","device":"cdrom"}],"nics":[{"name":"eth0"}],"cpu":{"model":"max","weight":50}}""");
+
+        made.Architecture.ShouldBe(Architecture.X86_64);
+        made.Cpu.ShouldBe(new CpuOptions { Model = "max", Weight = 50 });
+        made.Boot.Order.ShouldBe(["data", "eth0"]);
+        made.Volumes.ShouldBe(
+        [
+            new() { Name = "data", Device = VolumeDevice.Disk, SizeBytes = 1 << 30, Bus = VolumeBus.Virtio, Cache = VolumeCache.Writeback, ReadOnly = false },
+            new() { Name = "disc", Device = VolumeDevice.Cdrom, Bus = VolumeBus.Sata, Cache = VolumeCache.Writeback, ReadOnly = true },
+        ]);
+        made.Nics!.Single().ShouldBe(new Nic { Name = "eth0", Model = NicModel.Virtio, Mac = Gantry.Daemon.Instances.MachinePlan.MacOf(made.Id, "eth0") });
+        made.Nics![0].Mac!.ShouldMatch("^52:54:00(:[0-9a-f]{2}){3}$");
+    }
+
+    [Theory]
     [InlineData("""{"name":"x","driver":"nope","boot":{"kernel":"/k"}}""", 422, "driver.unknown")]
     [InlineData("""{"name":"x","image":"nope"}""", 404, "image.unknown")]
     [InlineData("""{"name":"x","image":"../nope"}""", 404, "image.unknown")]
-    [InlineData("""{"name":"x"}""", 422, "instance.kernel_missing")]
-    [InlineData("""{"name":"x","boot":{"firmware":"uefi","kernel":"/k"}}""", 422, "instance.firmware")]
+    [InlineData("""{"name":"x"}""", 422, "instance.nothing_to_boot")]
+    [InlineData("""{"name":"x","boot":{"firmware":"uefi"}}""", 422, "instance.nothing_to_boot")]
+    [InlineData("""{"name":"x","volumes":[{"name":"a","image":"nope"}]}""", 404, "image.unknown")]
+    [InlineData("""{"name":"x","driver":"qemu","kind":"microvm","boot":{"firmware":"uefi"},"volumes":[{"name":"a"}]}""", 422, "driver.cannot")]
+    [InlineData("""{"name":"x","driver":"qemu","kind":"microvm","architecture":"aarch64","boot":{"firmware":"uefi"},"volumes":[{"name":"a"}]}""", 422, "driver.architecture")]
+    [InlineData("""{"name":"x","driver":"qemu","security":{"secureBoot":true},"volumes":[{"name":"a"}]}""", 422, "driver.cannot")]
+    [InlineData("""{"name":"x","driver":"qemu","volumes":[{"name":"a","device":"cdrom","path":"/nowhere.iso"}]}""", 422, "disc.missing")]
+    [InlineData("""{"name":"x","driver":"qemu","volumes":[{"name":"a","device":"cdrom","path":"/etc/shadow"}]}""", 422, "disc.missing")]
     [InlineData("""{"name":"x","driver":"qemu","kind":"microvm","boot":{"kernel":"/no/such/kernel"}}""", 422, "kernel.missing")]
     [InlineData("""{"name":"x","driver":"qemu","kind":"microvm","boot":{"kernel":"/etc/shadow"}}""", 422, "kernel.missing")]
     [InlineData("""{"name":"x","driver":"qemu","kind":"microvm","boot":{"kernel":"/etc"}}""", 422, "kernel.missing")]

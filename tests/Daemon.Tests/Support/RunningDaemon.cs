@@ -156,6 +156,14 @@ public sealed class RunningDaemon(TestPostgres postgres) : IAsyncLifetime
         Boot = new() { Kernel = "/boot/any" },
     };
 
+    /// <summary>The instance made of that body.</summary>
+    public async Task<Instance> MakeAsync(string json)
+    {
+        var body = JsonSerializer.Deserialize(json, WireJson.Default.CreateInstance)!;
+        await DoneAsync(Api.CreateInstanceAsync(body, 60));
+        return await Api.GetInstanceAsync(body.Name);
+    }
+
     public async Task<(int Status, Problem? Problem, JsonElement Body)> SendAsync(HttpMethod method, string path, string? json = null, params (string Name, string Value)[] headers)
     {
         using var request = new HttpRequestMessage(method, ApiClient.Base + path);

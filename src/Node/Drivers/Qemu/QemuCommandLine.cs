@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json.Nodes;
 using Gantry.Contracts;
 using Gantry.Node.Host;
 using Gantry.Node.Instances;
@@ -6,51 +7,153 @@ using Gantry.Node.Instances;
 namespace Gantry.Node.Drivers.Qemu;
 
 /// <summary>
-/// How QEMU is started: a pure function, held by golden tests. QEMU opens nothing itself but the kernel and the
-/// initial RAM disk; its sockets come from the launcher at the numbers below (gantry-launch.c).
+/// How QEMU is started: a pure function, held by golden tests. QEMU opens nothing by itself but its own firmware; sockets,
+/// disks and kernels come from the launcher at the numbers of <see cref="QemuFiles"/> (gantry-launch.c).
 /// </summary>
-internal static class QemuCommandLine
+/// <param name="firmware">Where the instance boots by UEFI.</param>
+internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFacts host, Accelerator accelerator, UefiFirmware? firmware)
 {
-    private const int QmpFd = 3;
-    private const int SerialFd = 4;
+    public const string Sandbox = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
+    private const int MemorySlots = 16;
 
-    public static IReadOnlyList<string> Compose(InstanceSpec spec, HostFacts host, Accelerator accelerator) =>
+    private readonly QemuPlatform _platform = QemuPlatform.Of(spec, host.Guest);
+    private readonly QemuFiles _files = new();
+
+    public static (IReadOnlyList<string> Arguments, IReadOnlyList<HandedFile> Files) Compose(
+        InstanceSpec spec, GantryRoot root, HostFacts host, Accelerator accelerator, UefiFirmware? firmware = null)
+    {
+        var line = new QemuCommandLine(spec, root, host, accelerator, firmware);
+        var arguments = line.Compose();
+        return (arguments, line._files.All);
+    }
+
+    private List<string> Compose()
+    {
+        List<string> machine = [.. Firmware(), .. Devices(), .. Boot()];
+        return
+        [
+            "-nodefaults", "-no-user-config",
+            "-display", "none",
+            "-sandbox", Sandbox,
+            "-name", $"guest={Quoted(spec.Name)},debug-threads=on",
+            "-uuid", spec.Id.ToString(),
+            "-machine", Machine(),
+            "-accel", accelerator.Name,
+            "-cpu", spec.Cpu?.Model ?? (accelerator.Name == "kvm" ? "host" : "max"),
+            "-smp", Cpus(),
+            .. Memory(),
+
+            // A guest that ends by itself leaves QEMU paused, to be asked what happened; its resets are counted in the log (QemuResets.cs).
+            "-action", "reboot=reset,shutdown=pause,panic=pause",
+            "-trace", QemuResets.TraceEvent,
+            "-chardev", Number($"socket,id=qmp,fd={QemuFiles.Qmp},server=on,wait=off"),
+            "-mon", "chardev=qmp,mode=control",
+            "-chardev", Number($"socket,id=serial,fd={QemuFiles.Serial}"),
+            "-serial", "chardev:serial",
+            .. _platform.PanicDevice is { } panic ? (string[])["-device", panic] : [],
+            "-device", $"virtio-rng-{_platform.Transport}",
+            "-device", $"virtio-balloon-{_platform.Transport},id=balloon",
+            .. _files.Declarations(),
+            .. machine,
+        ];
+    }
+
+    private string Machine() => string.Concat(
+        _platform.Machine,
+        spec.Memory is null ? "" : ",memory-backend=ram",
+        firmware is null ? "" : ",pflash0=uefi.code,pflash1=uefi.vars",
+        firmware is { NeedsSmm: true } ? ",smm=on" : "");
+
+    private string Cpus() => string.Join(',', new[]
+    {
+        Number($"cpus={spec.Cpus}"),
+
+        // Only a VM has sockets and slots in which more can be plugged while it runs.
+        spec.Kind == InstanceKind.Vm && spec.MaxCpus > spec.Cpus ? Number($"maxcpus={spec.MaxCpus}") : null,
+        spec.Cpu?.Sockets is { } sockets ? Number($"sockets={sockets}") : null,
+        spec.Cpu?.Cores is { } cores ? Number($"cores={cores}") : null,
+        spec.Cpu?.Threads is { } threads ? Number($"threads={threads}") : null,
+    }.OfType<string>());
+
+    private string[] Memory() =>
     [
-        "-nodefaults", "-no-user-config",
-        "-display", "none",
-        "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-        "-name", $"guest={Quoted(spec.Name)},debug-threads=on",
-        "-uuid", spec.Id.ToString(),
-
-        // acpi=on gives the microVM a power button; without it no guest could be asked to shut down.
-        "-machine", spec.Kind == InstanceKind.Microvm ? "microvm,acpi=on" : "q35",
-        "-accel", accelerator.Name,
-        "-cpu", accelerator.Name == "kvm" ? "host" : "max",
-        "-smp", Number($"cpus={spec.Cpus}"),
-        "-m", Number($"size={spec.MemoryBytes}b"),
-
-        // A reboot ends QEMU as a power-off does, and a panic with code 1, so that the exit code tells them apart.
-        "-action", "reboot=shutdown,panic=exit-failure",
-        "-chardev", Number($"socket,id=qmp,fd={QmpFd},server=on,wait=off"),
-        "-mon", "chardev=qmp,mode=control",
-        "-chardev", Number($"socket,id=serial,fd={SerialFd}"),
-        "-serial", "chardev:serial",
-        "-device", "pvpanic",
-        "-device", spec.Kind == InstanceKind.Microvm ? "virtio-rng-device" : "virtio-rng-pci",
-        .. Boot(spec, host, accelerator),
+        "-m", spec.Kind == InstanceKind.Vm && spec.MaxMemoryBytes > spec.MemoryBytes
+            ? Number($"size={spec.MemoryBytes}b,slots={MemorySlots},maxmem={spec.MaxMemoryBytes}b") : Number($"size={spec.MemoryBytes}b"),
+        .. spec.Memory is { } memory ? (string[])["-object", MemoryBackend(memory).ToJsonString()] : [],
     ];
 
-    private static IEnumerable<string> Boot(InstanceSpec spec, HostFacts host, Accelerator accelerator) =>
+    private JsonObject MemoryBackend(MemoryOptions memory)
+    {
+        var backend = new JsonObject { ["qom-type"] = "memory-backend-memfd", ["id"] = "ram", ["size"] = spec.MemoryBytes };
+        if (memory.HugePageBytes is { } page)
+        {
+            // Taken at once: a guest that finds no page later would be killed.
+            (backend["hugetlb"], backend["hugetlbsize"], backend["prealloc"]) = (true, page, true);
+        }
+
+        if (memory.Numa is { } numa)
+        {
+            backend["policy"] = numa.Mode.ToString().ToLowerInvariant();
+            backend["host-nodes"] = new JsonArray([.. CpuList.Parse(numa.Nodes).Select(n => (JsonNode)n)]);
+        }
+
+        return backend;
+    }
+
+    private string[] Firmware() => firmware is null ? [] :
     [
-        .. spec.Kernel is { } kernel ? (string[])["-kernel", kernel, "-append", KernelCommandLine(spec, host, accelerator)] : [],
-        .. spec.Initrd is { } initrd ? (string[])["-initrd", initrd] : [],
+        "-blockdev", new JsonObject
+        {
+            ["driver"] = "raw", ["node-name"] = "uefi.code", ["read-only"] = true,
+            ["file"] = new JsonObject { ["driver"] = "file", ["filename"] = firmware.Code, ["read-only"] = true },
+        }.ToJsonString(),
+        "-blockdev", new JsonObject
+        {
+            ["driver"] = "raw", ["node-name"] = "uefi.vars",
+            ["file"] = new JsonObject { ["driver"] = "file", ["filename"] = _files.AsSet(InstanceVolumes.NvramOf(root, spec.Id), writable: true) },
+        }.ToJsonString(),
+        .. firmware.NeedsSmm ? (string[])["-global", "driver=cfi.pflash01,property=secure,value=on"] : [],
     ];
 
-    private static string KernelCommandLine(InstanceSpec spec, HostFacts host, Accelerator accelerator)
+    private IEnumerable<string> Devices()
+    {
+        var volumes = new QemuVolumes(spec, _platform, root, _files);
+        foreach (var argument in volumes.Compose())
+        {
+            yield return argument;
+        }
+
+        foreach (var (number, nic) in (spec.Nics ?? []).Index())
+        {
+            var model = nic.Model is null or NicModel.Virtio ? $"virtio-net-{_platform.Transport}" : nic.Model.Value.ToString().ToLowerInvariant();
+            var boot = volumes.BootIndex(nic.Name) is { } index ? Number($",bootindex={index}") : _platform.IsMicrovm ? "" : ",romfile=";
+            yield return "-netdev";
+            yield return Number($"hubport,id=net.{nic.Name},hubid={number}");
+            yield return "-device";
+            yield return $"{model},id=nic.{nic.Name},netdev=net.{nic.Name},mac={nic.Mac}{boot}";
+        }
+
+        if (spec.Tpm)
+        {
+            foreach (var argument in (string[])["-chardev", Number($"socket,id=tpm,fd={QemuFiles.Tpm}"), "-tpmdev", "emulator,id=tpm,chardev=tpm", "-device", $"{_platform.TpmDevice},tpmdev=tpm"])
+            {
+                yield return argument;
+            }
+        }
+    }
+
+    private IEnumerable<string> Boot() =>
+    [
+        .. spec.Kernel is { } kernel ? (string[])["-kernel", _files.AsPath(kernel), "-append", KernelCommandLine()] : [],
+        .. spec.Initrd is { } initrd ? (string[])["-initrd", _files.AsPath(initrd)] : [],
+    ];
+
+    private string KernelCommandLine()
     {
         // A guest under TCG on a busy host cannot measure its clock and hangs at boot, so it is told.
-        var clock = accelerator.Name == "tcg" && host.ClockKhz > 0 ? Number($"tsc_early_khz={host.ClockKhz}") : null;
-        return string.Join(' ', new[] { "console=ttyS0", "reboot=t", "panic=-1", clock, $"gantry.name={spec.Name}", spec.CommandLine }.OfType<string>());
+        var clock = accelerator.Name == "tcg" && host.ClockKhz > 0 && (spec.Architecture ?? host.Guest) == Architecture.X86_64 ? Number($"tsc_early_khz={host.ClockKhz}") : null;
+        var reboot = (spec.Architecture ?? host.Guest) == Architecture.X86_64 ? "reboot=t" : null;
+        return string.Join(' ', new[] { $"console={_platform.Console}", reboot, "panic=-1", clock, $"gantry.name={spec.Name}", spec.CommandLine }.OfType<string>());
     }
 
     /// <summary>In QEMU's options a comma separates; one that is meant is doubled.</summary>

@@ -14,8 +14,12 @@ public sealed partial class QemuDriver
     {
         if (await AttachAsync(slot, id) is { } running)
         {
-            await AwaitAnswerAsync(running, ct);
-            return true;
+            if (await AwaitAnswerAsync(running, ct) is not { State: InstanceState.Stopped } ended)
+            {
+                return true;
+            }
+
+            await running.FinishAsync(ended);
         }
 
         var spec = node.Folders.Read(id);
@@ -25,8 +29,13 @@ public sealed partial class QemuDriver
         {
             await LaunchAsync(spec);
             ct.ThrowIfCancellationRequested();
-            var guest = await AttachAsync(slot, id) ?? throw new QmpFailed(LogTail.LastWords(LogPath(id)));
+            var guest = await AttachAsync(slot, id) ?? throw new QmpFailed(QemuLog.LastWords(LogPath(id)));
             await AwaitAnswerAsync(guest, ct);
+            if (spec.Cpu?.Pinning is { Count: > 0 } pinning)
+            {
+                await QemuPinning.ApplyAsync(guest, pinning, ct);
+            }
+
             return true;
         }
         catch (Exception e)
@@ -34,7 +43,7 @@ public sealed partial class QemuDriver
             await UndoStartAsync(slot, id);
             throw e switch
             {
-                QmpFailed => DriverErrors.StartFailed(spec.Name, LogTail.LastWords(LogPath(id)) is { Length: > 0 } words ? words : e.Message),
+                QmpFailed => DriverErrors.StartFailed(spec.Name, QemuLog.LastWords(LogPath(id)) is { Length: > 0 } words ? words : e.Message),
                 CommandFailed failed => DriverErrors.StartFailed(spec.Name, failed.Errors is { Length: > 0 } words ? words.Trim() : failed.Message),
                 _ => e,
             };
@@ -49,14 +58,25 @@ public sealed partial class QemuDriver
     {
         var run = node.Folders.Run(spec.Id);
         Directory.CreateDirectory(run, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        QemuHost.DemandHugePages(spec);
         var start = _host.Compose(spec);
         start.Write(StartPath(spec.Id));
-        var group = _host.Accelerator.Group is { } kvm ? (string[])["--group", kvm.ToString(CultureInfo.InvariantCulture)] : [];
+        if (_host.Uefi(spec) is { } firmware && InstanceVolumes.NvramOf(node.Root, spec.Id) is var nvram && !File.Exists(nvram))
+        {
+            AtomicFile.Write(nvram, await File.ReadAllBytesAsync(firmware.Variables));
+        }
+
+        var tpm = spec.Tpm ? (string[])["--tpm", TpmFolder(spec), "--tpm-uid", TpmUid(spec).ToString(CultureInfo.InvariantCulture)] : [];
+        var isolation = await _isolation.PrepareAsync(spec, _host.AcceleratorOf(spec), _host.Facts, run);
+        var group = _host.AcceleratorOf(spec).Group is { } kvm ? (string[])["--group", kvm.ToString(CultureInfo.InvariantCulture)] : [];
+        string[] command = [.. isolation.Before, QemuHost.Launcher];
         await node.Shell.RunAsync(
             new Command(
-                QemuHost.Launcher,
+                command[0],
                 [
+                    .. command[1..], .. isolation.Options,
                     "--uid", spec.Uid.ToString(CultureInfo.InvariantCulture), .. group,
+                    .. tpm, .. (start.Files ?? []).SelectMany(f => (string[])["--open", f.ToString()]),
                     "--run", run, "--serial", SerialPath(spec.Id), "--serial-limit", node.SerialLogBytes.ToString(CultureInfo.InvariantCulture), "--log", LogPath(spec.Id),
                     "--", start.Program, .. start.Arguments,
                 ],
@@ -64,16 +84,27 @@ public sealed partial class QemuDriver
             CancellationToken.None);
     }
 
-    /// <summary>Until QEMU says that the guest runs (or is paused, when it was running before).</summary>
-    private async Task AwaitAnswerAsync(QemuGuest guest, CancellationToken ct)
+    private static int TpmUid(InstanceSpec spec) => spec.TpmUid ?? UidRange.TpmOf(spec.Uid);
+
+    /// <summary>The folder of the TPM's state, which is its own user's.</summary>
+    private string TpmFolder(InstanceSpec spec)
+    {
+        var folder = InstanceVolumes.TpmOf(node.Root, spec.Id);
+        var uid = TpmUid(spec);
+        Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        Posix.Chown(folder, uid, uid);
+        return folder;
+    }
+
+    /// <summary>Until QEMU says how the guest is.</summary>
+    private async Task<InstanceStatus> AwaitAnswerAsync(QemuGuest guest, CancellationToken ct)
     {
         var began = node.Time.GetTimestamp();
         while (true)
         {
             try
             {
-                await guest.QueryAsync(ct);
-                return;
+                return await guest.QueryAsync(ct);
             }
             catch (QmpFailed) when (!guest.Process.Ended.IsCompleted && node.Time.GetElapsedTime(began) < AnswersWithin)
             {
@@ -88,7 +119,7 @@ public sealed partial class QemuDriver
     {
         if (await AttachAsync(slot, id) is { } guest)
         {
-            guest.Known = InstanceState.Stopped;
+            guest.EndAsked = true;
             guest.Process.Kill();
             await guest.Process.Ended.WaitAsync(KillDeadline, node.Time);
             await guest.Process.SettleAsync(node.Time);

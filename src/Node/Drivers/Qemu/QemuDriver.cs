@@ -10,12 +10,13 @@ namespace Gantry.Node.Drivers.Qemu;
 
 /// <summary>
 /// Runs VMs and microVMs in QEMU, each in a process of its own under a user of its own, outside this process's lifetime.
-/// What belongs to a running one lies in its run folder: qmp.sock, pids and exit (written by the launcher), start.json.
+/// What belongs to a running one lies in its run folder: qmp.sock, pids and exit (written by the launcher), start.json, resets and end.
 /// </summary>
 /// <param name="program">For tests: another program in QEMU's place.</param>
-public sealed partial class QemuDriver(NodeContext node, string program = QemuHost.Program) : IPause, ISerialLog, ISerialConsole, ICommandLine
+public sealed partial class QemuDriver(NodeContext node, string? program = null) : IPause, IReset, IResize, ISerialLog, ISerialConsole, ICommandLine
 {
     private readonly QemuHost _host = new(node, program);
+    private readonly QemuIsolation _isolation = new(node);
     private readonly ILogger _logger = node.Logs.CreateLogger<QemuDriver>();
     private readonly ConcurrentDictionary<Id<Instance>, Slot> _slots = [];
 
@@ -32,15 +33,18 @@ public sealed partial class QemuDriver(NodeContext node, string program = QemuHo
     public async Task CheckAsync(InstanceSpec spec, CancellationToken ct)
     {
         await _host.DemandUsableAsync(Name, ct);
-        if (spec.Firmware != Firmware.Direct)
+        _host.DemandMachine(spec);
+        if (spec.Firmware == Firmware.Direct && spec.Kernel is null)
         {
-            throw DriverErrors.Cannot(Name, $"boot with {spec.Firmware.ToString().ToLowerInvariant()} firmware: there are no disks yet");
+            throw DriverErrors.KernelNeeded(Name, spec.Kind);
         }
 
-        BootFile.Demand("kernel", spec.Kernel ?? throw DriverErrors.KernelNeeded(Name, spec.Kind));
-        if (spec.Initrd is { } initrd)
+        foreach (var (what, path) in (IEnumerable<(string, string?)>)[("kernel", spec.Kernel), ("initrd", spec.Initrd), .. (spec.Volumes ?? []).Select(v => ("disc", v.Path))])
         {
-            BootFile.Demand("initrd", initrd);
+            if (path is not null)
+            {
+                BootFile.Demand(what, path);
+            }
         }
     }
 
@@ -48,28 +52,44 @@ public sealed partial class QemuDriver(NodeContext node, string program = QemuHo
 
     public Task ResumeAsync(Id<Instance> id, CancellationToken ct) => TellAsync(id, "cont", InstanceState.Running, ct);
 
-    public Task<InstanceStatus> RecoverAsync(Id<Instance> id, CancellationToken ct) => InspectAsync(id, ct);
-
-    public Task<InstanceStatus> InspectAsync(Id<Instance> id, CancellationToken ct) => LockedAsync(id, async slot =>
+    public async Task<InstanceStatus> RecoverAsync(Id<Instance> id, CancellationToken ct)
     {
-        if (await AttachAsync(slot, id) is not { } guest)
+        var status = await InspectAsync(id, ct);
+        if (status.State == InstanceState.Stopped)
         {
-            return new InstanceStatus(InstanceState.Stopped, ReasonOfEnd(id));
+            await node.Cgroups.RemoveAsync(node.Folders.Run(id));
         }
 
-        var observed = new Observed(guest.Process.Pid, QemuHost.SecondsSinceStart(guest.Process.Pid), Started(id)?.Accelerator);
+        return status;
+    }
+
+    /// <summary>One that is known is asked at once: its turn may be a resize's or a shutdown's for as long as its guest takes.</summary>
+    public Task<InstanceStatus> InspectAsync(Id<Instance> id, CancellationToken ct) =>
+        _slots.TryGetValue(id, out var known) && known.Guest is { Process.Ended.IsCompleted: false } running
+            ? LookAsync(id, running, ct)
+            : LockedAsync(id, async slot => await AttachAsync(slot, id) is { } guest ? await LookAsync(id, guest, ct) : EndOf(id), ct);
+
+    /// <summary>The reset button. A guest that is paused boots anew once it goes on.</summary>
+    public async Task ResetAsync(Id<Instance> id, CancellationToken ct) => await LockedAsync(id, async slot =>
+    {
+        var guest = await AttachAsync(slot, id) ?? throw DriverErrors.NotRunning(id);
         try
         {
-            return new(await guest.QueryAsync(ct), Observed: observed);
+            if ((await guest.QueryAsync(ct)).State == InstanceState.Stopped)
+            {
+                throw DriverErrors.NotRunning(id);
+            }
+
+            await guest.ResetAsync(ct);
+            return true;
         }
         catch (QmpFailed) when (guest.Process.Ended.IsCompleted)
         {
-            await guest.Process.SettleAsync(node.Time);
-            return new(InstanceState.Stopped, ReasonOfEnd(id));
+            throw DriverErrors.NotRunning(id);
         }
         catch (QmpFailed e)
         {
-            return new(guest.Known, $"QEMU does not answer: {e.Message}", observed);
+            throw DriverErrors.NoAnswer(node.Folders.Read(id).Name, e.Message);
         }
     }, ct);
 
@@ -132,21 +152,54 @@ public sealed partial class QemuDriver(NodeContext node, string program = QemuHo
             return null;
         }
 
-        var guest = new QemuGuest(id, process, $"{node.Folders.Run(id)}/qmp.sock", node.Time, (state, reason) =>
+        var run = node.Folders.Run(id);
+        var guest = new QemuGuest(id, process, $"{run}/qmp.sock", new(LogPath(id), $"{run}/resets"), node.Time, (status, wasReset) => Tell(id, status, wasReset));
+        guest.Watch(() =>
         {
-            LogChanged(_logger, id, state, reason);
-            lock (_pending)
-            {
-                if (!_pending.ContainsKey(id))
-                {
-                    _changed.Writer.TryWrite(id);
-                }
-
-                _pending[id] = new(id, state, reason);
-            }
+            node.Cgroups.Remove(run);
+            return EndOf(id);
         });
-        guest.Watch(() => ReasonOfEnd(id));
         return slot.Guest = guest;
+    }
+
+    private async Task<InstanceStatus> LookAsync(Id<Instance> id, QemuGuest guest, CancellationToken ct)
+    {
+        var observed = new Observed(guest.Process.Pid, QemuHost.SecondsSinceStart(guest.Process.Pid), Started(id)?.Accelerator);
+        try
+        {
+            var now = await guest.QueryAsync(ct);
+            if (now.State == InstanceState.Stopped)
+            {
+                await guest.FinishAsync(now);
+                return EndOf(id);
+            }
+
+            var size = await QemuSize.ReadAsync(guest, ct);
+            return now with { Observed = observed with { Cpus = size.Cpus.Count, MemoryBytes = size.Memory } };
+        }
+        catch (QmpFailed) when (guest.Process.Ended.IsCompleted)
+        {
+            await guest.Process.SettleAsync(node.Time);
+            return EndOf(id);
+        }
+        catch (QmpFailed e)
+        {
+            return guest.Known with { Reason = $"QEMU does not answer: {e.Message}", Observed = observed };
+        }
+    }
+
+    private void Tell(Id<Instance> id, InstanceStatus status, bool wasReset)
+    {
+        LogChanged(_logger, id, status.State, status.Reason);
+        lock (_pending)
+        {
+            if (!_pending.TryGetValue(id, out var untold))
+            {
+                _changed.Writer.TryWrite(id);
+            }
+
+            _pending[id] = new(id, status.State, status.Reason, wasReset || untold is { WasReset: true });
+        }
     }
 
     private async Task TellAsync(Id<Instance> id, string command, InstanceState wanted, CancellationToken ct) => await LockedAsync(id, async slot =>
@@ -155,7 +208,12 @@ public sealed partial class QemuDriver(NodeContext node, string program = QemuHo
         var before = guest.Known;
         try
         {
-            guest.Known = wanted;
+            if ((await guest.QueryAsync(ct)).State == InstanceState.Stopped)
+            {
+                throw DriverErrors.NotRunning(id);
+            }
+
+            guest.Expect(wanted);
             await guest.ExecuteAsync(command, ct);
             return await guest.QueryAsync(ct);
         }
@@ -165,7 +223,7 @@ public sealed partial class QemuDriver(NodeContext node, string program = QemuHo
         }
         catch (QmpFailed e)
         {
-            guest.Known = before;
+            guest.Restore(before);
             throw DriverErrors.NoAnswer(node.Folders.Read(id).Name, e.Message);
         }
     }, ct);
@@ -178,6 +236,7 @@ public sealed partial class QemuDriver(NodeContext node, string program = QemuHo
             await guest.DisposeAsync();
         }
 
+        await node.Cgroups.RemoveAsync(node.Folders.Run(id));
         if (Directory.Exists(node.Folders.Run(id)))
         {
             Directory.Delete(node.Folders.Run(id), recursive: true);
@@ -198,7 +257,7 @@ public sealed partial class QemuDriver(NodeContext node, string program = QemuHo
         }
     }
 
-    private string? ReasonOfEnd(Id<Instance> id) => QemuProcess.ReasonOfEnd(node.Folders.Run(id), LogTail.LastWords(LogPath(id)));
+    private InstanceStatus EndOf(Id<Instance> id) => QemuProcess.EndOf(node.Folders.Run(id), QemuLog.LastWords(LogPath(id)));
 
     private QemuStart? Started(Id<Instance> id) => QemuStart.Read(StartPath(id));
 

@@ -6,25 +6,95 @@ using Gantry.Node.Instances;
 namespace Gantry.Node.Drivers.Qemu;
 
 /// <summary>What this host has for running QEMU.</summary>
-internal sealed class QemuHost(NodeContext node, string program)
+/// <param name="program">For tests: in QEMU's place, whatever the guest's architecture.</param>
+internal sealed class QemuHost(NodeContext node, string? program)
 {
-    public const string Program = "qemu-system-x86_64";
+    public const string Swtpm = "/usr/bin/swtpm";
 
+    private const string HugePages = "/sys/kernel/mm/hugepages";
+
+    private const string Native = "qemu-system-x86_64";
     private const double TicksPerSecond = 100; // USER_HZ, the same on every Linux that .NET runs on
     private static readonly TimeSpan VersionDeadline = TimeSpan.FromSeconds(30);
 
     private static readonly string[] Folders = ["/usr/local/bin", "/usr/bin"];
 
-    private readonly HostFacts _facts = HostFacts.Read();
+    public HostFacts Facts { get; } = HostFacts.Read();
+
     private (string Path, DateTime Written, string Version)? _asked;
 
     /// <summary>Beside the assemblies, where the build puts it.</summary>
     public static string Launcher => Path.Combine(AppContext.BaseDirectory, "gantry-launch");
 
-    public Accelerator Accelerator => field ??= Accelerator.Choose(_facts);
+    /// <summary>Of this host's own architecture; null when it is not installed.</summary>
+    public string? NativePath => Find(Native);
 
-    public QemuStart Compose(InstanceSpec spec) =>
-        new(Find() ?? $"/usr/bin/{program}", QemuCommandLine.Compose(spec, _facts, Accelerator), Accelerator.Name);
+    public Accelerator Accelerator => field ??= Accelerator.Choose(Facts);
+
+    /// <exception cref="Refusal">This host lacks what it asks for.</exception>
+    public QemuStart Compose(InstanceSpec spec)
+    {
+        var platform = QemuPlatform.Of(spec, Facts.Guest);
+        var accelerator = AcceleratorOf(spec);
+        var (arguments, files) = QemuCommandLine.Compose(spec, node.Root, Facts, accelerator, Uefi(spec));
+        return new(Find(platform.Program) ?? $"/usr/bin/{platform.Program}", arguments, accelerator.Name, files) { MaxMemoryBytes = spec.MaxMemoryBytes };
+    }
+
+    /// <summary>A guest of another architecture is always emulated.</summary>
+    public Accelerator AcceleratorOf(InstanceSpec spec) => (spec.Architecture ?? Facts.Guest) == Facts.Guest ? Accelerator : new("tcg");
+
+    /// <summary>Null for what does not boot by UEFI.</summary>
+    /// <exception cref="Refusal"><c>driver.firmware_missing</c></exception>
+    public UefiFirmware? Uefi(InstanceSpec spec) => spec.Firmware != Firmware.Uefi ? null
+        : UefiFirmware.Find(spec.Architecture ?? Facts.Guest, spec.SecureBoot) ?? throw DriverErrors.FirmwareMissing(spec.Architecture ?? Facts.Guest, spec.SecureBoot);
+
+    /// <exception cref="Refusal">What it names is missing here, or does not go together.</exception>
+    public void DemandMachine(InstanceSpec spec)
+    {
+        var platform = QemuPlatform.Of(spec, Facts.Guest);
+        if (Find(platform.Program) is null)
+        {
+            throw DriverErrors.Unusable("qemu", $"{platform.Program} is not installed: `apt-get install {platform.Package}`.");
+        }
+
+        if ((spec.Firmware == Firmware.Uefi && platform.IsMicrovm) || (spec.Firmware == Firmware.Bios && !platform.HasBios))
+        {
+            throw DriverErrors.Cannot("qemu", $"boot this kind of machine with {spec.Firmware.ToString().ToLowerInvariant()} firmware");
+        }
+
+        _ = Uefi(spec);
+        if (spec.SecureBoot && spec.Firmware != Firmware.Uefi)
+        {
+            throw DriverErrors.Cannot("qemu", "use Secure Boot without UEFI firmware");
+        }
+
+        if (spec.Tpm)
+        {
+            _ = platform.TpmDevice ?? throw DriverErrors.Cannot("qemu", "give this kind of machine a TPM");
+            _ = File.Exists(Swtpm) ? Swtpm : throw DriverErrors.TpmMissing;
+        }
+
+        if (platform.IsMicrovm && ((spec.Volumes ?? []).Any(v => v.Bus != VolumeBus.Virtio) || (spec.Nics ?? []).Any(n => n.Model is not (null or NicModel.Virtio))))
+        {
+            throw DriverErrors.Cannot("qemu", "give a microVM other devices than virtio");
+        }
+    }
+
+    /// <summary>Huge pages are counted at the moment they are needed.</summary>
+    /// <exception cref="Refusal"><c>driver.huge_pages_missing</c></exception>
+    public static void DemandHugePages(InstanceSpec spec)
+    {
+        if (spec.Memory?.HugePageBytes is { } size)
+        {
+            var file = string.Create(CultureInfo.InvariantCulture, $"{HugePages}/hugepages-{size >> 10}kB/free_hugepages");
+            var free = File.Exists(file) ? long.Parse(File.ReadAllText(file), CultureInfo.InvariantCulture) : 0;
+            var wanted = (spec.MemoryBytes + size - 1) / size;
+            if (free < wanted)
+            {
+                throw DriverErrors.HugePagesMissing(size, wanted, free);
+            }
+        }
+    }
 
     public async Task<Fingerprint> ProbeAsync(CancellationToken ct)
     {
@@ -35,11 +105,11 @@ internal sealed class QemuHost(NodeContext node, string program)
 
         try
         {
-            return new(DriverHealth.Usable, await VersionAsync(Find()!, ct), Accelerator.Name, Accelerator.Reason);
+            return new(DriverHealth.Usable, await VersionAsync(Find(Native)!, ct), Accelerator.Name, Accelerator.Reason);
         }
         catch (CommandFailed e)
         {
-            return new(DriverHealth.Unusable, Reason: $"{program} does not run: {e.Message}");
+            return new(DriverHealth.Unusable, Reason: $"{program ?? Native} does not run: {e.Message}");
         }
     }
 
@@ -58,15 +128,15 @@ internal sealed class QemuHost(NodeContext node, string program)
             : null;
 
     private string? WhyNot() =>
-        _facts.Architecture != "x86_64" ? $"this host is {_facts.Architecture}; so far QEMU is run on x86_64 only."
-        : Find() is null ? $"{program} is not installed: `apt-get install qemu-system-x86`."
+        Facts.Architecture != "x86_64" ? $"this host is {Facts.Architecture}; so far QEMU is run on x86_64 only."
+        : Find(Native) is null ? $"{program ?? Native} is not installed: `apt-get install qemu-system-x86`."
         : !File.Exists(Launcher) ? $"the launcher {Launcher} is missing: install Gantry anew."
         : Environment.UserName != "root" ? "only root can give each guest a user of its own: run the daemon as root."
         : null;
 
-    private string? Find() => Path.IsPathRooted(program)
+    private string? Find(string native) => Path.IsPathRooted(program ?? native)
         ? File.Exists(program) ? program : null
-        : Folders.Select(d => $"{d}/{program}").FirstOrDefault(File.Exists);
+        : Folders.Select(d => $"{d}/{program ?? native}").FirstOrDefault(File.Exists);
 
     /// <summary>Asked once for each file: an upgrade of the package is seen, a second question costs nothing.</summary>
     private async Task<string> VersionAsync(string path, CancellationToken ct)

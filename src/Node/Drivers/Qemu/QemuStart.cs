@@ -5,8 +5,12 @@ using Gantry.Node.Host;
 namespace Gantry.Node.Drivers.Qemu;
 
 /// <summary>How one was started, kept in its run folder as start.json.</summary>
-internal sealed record QemuStart(string Program, IReadOnlyList<string> Arguments, string Accelerator)
+/// <param name="Files">What the launcher hands over.</param>
+internal sealed record QemuStart(string Program, IReadOnlyList<string> Arguments, string Accelerator, IReadOnlyList<HandedFile>? Files = null)
 {
+    /// <summary>For how much memory it was started with room.</summary>
+    public long? MaxMemoryBytes { get; init; }
+
     public static QemuStart? Read(string path)
     {
         try

@@ -62,6 +62,7 @@ public sealed class QemuDriverTests(TestImages images) : IAsyncLifetime
         await _driver.StartAsync(spec.Id, default);
         Posix.Kill((await _driver.InspectAsync(spec.Id, default)).Observed!.Pid!.Value, Posix.SigKill);
         (await NextChangeAsync()).ShouldBe(new(spec.Id, InstanceState.Stopped, "QEMU was killed (signal 9)"));
+        (await _driver.InspectAsync(spec.Id, default)).StopCause.ShouldBe(StopCause.Killed);
 
         await _driver.StartAsync(spec.Id, default);
         var pid = (await _driver.InspectAsync(spec.Id, default)).Observed!.Pid!.Value;
@@ -73,7 +74,7 @@ public sealed class QemuDriverTests(TestImages images) : IAsyncLifetime
         }
 
         _driver = new(_root.Context);
-        (await _driver.RecoverAsync(spec.Id, default)).ShouldBe(new InstanceStatus(InstanceState.Stopped, "QEMU was killed (signal 9)"));
+        (await _driver.RecoverAsync(spec.Id, default)).ShouldBe(new InstanceStatus(InstanceState.Stopped, "QEMU was killed (signal 9)", StopCause: StopCause.Killed));
     }
 
     [Fact]
@@ -108,12 +109,21 @@ public sealed class QemuDriverTests(TestImages images) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_guest_that_panics_says_so()
+    public async Task A_QEMU_whose_monitor_is_gone_can_be_looked_at_and_stopped()
     {
-        var spec = await GivenAsync("quiet rdinit=/bin/sh -- -c \"for m in /modules/*; do insmod $m; done; exit 1\"");
+        var spec = await GivenAsync();
         await _driver.StartAsync(spec.Id, default);
+        await _driver.DisposeAsync();
+        File.Delete($"{_root.Context.Folders.Run(spec.Id)}/qmp.sock");
+        _driver = new(_root.Context);
 
-        (await NextChangeAsync()).Reason.ShouldBe("the guest's kernel panicked");
+        var status = await _driver.RecoverAsync(spec.Id, default);
+        status.State.ShouldBe(InstanceState.Running);
+        status.Reason!.ShouldContain("cannot be reached");
+        (await Should.ThrowAsync<Refusal>(() => _driver.ResizeAsync(spec.Id, new(1, 64 * Limits.MiB), default))).Code.ShouldBe("driver.no_answer");
+        await _driver.StopAsync(spec.Id, StopMode.PowerOff, TimeSpan.Zero, default);
+
+        HostProcess.StartOf(status.Observed!.Pid!.Value).ShouldBeNull();
     }
 
     [Fact]
@@ -208,6 +218,8 @@ public sealed class QemuDriverTests(TestImages images) : IAsyncLifetime
         (await Should.ThrowAsync<Refusal>(() => _driver.CheckAsync(spec with { Kernel = null }, default))).Code.ShouldBe("kernel.needed");
         (await Should.ThrowAsync<Refusal>(() => _driver.CheckAsync(spec with { Initrd = "/nowhere" }, default))).Code.ShouldBe("initrd.missing");
         (await Should.ThrowAsync<Refusal>(() => _driver.CheckAsync(spec with { Firmware = Firmware.Uefi }, default))).Code.ShouldBe("driver.cannot");
+        (await Should.ThrowAsync<Refusal>(() => _driver.CheckAsync(spec with { Tpm = true }, default))).Code.ShouldBe("driver.cannot");
+        (await Should.ThrowAsync<Refusal>(() => _driver.CheckAsync(spec with { Architecture = Architecture.Aarch64 }, default))).Code.ShouldBe("driver.architecture");
     }
 
     private async Task<InstanceSpec> GivenAsync(string commandLine = "quiet", string? kernel = null) => await _root.DefineAsync(new(

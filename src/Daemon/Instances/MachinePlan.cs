@@ -1,0 +1,90 @@
+using System.Security.Cryptography;
+using Gantry.Contracts;
+using Gantry.Daemon.Images;
+using Gantry.Node;
+using Gantry.Node.Images;
+using Gantry.Node.Instances;
+
+namespace Gantry.Daemon.Instances;
+
+/// <summary>A machine's volumes and NICs with all that was left out filled in: what the node makes of them is settled here, once.</summary>
+internal sealed class MachinePlan(ImageStore images, LocalNode node)
+{
+    /// <summary>The disk an instance of an image with a disk has, whether it is named or not.</summary>
+    public const string RootVolume = "root";
+
+    private const long EmptyDiskBytes = 10L << 30;
+
+    /// <summary>With the disk of the instance's own image in the first place, unless it is named elsewhere.</summary>
+    /// <param name="image">Null when it is made from none, or from one that has no disk.</param>
+    public static IReadOnlyList<Volume> WithRoot(IReadOnlyList<Volume>? wanted, Image? image)
+    {
+        var volumes = wanted ?? [];
+        return image is null || volumes.Any(v => v.Image == image.Name && v.Device != VolumeDevice.Cdrom) ? volumes
+            : volumes.Any(v => v.Name == RootVolume) ? [.. volumes.Select(v => v.Name == RootVolume ? v with { Image = image.Name } : v)]
+            : [new Volume { Name = RootVolume, Image = image.Name }, .. volumes];
+    }
+
+    /// <exception cref="Refusal"><c>image.unknown</c>, <c>image.not_ready</c>, <c>volume.image_has_no_disk</c>, <c>volume.too_small</c></exception>
+    public async Task<IReadOnlyList<VolumeSpec>> ResolveAsync(IReadOnlyList<Volume> volumes, CancellationToken ct)
+    {
+        var resolved = new List<VolumeSpec>();
+        foreach (var volume in volumes)
+        {
+            var image = volume.Image is null ? null : await images.GetReadyAsync(volume.Image, ct);
+            resolved.Add(Resolve(volume, image));
+        }
+
+        return resolved;
+    }
+
+    /// <summary>As they are now, to be shown.</summary>
+    public static IReadOnlyList<Volume> Shown(IReadOnlyList<Volume> wanted, IReadOnlyList<VolumeSpec> resolved) =>
+    [
+        .. wanted.Zip(resolved, (volume, spec) => volume with
+        {
+            Device = spec.Device,
+            SizeBytes = spec.Device == VolumeDevice.Cdrom ? null : spec.SizeBytes,
+            Bus = spec.Bus,
+            Cache = spec.Cache,
+            ReadOnly = spec.ReadOnly,
+        }),
+    ];
+
+    /// <summary>The same for the same instance and name, for ever: systems hang licences and names of interfaces on it.</summary>
+    public static IReadOnlyList<Nic>? Resolve(IReadOnlyList<Nic>? nics, Id<Instance> id) => nics is null ? null :
+        [.. nics.Select(n => n with { Model = n.Model ?? NicModel.Virtio, Mac = n.Mac?.ToLowerInvariant() ?? MacOf(id, n.Name) })];
+
+    internal static string MacOf(Id<Instance> id, string nic)
+    {
+        var hash = SHA256.HashData(System.Text.Encoding.UTF8.GetBytes($"{id}/{nic}"));
+        return $"52:54:00:{hash[0]:x2}:{hash[1]:x2}:{hash[2]:x2}";
+    }
+
+    private VolumeSpec Resolve(Volume volume, Image? image)
+    {
+        var disc = volume.Device == VolumeDevice.Cdrom;
+        var least = image is null ? 0 : node.ImageFiles(image.Id).DiskBytes ?? throw VolumeErrors.ImageHasNoDisk(volume.Name, image.Name);
+        if (volume.SizeBytes < least)
+        {
+            throw VolumeErrors.TooSmall(volume.Name, volume.SizeBytes.Value, least);
+        }
+
+        return new(
+            volume.Name, volume.Device ?? VolumeDevice.Disk, image?.Id, volume.Path,
+            disc ? 0 : volume.SizeBytes ?? (image is null ? EmptyDiskBytes : least),
+            volume.Bus ?? (disc ? VolumeBus.Sata : VolumeBus.Virtio),
+            volume.Cache ?? VolumeCache.Writeback,
+            disc || volume.ReadOnly == true,
+            volume.Limits);
+    }
+}
+
+internal static class VolumeErrors
+{
+    public static Refusal ImageHasNoDisk(string volume, string image) => Refusal.Invalid(
+        "volume.image_has_no_disk", $"The volume '{volume}' names the image '{image}', which has no disk.", "`gantry image info` shows what an image is made of.");
+
+    public static Refusal TooSmall(string volume, long size, long least) => Refusal.Invalid(
+        "volume.too_small", $"The volume '{volume}' has {size} bytes; its image has {least}.", "Make it at least as large as its image.");
+}

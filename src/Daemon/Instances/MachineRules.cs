@@ -1,0 +1,205 @@
+using System.Text.RegularExpressions;
+using Gantry.Contracts;
+using Gantry.Node.Host;
+
+namespace Gantry.Daemon.Instances;
+
+/// <summary>What the make of a machine must keep to, each fault by its JSON path.</summary>
+internal static partial class MachineRules
+{
+    /// <param name="cpus">Null takes the default, 1.</param>
+    public static IEnumerable<Fault> Faults(Machine machine, int? cpus, Boot? boot, HostFacts host) =>
+    [
+        .. OfCpu(machine.Cpu, cpus ?? 1, host),
+        .. OfMemory(machine.Memory),
+        .. OfVolumes(machine.Volumes ?? []),
+        .. OfNics(machine.Nics ?? []),
+        .. OfOrder(boot?.Order, [.. (machine.Volumes ?? []).Select(v => v.Name), .. (machine.Nics ?? []).Select(n => n.Name), MachinePlan.RootVolume]),
+    ];
+
+    private static IEnumerable<Fault> OfCpu(CpuOptions? cpu, int cpus, HostFacts host)
+    {
+        if (cpu is null)
+        {
+            yield break;
+        }
+
+        if (cpu.Model is { } model && !CpuModel().IsMatch(model))
+        {
+            yield return new("$.cpu.model", "a model has 1 to 64 of A-Z, a-z, 0-9, '-', '_', '.', and features behind it as in 'max,-avx512f' or 'EPYC,+x2apic'");
+        }
+
+        foreach (var (name, value) in ((string, int?)[])[("sockets", cpu.Sockets), ("cores", cpu.Cores), ("threads", cpu.Threads)])
+        {
+            if (value is < 1 or > Limits.MaxCpus)
+            {
+                yield return new($"$.cpu.{name}", $"{value} is not from 1 to {Limits.MaxCpus}");
+            }
+        }
+
+        if ((cpu.Sockets ?? cpu.Cores ?? cpu.Threads) is not null && (long)(cpu.Sockets ?? 1) * (cpu.Cores ?? 1) * (cpu.Threads ?? 1) != cpus)
+        {
+            yield return new("$.cpu", $"sockets × cores × threads is {(long)(cpu.Sockets ?? 1) * (cpu.Cores ?? 1) * (cpu.Threads ?? 1)}, and the number of CPUs is {cpus}");
+        }
+
+        if (cpu.Pinning is { } pinning)
+        {
+            if (pinning.Count > cpus)
+            {
+                yield return new("$.cpu.pinning", $"it has {pinning.Count} entries for {cpus} CPUs");
+            }
+
+            foreach (var (number, list) in pinning.Index())
+            {
+                if (CpuList.TryParse(list) is not { } wanted)
+                {
+                    yield return new($"$.cpu.pinning[{number}]", "it is no list of CPUs such as '2' or '0-3,8'");
+                }
+                else if (wanted[^1] >= host.Cpus)
+                {
+                    yield return new($"$.cpu.pinning[{number}]", $"this node has no CPU {wanted[^1]}; its last is {host.Cpus - 1}");
+                }
+            }
+        }
+
+        if (cpu.LimitPercent is < 1 or > 100 * Limits.MaxCpus)
+        {
+            yield return new("$.cpu.limitPercent", $"{cpu.LimitPercent} is not from 1 to {100 * Limits.MaxCpus}");
+        }
+
+        if (cpu.Weight is < 1 or > 10_000)
+        {
+            yield return new("$.cpu.weight", $"{cpu.Weight} is not from 1 to 10000");
+        }
+    }
+
+    private static IEnumerable<Fault> OfMemory(MemoryOptions? memory)
+    {
+        if (memory?.HugePageBytes is { } size and not (2 * Limits.MiB or 1024 * Limits.MiB))
+        {
+            yield return new("$.memory.hugePageBytes", $"{size} is neither 2 MiB (2097152) nor 1 GiB (1073741824)");
+        }
+
+        if (memory?.Numa is { } numa && CpuList.TryParse(numa.Nodes) is var nodes && (nodes is null || nodes.Any(n => !Directory.Exists($"/sys/devices/system/node/node{n}"))))
+        {
+            yield return new("$.memory.numa.nodes", nodes is null ? "it is no list of NUMA nodes such as '0' or '0-1'" : "this node does not have all of these NUMA nodes");
+        }
+    }
+
+    private static IEnumerable<Fault> OfVolumes(IReadOnlyList<Volume> volumes)
+    {
+        if (volumes.Count > Limits.Volumes)
+        {
+            yield return new("$.volumes", $"{volumes.Count} are more than {Limits.Volumes}");
+        }
+
+        foreach (var (number, volume) in volumes.Index())
+        {
+            var at = $"$.volumes[{number}]";
+            foreach (var fault in (IEnumerable<Fault>)[.. OfName($"{at}.name", volume.Name, Limits.VolumeNameLength), .. InstanceRules.Path($"{at}.path", volume.Path)])
+            {
+                yield return fault;
+            }
+
+            if (volumes.Take(number).Any(v => v.Name == volume.Name))
+            {
+                yield return new($"{at}.name", $"there is another volume '{volume.Name}'");
+            }
+
+            var disc = volume.Device == VolumeDevice.Cdrom;
+            if (volume.SizeBytes is < Limits.MinVolumeBytes or > Limits.MaxVolumeBytes)
+            {
+                yield return new($"{at}.sizeBytes", $"{volume.SizeBytes} is not from {Limits.MinVolumeBytes} to {Limits.MaxVolumeBytes}");
+            }
+            else if (volume.SizeBytes % Limits.MiB > 0)
+            {
+                yield return new($"{at}.sizeBytes", $"{volume.SizeBytes} is not a multiple of 1 MiB");
+            }
+
+            if (disc && (volume.SizeBytes ?? (object?)volume.Cache ?? volume.Limits) is not null)
+            {
+                yield return new(at, "a drive for discs takes no size, cache or limits");
+            }
+
+            if (disc && volume.Bus is VolumeBus.Virtio or VolumeBus.Nvme)
+            {
+                yield return new($"{at}.bus", "a drive for discs is on sata or scsi");
+            }
+
+            if (disc && volume is { Image: not null, Path: not null })
+            {
+                yield return new(at, "a disc is an image or a file, not both");
+            }
+
+            if (!disc && volume.Path is not null)
+            {
+                yield return new($"{at}.path", "only a drive for discs shows a file of the node; give a disk an image");
+            }
+
+            foreach (var (name, value) in ((string, long?)[])
+                [("readBytesPerSecond", volume.Limits?.ReadBytesPerSecond), ("writeBytesPerSecond", volume.Limits?.WriteBytesPerSecond),
+                 ("readOperationsPerSecond", volume.Limits?.ReadOperationsPerSecond), ("writeOperationsPerSecond", volume.Limits?.WriteOperationsPerSecond)])
+            {
+                if (value is < 1 or > 1_000_000_000_000)
+                {
+                    yield return new($"{at}.limits.{name}", $"{value} is not from 1 to 1000000000000");
+                }
+            }
+        }
+
+        if (volumes.Count(v => v.Bus == VolumeBus.Sata || (v.Bus is null && v.Device == VolumeDevice.Cdrom)) > SataPorts)
+        {
+            yield return new("$.volumes", $"more than {SataPorts} are on sata");
+        }
+    }
+
+    private const int SataPorts = 6;
+
+    private static IEnumerable<Fault> OfNics(IReadOnlyList<Nic> nics)
+    {
+        if (nics.Count > Limits.Nics)
+        {
+            yield return new("$.nics", $"{nics.Count} are more than {Limits.Nics}");
+        }
+
+        foreach (var (number, nic) in nics.Index())
+        {
+            foreach (var fault in OfName($"$.nics[{number}].name", nic.Name, Limits.NicNameLength))
+            {
+                yield return fault;
+            }
+
+            if (nics.Take(number).Any(n => n.Name == nic.Name))
+            {
+                yield return new($"$.nics[{number}].name", $"there is another NIC '{nic.Name}'");
+            }
+
+            if (nic.Mac is { } mac && !(Mac().IsMatch(mac) && (Convert.ToInt32(mac[..2], 16) & 1) == 0))
+            {
+                yield return new($"$.nics[{number}].mac", "it is no address of one card such as 52:54:00:12:34:56");
+            }
+            else if (nic.Mac is not null && nics.Take(number).Any(n => string.Equals(n.Mac, nic.Mac, StringComparison.OrdinalIgnoreCase)))
+            {
+                yield return new($"$.nics[{number}].mac", "another NIC has the same");
+            }
+        }
+    }
+
+    private static IEnumerable<Fault> OfOrder(IReadOnlyList<string>? order, IReadOnlyList<string> names) =>
+        (order ?? []).Index().Where(o => !names.Contains(o.Item) || order!.Take(o.Index).Contains(o.Item))
+            .Select(o => new Fault($"$.boot.order[{o.Index}]", names.Contains(o.Item) ? "it is there twice" : "there is no volume or NIC of that name"));
+
+    private static IEnumerable<Fault> OfName(string at, string name, int longest)
+    {
+        if (!Limits.IsName(name) || name.Length > longest)
+        {
+            yield return new(at, $"a name has 1 to {longest} of a-z, 0-9 and '-', and neither begins nor ends with '-'");
+        }
+    }
+
+    [GeneratedRegex(@"\A[A-Za-z0-9._-]{1,64}(,[+-][A-Za-z0-9._-]{1,32}){0,64}\z")]
+    private static partial Regex CpuModel();
+
+    [GeneratedRegex(@"\A([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}\z")]
+    private static partial Regex Mac();
+}

@@ -1,0 +1,45 @@
+using System.Globalization;
+
+namespace Gantry.Node.Drivers.Qemu;
+
+/// <summary>A file that the launcher opens and QEMU finds under a number: QEMU's own user can reach none of them.</summary>
+internal sealed record HandedFile(int Number, string Path, bool Writable)
+{
+    /// <summary>As the launcher's <c>--open</c> takes it.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Number}:{(Writable ? "rw" : "r")}:{Path}");
+}
+
+/// <summary>Gives out the numbers.</summary>
+internal sealed class QemuFiles
+{
+    public const int Qmp = 3;
+    public const int Serial = 4;
+    public const int Tpm = 5;
+
+    private readonly List<HandedFile> _all = [];
+    private readonly List<int> _sets = [];
+
+    public IReadOnlyList<HandedFile> All => _all;
+
+    /// <summary>For what opens a path by itself, such as a kernel.</summary>
+    public string AsPath(string path) => string.Create(CultureInfo.InvariantCulture, $"/dev/fd/{Hand(path, writable: false)}");
+
+    /// <summary>For a block node: QEMU opens the member of a set that has the mode it wants.</summary>
+    public string AsSet(string path, bool writable)
+    {
+        var number = Hand(path, writable);
+        _sets.Add(number);
+        return string.Create(CultureInfo.InvariantCulture, $"/dev/fdset/{number}");
+    }
+
+    /// <summary>The sets, declared before anything uses them. QEMU closes the numbers themselves then, so only those that are sets stand here.</summary>
+    public IEnumerable<string> Declarations() =>
+        _sets.SelectMany(number => (string[])["-add-fd", string.Create(CultureInfo.InvariantCulture, $"fd={number},set={number}")]);
+
+    private int Hand(string path, bool writable)
+    {
+        var file = new HandedFile(Tpm + 1 + _all.Count, path, writable);
+        _all.Add(file);
+        return file.Number;
+    }
+}

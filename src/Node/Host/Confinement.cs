@@ -1,0 +1,30 @@
+using System.Globalization;
+
+namespace Gantry.Node.Host;
+
+/// <summary>
+/// How a tool runs that reads what a stranger wrote: under a user id that nothing else has, without capabilities or the
+/// way to new ones, without a network, and with an end to its memory, time, threads and what it may write.
+/// </summary>
+/// <param name="MemoryBytes">Of addresses, so the libraries and stacks count too.</param>
+/// <param name="FileBytes">The largest file it may write.</param>
+/// <param name="CpuTime">Of processor time, over all its threads.</param>
+public sealed record Confinement(int Uid, long MemoryBytes, long FileBytes, TimeSpan CpuTime)
+{
+    private const int OpenFiles = 64;
+    private const int Threads = 80; // qemu-img uses up to 64 for its input and output
+    private const int StackBytes = 1 << 20;
+
+    /// <summary>The commands around the tool (util-linux), the innermost last.</summary>
+    internal IEnumerable<string> Before(IEnumerable<string> more) =>
+    [
+        "unshare", "--net", "--ipc", "--",
+        "prlimit", Limit("as", MemoryBytes), Limit("fsize", FileBytes), Limit("cpu", (long)CpuTime.TotalSeconds), Limit("nofile", OpenFiles),
+        Limit("nproc", Threads), Limit("stack", StackBytes), Limit("core", 0), "--",
+        "setpriv", Number("reuid", Uid), Number("regid", Uid), "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", .. more, "--",
+    ];
+
+    private static string Limit(string what, long value) => string.Create(CultureInfo.InvariantCulture, $"--{what}={value}:{value}");
+
+    private static string Number(string what, int value) => string.Create(CultureInfo.InvariantCulture, $"--{what}={value}");
+}

@@ -1,0 +1,180 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.RegularExpressions;
+using Gantry.Contracts;
+using Gantry.Node.Host;
+
+namespace Gantry.Node.Images;
+
+/// <summary>
+/// The one door to qemu-img. What reads a disk that a stranger may have written runs confined (<see cref="Confinement"/>);
+/// the format of a disk is always said and never probed.
+/// </summary>
+public sealed partial class QemuImg(IShell shell, ToolUids uids)
+{
+    private const string Program = "qemu-img";
+
+    /// <summary>Enough for the tables of the largest disk Gantry takes, with its threads' stacks.</summary>
+    private const long MemoryBytes = 2L << 30;
+
+    /// <summary>Left free on the file system, whatever a disk unpacks to.</summary>
+    private const long Reserve = 256 * Limits.MiB;
+
+    private const UnixFileMode ForAllToRead = (UnixFileMode)0b110_100_100;
+
+    private static readonly TimeSpan ShortDeadline = TimeSpan.FromMinutes(2);
+
+    /// <summary>What qemu-img says of a disk.</summary>
+    public async Task<DiskInfo> InfoAsync(string path, string format, CancellationToken ct)
+    {
+        using var loan = uids.Borrow();
+        var answer = await ConfinedAsync(loan, path, ["info", "--output=json", "-f", format, path], 0, ShortDeadline, null, ct);
+        var info = JsonSerializer.Deserialize(answer.Output, QemuImgJson.Default.Info);
+        return info is { VirtualSize: { } size } ? new(size, info.ActualSize ?? 0, info.BackingFilename) : throw ImageErrors.Damaged("qemu-img does not say how large it is");
+    }
+
+    /// <summary>Looks through a disk's tables, where its format has a check.</summary>
+    /// <exception cref="Refusal"><c>image.damaged</c></exception>
+    public async Task CheckAsync(string path, string format, CancellationToken ct)
+    {
+        using var loan = uids.Borrow();
+        await ConfinedAsync(loan, path, ["check", "-q", "-f", format, path], 0, DeadlineFor(new FileInfo(path).Length), null, ct);
+    }
+
+    /// <summary>Writes a disk anew as a qcow2 that stands alone. The output is there afterwards, for all to read, or not at all.</summary>
+    /// <param name="virtualBytes">What the disk is to its guest; the output is bounded by it.</param>
+    /// <exception cref="Refusal"><c>image.damaged</c>, <c>image.no_space</c></exception>
+    public Task ConvertAsync(string path, string format, string output, long virtualBytes, Action<double> percent, CancellationToken ct) =>
+        WriteAsync(path, ["convert", "-p", "-f", format, "-O", "qcow2", path, output], output, virtualBytes, percent, ct);
+
+    /// <summary>
+    /// Writes a disk of Gantry's own and the base under it as one qcow2. Which base that is, is said here and not read from the disk,
+    /// which its guest's QEMU had open.
+    /// </summary>
+    /// <param name="baseDisk">Null for a disk that stands alone.</param>
+    public Task FlattenAsync(string disk, string? baseDisk, string output, Action<double> percent, CancellationToken ct)
+    {
+        var virtualBytes = DiskProbe.ExamineOwn(disk);
+        var below = baseDisk is null ? "null" : $$$"""{"driver":"qcow2","read-only":true,"file":{"driver":"file","filename":{{{Quoted(baseDisk)}}}},"backing":null}""";
+        var chain = $$$"""json:{"driver":"qcow2","file":{"driver":"file","filename":{{{Quoted(disk)}}}},"backing":{{{below}}}}""";
+        return WriteAsync(disk, ["convert", "-p", "-O", "qcow2", chain, output], output, virtualBytes, percent, ct);
+    }
+
+    /// <summary>An empty qcow2 over a base, as large as asked for; for disks that Gantry itself wrote.</summary>
+    public Task CreateOverlayAsync(string baseDisk, string path, long sizeBytes, CancellationToken ct) => shell.RunAsync(new(Program,
+        ["create", "-q", "-f", "qcow2", "-b", baseDisk, "-F", "qcow2", path, sizeBytes.ToString(CultureInfo.InvariantCulture)], ShortDeadline), ct);
+
+    private async Task WriteAsync(string input, IReadOnlyList<string> arguments, string output, long virtualBytes, Action<double> percent, CancellationToken ct)
+    {
+        using var loan = uids.Borrow();
+        var free = new DriveInfo(Path.GetDirectoryName(output)!).AvailableFreeSpace - Reserve;
+        if (free <= 0)
+        {
+            throw ImageErrors.NoSpace(output);
+        }
+
+        try
+        {
+            await using (File.Create(output))
+            {
+                Posix.Chown(output, loan.Uid, loan.Uid);
+            }
+
+            // Tables of a qcow2 are less than a 64th of what it holds.
+            await ConfinedAsync(loan, input, arguments,
+                Math.Min(free, virtualBytes + (virtualBytes / 64) + (16 * Limits.MiB)), DeadlineFor(virtualBytes), line => Hear(line, percent), ct);
+            Posix.Chown(output, 0, 0);
+            File.SetUnixFileMode(output, ForAllToRead);
+        }
+        catch
+        {
+            File.Delete(output);
+            throw;
+        }
+    }
+
+    /// <summary>An empty qcow2, alone or over a base. The base is not opened: its size is given, so nothing of it has to be believed.</summary>
+    /// <exception cref="CommandFailed"/>
+    public Task CreateAsync(string path, long sizeBytes, string? baseDisk, CancellationToken ct) => shell.RunAsync(new(Program,
+        [
+            "create", "-q", "-f", "qcow2", "-o", "lazy_refcounts=on,extended_l2=on,cluster_size=128k",
+            .. baseDisk is null ? (string[])[] : ["-u", "-b", baseDisk, "-F", "qcow2"],
+            path, sizeBytes.ToString(CultureInfo.InvariantCulture),
+        ], ShortDeadline), ct);
+
+    private async Task<CommandResult> ConfinedAsync(
+        ToolUids.Loan loan, string input, IReadOnlyList<string> arguments, long fileBytes, TimeSpan deadline, Action<string>? heard, CancellationToken ct)
+    {
+        using var readable = Readable(input, loan.Uid);
+        try
+        {
+            return await shell.RunAsync(new(Program, arguments, deadline)
+            {
+                Confinement = new(loan.Uid, MemoryBytes, fileBytes, deadline),
+                EndsWithDaemon = true,
+                Heard = heard,
+            }, ct);
+        }
+        catch (CommandFailed e)
+        {
+            throw e.Errors.Contains("No space left on device", StringComparison.Ordinal) ? ImageErrors.NoSpace(input)
+                : e.Errors.Contains("File too large", StringComparison.Ordinal) ? ImageErrors.Unpacks(input)
+                : e.ExitCode == 127 ? ImageErrors.ToolMissing(Program, "qemu-utils")
+                : ImageErrors.Damaged(Plain(e.Message));
+        }
+    }
+
+    /// <summary>Lets the tool's own group read a file that not everyone may, for as long as it runs.</summary>
+    private static GroupLoan? Readable(string path, int gid) => File.GetUnixFileMode(path).HasFlag(UnixFileMode.OtherRead) ? null : new(path, gid);
+
+    private sealed class GroupLoan : IDisposable
+    {
+        private readonly string _path;
+
+        public GroupLoan(string path, int gid)
+        {
+            _path = path;
+            Posix.Chown(path, -1, gid);
+            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead);
+        }
+
+        /// <summary>A daemon that was killed meanwhile does not know whose group it was: that of its owner, as for all that Gantry makes.</summary>
+        public void Dispose()
+        {
+            File.SetUnixFileMode(_path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            Posix.Chown(_path, -1, Posix.TryOwnerOf(_path) ?? 0);
+        }
+    }
+
+    /// <summary>A tenth of what a slow disk copies, and ten minutes.</summary>
+    private static TimeSpan DeadlineFor(long bytes) => TimeSpan.FromMinutes(10) + TimeSpan.FromSeconds(bytes / (10 * Limits.MiB));
+
+    private static void Hear(string line, Action<double> percent)
+    {
+        if (Percent().Match(line) is { Success: true } match)
+        {
+            percent(double.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture));
+        }
+    }
+
+    /// <summary>Its last words may repeat names out of the disk, which a stranger chose.</summary>
+    private static string Plain(string text) => string.Concat((text.Length > 400 ? text[..400] : text).Where(c => !char.IsControl(c)));
+
+    private static string Quoted(string path) => $"\"{JsonEncodedText.Encode(path)}\"";
+
+    [GeneratedRegex(@"\(([0-9]+\.[0-9]+)/100%\)", RegexOptions.CultureInvariant)]
+    private static partial Regex Percent();
+}
+
+/// <param name="VirtualBytes">What the guest sees.</param>
+/// <param name="ActualBytes">What it takes on the host.</param>
+public sealed record DiskInfo(long VirtualBytes, long ActualBytes, string? BackingFile);
+
+internal sealed record Info(
+    [property: JsonPropertyName("virtual-size")] long? VirtualSize,
+    [property: JsonPropertyName("actual-size")] long? ActualSize,
+    [property: JsonPropertyName("backing-filename")] string? BackingFilename);
+
+[JsonSerializable(typeof(Info))]
+internal sealed partial class QemuImgJson : JsonSerializerContext;
