@@ -142,6 +142,7 @@ internal sealed class ConsoleAttachment(Session session, string name, OpenConsol
     private async Task<ConsoleNews?> ShowAsync(WebSocket socket)
     {
         ConsoleNews? end = null;
+        var past = _offset is null && _terminal is { InIsTerminal: true, OutIsTerminal: true };
         var buffer = new byte[64 << 10];
         var text = new MemoryStream();
         try
@@ -150,7 +151,9 @@ internal sealed class ConsoleAttachment(Session session, string name, OpenConsol
             {
                 if (got.MessageType == WebSocketMessageType.Binary)
                 {
-                    _terminal.WriteRaw(buffer.AsSpan(0, got.Count));
+                    // The first message is what the guest wrote before; the terminal must not answer questions of then.
+                    _terminal.WriteRaw(past ? TerminalQueries.Without(buffer.AsSpan(0, got.Count)) : buffer.AsSpan(0, got.Count));
+                    past &= !got.EndOfMessage;
                     _offset += got.Count;
                     _lastOutput = _terminal.Time.GetTimestamp();
                     continue;

@@ -83,6 +83,12 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
 
     public Task ResumeAsync(Id<Instance> id, CancellationToken ct) => Able<IPause>(id, "resume").ResumeAsync(id, ct);
 
+    public Task<SerialOutput> ReadSerialAsync(Id<Instance> id, int mostBytes, CancellationToken ct, long? since = null, bool timestamps = false) =>
+        Able<ISerialLog>(id, "show serial output").ReadSerialAsync(id, mostBytes, ct, since, timestamps);
+
+    public Task<ISerialLine> OpenSerialAsync(Id<Instance> id, long? since, int tailBytes, CancellationToken ct) =>
+        Able<ISerialConsole>(id, "open a serial console").OpenSerialAsync(id, since, tailBytes, ct);
+
     public Task ResetAsync(Id<Instance> id, CancellationToken ct) => Able<IReset>(id, "reset").ResetAsync(id, ct);
 
     /// <summary>Gives it another name; what runs shows it from its next start on.</summary>
@@ -114,12 +120,6 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
         return (await driver.InspectAsync(id, ct)).State is InstanceState.Running or InstanceState.Paused
             ? throw DriverErrors.Cannot(driver.Name, "resize a running instance") : null;
     }
-
-    public Task<SerialOutput> ReadSerialAsync(Id<Instance> id, int mostBytes, CancellationToken ct, long? since = null, bool timestamps = false) =>
-        Able<ISerialLog>(id, "show serial output").ReadSerialAsync(id, mostBytes, ct, since, timestamps);
-
-    public Task<ISerialLine> OpenSerialAsync(Id<Instance> id, long? since, int tailBytes, CancellationToken ct) =>
-        Able<ISerialConsole>(id, "open a serial console").OpenSerialAsync(id, since, tailBytes, ct);
 
     public Task<DriverCommandLine> CommandLineAsync(Id<Instance> id, CancellationToken ct) =>
         Able<ICommandLine>(id, "show a command line").CommandLineAsync(id, ct);

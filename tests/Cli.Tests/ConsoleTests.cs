@@ -63,6 +63,13 @@ public sealed class ConsoleTests
     }
 
     [Theory]
+    [InlineData("sh# \u001b[6n$ \u001b[0;1mbold\u001b[2J", "sh# $ \u001b[0;1mbold\u001b[2J")]
+    [InlineData("\u001b[c\u001b[>0c\u001b[18t\u001b[?6n\u001bZ\u0005\u001b[?2026$px", "x")]
+    [InlineData("\u001b]10;?\u0007\u001b]0;a title\u0007\u001bP+q544e\u001b\\\u00ff", "\u001b]0;a title\u0007\u00ff")]
+    public void What_a_guest_asked_the_terminal_in_the_past_is_not_asked_again(string output, string shown) =>
+        System.Text.Encoding.Latin1.GetString(TerminalQueries.Without(System.Text.Encoding.Latin1.GetBytes(output))).ShouldBe(shown);
+
+    [Theory]
     [InlineData("]")]
     [InlineData("ctrl-a")]
     [InlineData("^1")]

@@ -114,10 +114,8 @@ internal static partial class ConfigSettings
         };
     }
 
-    private static long? Size(string value) =>
-        SizePattern().Match(value) is { Success: true } m
-            ? long.Parse(m.Groups["n"].Value, CultureInfo.InvariantCulture) << m.Groups["unit"].Value switch { "KiB" => 10, "MiB" => 20, "GiB" => 30, _ => 40 }
-            : null;
+    private static long? Size(string value) => SizePattern().Match(value) is { Success: true } m && int.Parse(m.Groups["n"].Value, CultureInfo.InvariantCulture) is var n and > 0
+        ? n * (m.Groups["unit"].Value switch { "KiB" => 1L << 10, "MiB" => 1L << 20, "GiB" => 1L << 30, _ => 1L << 40 }) : null;
 
     [GeneratedRegex(@"\A(?<n>[0-9]{1,6})(?<unit>KiB|MiB|GiB|TiB)\z")]
     private static partial Regex SizePattern();

@@ -92,7 +92,7 @@ internal static class SerialLog
         foreach (var file in pieces.Where(piece => piece.Kept < to && piece.Kept + piece.Length > from).GroupBy(piece => piece.File))
         {
             using var stream = Open(file.Key);
-            foreach (var piece in file)
+            foreach (var piece in stream is null ? [] : file.AsEnumerable())
             {
                 var (first, last) = (Math.Max(piece.Kept, from), Math.Min(piece.Kept + piece.Length, to));
                 var bytes = new byte[last - first];

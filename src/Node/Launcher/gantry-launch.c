@@ -10,10 +10,10 @@
  *   gantry-launch --uid N --run DIR --serial FILE --serial-limit BYTES --log FILE [OPTION VALUE]... -- PROGRAM ARGUMENT...
  *
  *   --group       the one supplementary group QEMU keeps (the owner of /dev/kvm)
- *   --run         gets qmp.sock, tty.sock (the serial line, console.h), pids ("QEMU-PID START SUPERVISOR-PID START BOOT": field 22 of /proc/PID/stat and the
- *                 kernel's boot_id, which together name one process for ever)
+ *   --run         gets qmp.sock, tty.sock (the serial line, console.h), pids ("QEMU-PID START SUPERVISOR-PID START BOOT":
+ *                 field 22 of /proc/PID/stat and the kernel's boot_id, which together name one process for ever)
  *                 and, at the end, exit ("exit CODE" or "signal NUMBER", then what --counters holds)
- *   --serial      keeps the last of the serial line, no more than --serial-limit bytes (serial_log.h)
+ *   --serial      keeps the last of the serial line, no more than the limit (serial_log.h)
  *   --open        NUMBER:r|rw:FILE: QEMU gets the file, which its own user need not be able to reach, under that number (6 and up)
  *   --tap         NUMBER:NAME: QEMU gets that TAP device, of the network this runs in
  *   --tpm         starts swtpm on the state in DIR, as user --tpm-uid; QEMU gets its control channel as 5
@@ -38,9 +38,9 @@
 #include "fail.h"
 #include "init.h"
 #include "keep.h"
+#include "serial_log.h"
 #include "tap.h"
 #include "tpm.h"
-#include "serial_log.h"
 #include "watch.h"
 #include <errno.h>
 #include <fcntl.h>

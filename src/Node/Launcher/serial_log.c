@@ -59,7 +59,8 @@ static void cut(struct segment *of, off_t most, uint64_t end)
     while ((got = pread(of->bytes, block, sizeof block, from + to)) > 0 && pwrite(of->bytes, block, (size_t)got, to) == got)
         to += got;
     of->size = ftruncate(of->bytes, to) == 0 ? to : 0;
-    of->count = ftruncate(of->marks, 0);
+    if (ftruncate(of->marks, 0) == 0)
+        of->count = 0;
     add_mark(of, (struct mark){.offset = end - (uint64_t)of->size});
 }
 
