@@ -15,6 +15,10 @@ public sealed partial class ApiClient
     public Task<Operation> CreateInstanceAsync(CreateInstance body, int waitSeconds = 0, CancellationToken ct = default) =>
         PostAsync($"/instances?wait={waitSeconds}", body, WireJson.Default.CreateInstance, WireJson.Default.Operation, ct);
 
+    /// <summary>What would be made; nothing is.</summary>
+    public Task<InstancePreview> PreviewInstanceAsync(CreateInstance body, CancellationToken ct = default) =>
+        PostAsync("/instances?dryRun=true", body, WireJson.Default.CreateInstance, WireJson.Default.InstancePreview, ct);
+
     public Task<Operation> ActOnInstanceAsync(string name, InstanceAction action, int waitSeconds = 0, CancellationToken ct = default) =>
         action == InstanceAction.Delete
             ? DeleteInstanceAsync(name, force: false, waitSeconds, ct)
@@ -60,6 +64,18 @@ public sealed partial class ApiClient
 
     public Task<Operation> DeleteImageAsync(string name, int waitSeconds = 0, CancellationToken ct = default) =>
         SendAsync(HttpMethod.Delete, $"/images/{Escape(name)}?wait={waitSeconds}", WireJson.Default.Operation, null, ct);
+
+    public Task<Page<Template>> ListTemplatesAsync(string query = "", CancellationToken ct = default) =>
+        GetAsync($"/templates{query}", WireJson.Default.PageTemplate, ct);
+
+    public Task<Template> GetTemplateAsync(string name, CancellationToken ct = default) =>
+        GetAsync($"/templates/{Escape(name)}", WireJson.Default.Template, ct);
+
+    public Task<Template> CreateTemplateAsync(CreateTemplate body, CancellationToken ct = default) =>
+        PostAsync("/templates", body, WireJson.Default.CreateTemplate, WireJson.Default.Template, ct);
+
+    public async Task DeleteTemplateAsync(string name, CancellationToken ct = default) =>
+        (await SendAsync(HttpMethod.Delete, $"/templates/{Escape(name)}", ct: ct)).Dispose();
 
     public Task<Page<DriverInfo>> ListDriversAsync(CancellationToken ct = default) => GetAsync("/drivers", WireJson.Default.PageDriverInfo, ct);
 

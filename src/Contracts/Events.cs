@@ -26,6 +26,9 @@ public static class EventTypes
     public const string InstanceDeleted = "instance.deleted";
     public const string ImageBuilt = "image.built";
     public const string ImageDeleted = "image.deleted";
+    public const string TemplateCreated = "template.created";
+    public const string TemplateUpdated = "template.updated";
+    public const string TemplateDeleted = "template.deleted";
     public const string OperationCreated = "operation.created";
     public const string OperationProgressed = "operation.progressed";
     public const string OperationFinished = "operation.finished";
@@ -35,7 +38,7 @@ public static class EventTypes
     public static IReadOnlyList<string> All { get; } =
     [
         InstanceCreated, InstanceStarted, InstanceStopped, InstancePaused, InstanceResumed, InstanceFailed, InstanceDeleted,
-        ImageBuilt, ImageDeleted,
+        ImageBuilt, ImageDeleted, TemplateCreated, TemplateUpdated, TemplateDeleted,
         OperationCreated, OperationProgressed, OperationFinished,
         DaemonStarted, DaemonStopping,
     ];

@@ -16,4 +16,6 @@ public enum Privilege
     EventAudit = 10,
     NodeAudit = 11,
     SystemAudit = 12,
+    TemplateAudit = 16,
+    TemplateAllocate = 17,
 }

@@ -12,7 +12,7 @@ namespace Gantry.Contracts;
     [
         typeof(Words<InstanceKind>), typeof(Words<InstanceState>), typeof(Words<InstanceAction>), typeof(Words<Firmware>),
         typeof(Words<ImageState>), typeof(Words<OperationState>), typeof(Words<DriverHealth>), typeof(Words<CheckLevel>),
-        typeof(Words<Architecture>), typeof(Words<NumaMode>), typeof(Words<VolumeDevice>), typeof(Words<VolumeBus>), typeof(Words<VolumeCache>), typeof(Words<NicModel>),
+        typeof(Words<Architecture>), typeof(Words<NumaMode>), typeof(Words<VolumeDevice>), typeof(Words<VolumeBus>), typeof(Words<VolumeCache>), typeof(Words<NicModel>), typeof(Words<GeneratedDisc>), typeof(Words<ClockBase>),
     ],
     NumberHandling = JsonNumberHandling.Strict,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -23,6 +23,12 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(Page<Instance>))]
 [JsonSerializable(typeof(Machine))]
 [JsonSerializable(typeof(CreateInstance))]
+[JsonSerializable(typeof(InstanceSettings))]
+[JsonSerializable(typeof(InstancePreview))]
+[JsonSerializable(typeof(Template))]
+[JsonSerializable(typeof(Page<Template>))]
+[JsonSerializable(typeof(CreateTemplate))]
+[JsonSerializable(typeof(ChangeTemplate))]
 [JsonSerializable(typeof(ShutdownInstance))]
 [JsonSerializable(typeof(BatchInstances))]
 [JsonSerializable(typeof(BatchResults))]

@@ -19,7 +19,8 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
     private readonly ILogger _logger = context.Logs.CreateLogger<LocalNode>();
     private readonly Lock _uids = new();
     private readonly ImageBuilder _images = new(context, recipes ?? Recipes.All);
-    private readonly InstanceVolumes _volumes = new(context.Root, new QemuImg(context.Shell, context.ToolUids));
+    private readonly InstanceVolumes _volumes = new(
+        context.Root, new QemuImg(context.Shell, context.ToolUids), new GeneratedDiscs(context.Root, context.Shell, context.ToolUids));
     private Dictionary<Id<Instance>, int>? _uidsTaken;
 
     public NodeContext Context { get; } = context;

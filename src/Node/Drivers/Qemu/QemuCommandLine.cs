@@ -13,6 +13,9 @@ namespace Gantry.Node.Drivers.Qemu;
 /// <param name="firmware">Where the instance boots by UEFI.</param>
 internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFacts host, Accelerator accelerator, UefiFirmware? firmware)
 {
+    /// <summary>What every KVM of the last years has and Windows uses (https://www.qemu.org/docs/master/system/i386/hyperv.html).</summary>
+    private const string HyperV = "hv-relaxed=on,hv-vapic=on,hv-spinlocks=0x1fff,hv-vpindex=on,hv-runtime=on,hv-time=on,hv-synic=on,hv-stimer=on,hv-frequencies=on,hv-tlbflush=on,hv-ipi=on";
+
     private readonly QemuPlatform _platform = QemuPlatform.Of(spec, host.Guest);
     private readonly QemuFiles _files = new();
 
@@ -36,9 +39,10 @@ internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFa
             "-uuid", spec.Id.ToString(),
             "-machine", Machine(),
             "-accel", accelerator.Name,
-            "-cpu", spec.Cpu?.Model ?? (accelerator.Name == "kvm" ? "host" : "max"),
+            "-cpu", CpuModel(),
             "-smp", Cpus(),
             .. Memory(),
+            .. spec.Clock == ClockBase.Localtime ? (string[])["-rtc", "base=localtime"] : [],
 
             // A reboot ends QEMU as a power-off does, and a panic with code 1, so that the exit code tells them apart.
             "-action", "reboot=shutdown,panic=exit-failure",
@@ -58,6 +62,10 @@ internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFa
         spec.Memory is null ? "" : ",memory-backend=ram",
         firmware is null ? "" : ",pflash0=uefi.code,pflash1=uefi.vars",
         firmware is { NeedsSmm: true } ? ",smm=on" : "");
+
+    /// <summary>Under emulation QEMU has no Hyper-V to offer.</summary>
+    private string CpuModel() => (spec.Cpu?.Model ?? (accelerator.Name == "kvm" ? "host" : "max"))
+        + (spec.Cpu?.HyperV == true && accelerator.Name == "kvm" ? $",{HyperV}" : "");
 
     private string Cpus() => string.Join(',', new[]
     {
