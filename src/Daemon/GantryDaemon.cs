@@ -98,7 +98,7 @@ internal static class GantryDaemon
         services.AddSingleton(new Retention(config.RetentionOperations, config.RetentionEvents));
         services.AddSingleton(p => OperationOwner.Of(p.GetRequiredService<NodeIdentity>()));
         services.AddSingleton<ImageStore>().AddOperation<ImageBuild>().AddOperation<ImageDeletion>();
-        services.AddSingleton<InstanceStore>().AddSingleton<InstancePages>().AddSingleton<InstanceStates>().AddSingleton<MachinePlan>().AddSingleton<InstancePlan>().AddSingleton<InstanceActor>();
+        services.AddSingleton<InstanceStore>().AddSingleton<InstancePages>().AddSingleton<InstanceStates>().AddSingleton<MachinePlan>().AddSingleton<InstanceLayers>().AddSingleton<InstancePlan>().AddSingleton<InstanceActor>();
         services.AddOperation<InstanceCreation>().AddOperation<InstanceStart>().AddOperation<InstanceShutdown>().AddOperation<InstanceStop>();
         services.AddOperation<InstancePause>().AddOperation<InstanceResume>().AddOperation<InstanceDeletion>().AddHostedService<InstanceWatcher>().AddHostedService<InstancePagesWorker>();
         services.AddSingleton<Doctor>().AddHostedService<DaemonEvents>();

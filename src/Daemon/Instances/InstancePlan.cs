@@ -1,7 +1,4 @@
 using Gantry.Contracts;
-using Gantry.Daemon.Config;
-using Gantry.Daemon.Images;
-using Gantry.Daemon.Platform;
 using Gantry.Node;
 using Gantry.Node.Host;
 using Gantry.Node.Images;
@@ -9,36 +6,49 @@ using Gantry.Node.Instances;
 
 namespace Gantry.Daemon.Instances;
 
-/// <summary>From what was asked for to what the node is told: the image's and the configured defaults filled in, and checked on the node.</summary>
-internal sealed class InstancePlan(ImageStore images, LocalNode node, MachinePlan machines, GantryConfig config)
+/// <summary>From what was asked for to what the node is told: all that was left out filled in, and checked on the node.</summary>
+internal sealed class InstancePlan(InstanceLayers layers, InstanceStore store, LocalNode node, MachinePlan machines)
 {
-    private const long DefaultVmMemory = 512 * Limits.MiB;
-    private const long DefaultMicrovmMemory = 128 * Limits.MiB;
-
     public HostFacts Host => node.Host;
 
-    /// <exception cref="Refusal">The image is unknown or not ready, a file is missing, the driver cannot run it here.</exception>
-    public async Task<InstanceCreation.Input> ResolveAsync(CreateInstance wanted, CancellationToken ct)
+    /// <exception cref="Refusal">The template or image is unknown or not ready, a file is missing, the driver cannot run it here.</exception>
+    public async Task<InstanceCreation.Input> ResolveAsync(CreateInstance asked, CancellationToken ct) =>
+        await PlanAsync(asked, await layers.SettleAsync(asked, ct), ct);
+
+    /// <summary>What <see cref="ResolveAsync"/> would come to, and where each value is from.</summary>
+    public async Task<InstancePreview> PreviewAsync(CreateInstance asked, CancellationToken ct)
     {
-        var boot = wanted.Boot ?? new Boot();
-        var image = wanted.Image is null ? null : await images.GetReadyAsync(wanted.Image, ct);
-        var files = image is null ? null : node.ImageFiles(image.Id);
-        var kind = wanted.Kind ?? image?.DefaultKind ?? InstanceKind.Vm;
-        _ = new Body<CreateInstance>(wanted with { Kind = kind }).Checked(value => InstanceRules.Faults(value, Host));
+        var settled = await layers.SettleAsync(asked, ct);
+        var input = await PlanAsync(asked, settled, ct);
+        if (await store.IsTakenAsync(asked.Name, ct))
+        {
+            throw InstanceErrors.NameTaken(asked.Name);
+        }
+
+        var shown = SettingsOf.Plan(input, settled.Image?.Name);
+        SettingsLayer[] rest =
+        [
+            .. settled.Image is { } image ? (SettingsLayer[])[new($"image {image.Name}", new() { Volumes = SettingsOf.VolumesOf(image, shown, settled.Files) })] : [],
+            new("default", shown),
+        ];
+        return new(asked.Name, shown, SettingsLayers.Resolve([.. settled.Layers, .. rest]).Origins, asked.Template);
+    }
+
+    private async Task<InstanceCreation.Input> PlanAsync(CreateInstance asked, SettledRequest settled, CancellationToken ct)
+    {
+        var (wanted, image, files) = (settled.Settings, settled.Image, settled.Files);
+        var boot = wanted.Boot!;
         var id = Id<Instance>.New();
         var volumes = MachinePlan.WithRoot(wanted.Volumes, files?.DiskBytes is null ? null : image);
         var volumeSpecs = await machines.ResolveAsync(volumes, ct);
-        var firmware = boot.Firmware ?? (boot.Kernel is not null || kind != InstanceKind.Vm ? Firmware.Direct : files?.Firmware ?? Firmware.Bios);
         var spec = new InstanceSpec(
-            id, wanted.Name, kind, wanted.Driver ?? config.DefaultDriver, wanted.Cpus ?? 1,
-            wanted.MemoryBytes ?? (kind == InstanceKind.Vm ? DefaultVmMemory : DefaultMicrovmMemory),
-            firmware,
+            id, asked.Name, wanted.Kind!.Value, wanted.Driver!, wanted.Cpus!.Value, wanted.MemoryBytes!.Value, boot.Firmware!.Value,
             boot.Kernel ?? (files?.Has("kernel") == true ? ImageFolders.Kernel(node.Context.Root, image!.Id) : null),
             boot.Initrd ?? (boot.Kernel is null && files?.Has("initrd") == true ? ImageFolders.Initrd(node.Context.Root, image!.Id) : null),
             Join(files?.CommandLine, boot.CommandLine),
             Uid: 0)
         {
-            Architecture = wanted.Architecture ?? files?.Architecture ?? Host.Guest,
+            Architecture = wanted.Architecture,
             Cpu = wanted.Cpu,
             Memory = wanted.Memory,
             Volumes = volumeSpecs,
@@ -46,6 +56,8 @@ internal sealed class InstancePlan(ImageStore images, LocalNode node, MachinePla
             BootOrder = boot.Order,
             SecureBoot = wanted.Security?.SecureBoot == true,
             Tpm = wanted.Security?.Tpm == true,
+            Clock = wanted.Clock,
+            Windows = wanted.Windows,
         };
         if (spec.Kernel is null && (spec.Firmware == Firmware.Direct || volumes.Count == 0) && spec.Kind != InstanceKind.Container)
         {
@@ -61,11 +73,13 @@ internal sealed class InstancePlan(ImageStore images, LocalNode node, MachinePla
             Volumes = MachinePlan.Shown(volumes, volumeSpecs),
             Nics = spec.Nics,
             Security = wanted.Security,
+            Clock = spec.Clock,
+            Windows = spec.Windows,
         };
         return new(
             spec,
-            new(image?.Id, wanted.Description, wanted.Labels ?? new Dictionary<string, string>(), boot with { Firmware = firmware }, wanted.AutoStart, machine),
-            wanted.StartNow);
+            new(image?.Id, wanted.Description, wanted.Labels ?? new Dictionary<string, string>(), boot, wanted.AutoStart == true, machine),
+            asked.StartNow);
     }
 
     private static string? Join(string? first, string? second) =>

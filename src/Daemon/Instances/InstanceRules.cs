@@ -6,13 +6,16 @@ namespace Gantry.Daemon.Instances;
 /// <summary>What a body for a new instance must keep to, each fault by its JSON path.</summary>
 internal static class InstanceRules
 {
-    public static IEnumerable<Fault> Faults(CreateInstance body, HostFacts host)
+    public static IEnumerable<Fault> OfName(string name)
     {
-        if (!Limits.IsName(body.Name))
+        if (!Limits.IsName(name))
         {
             yield return new("$.name", $"a name has 1 to {Limits.NameLength} of a-z, 0-9 and '-', and neither begins nor ends with '-'");
         }
+    }
 
+    public static IEnumerable<Fault> Faults(InstanceSettings body, HostFacts host)
+    {
         if (body.Cpus is < Limits.MinCpus or > Limits.MaxCpus)
         {
             yield return new("$.cpus", $"{body.Cpus} is not from {Limits.MinCpus} to {Limits.MaxCpus}");
@@ -39,7 +42,7 @@ internal static class InstanceRules
             }
         }
 
-        foreach (var fault in (IEnumerable<Fault>)[.. Text("$.description", body.Description, Limits.DescriptionLength, lines: true), .. OfLabels(body.Labels), .. OfBoot(body.Boot), .. MachineRules.Faults(body, body.Cpus, body.Boot, host)])
+        foreach (var fault in (IEnumerable<Fault>)[.. Text("$.description", body.Description, Limits.DescriptionLength, lines: true), .. OfLabels(body.Labels), .. OfBoot(body.Boot), .. MachineRules.Faults(body, body.Cpus, body.Boot, host), .. WindowsRules.Faults(body.Windows)])
         {
             yield return fault;
         }
@@ -91,7 +94,7 @@ internal static class InstanceRules
         }
     }
 
-    private static IEnumerable<Fault> Text(string at, string? text, int longest, bool lines)
+    internal static IEnumerable<Fault> Text(string at, string? text, int longest, bool lines)
     {
         if (text?.Length > longest)
         {

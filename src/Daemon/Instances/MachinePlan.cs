@@ -76,7 +76,8 @@ internal sealed class MachinePlan(ImageStore images, LocalNode node)
             volume.Bus ?? (disc ? VolumeBus.Sata : VolumeBus.Virtio),
             volume.Cache ?? VolumeCache.Writeback,
             disc || volume.ReadOnly == true,
-            volume.Limits);
+            volume.Limits,
+            volume.Generated);
     }
 }
 
