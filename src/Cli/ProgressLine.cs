@@ -11,14 +11,22 @@ internal sealed class ProgressLine(Terminal terminal) : IDisposable
 
     public bool IsShown => terminal.ErrorIsTerminal;
 
-    public void Show(Operation operation, TimeSpan elapsed)
+    public void Show(Operation operation, TimeSpan elapsed) => Draw(Text(operation, elapsed));
+
+    /// <summary>Bytes on their way from here to the daemon.</summary>
+    public void Show(long sent, long total, TimeSpan elapsed)
+    {
+        var rate = elapsed > TimeSpan.Zero ? sent / elapsed.TotalSeconds : 0;
+        Draw(Text("send", new Progress("send", total > 0 ? 100.0 * sent / total : null, sent, total, rate > 0 ? rate : null, rate > 0 ? (total - sent) / rate : null), elapsed));
+    }
+
+    private void Draw(string text)
     {
         if (!IsShown)
         {
             return;
         }
 
-        var text = Text(operation, elapsed);
         var width = terminal.Width() - 1;
         terminal.Error.Write($"\r\e[K{(text.Length > width ? text[..width] : text)}");
         terminal.Error.Flush();
@@ -34,10 +42,13 @@ internal sealed class ProgressLine(Terminal terminal) : IDisposable
         }
     }
 
-    internal static string Text(Operation operation, TimeSpan elapsed)
+    internal static string Text(Operation operation, TimeSpan elapsed) =>
+        Text(operation.Progress?.Stage ?? operation.Step ?? Words.Of(operation.State), operation.Progress, elapsed);
+
+    private static string Text(string stage, Progress? told, TimeSpan elapsed)
     {
-        var parts = new List<string> { Words.Clean(operation.Progress?.Stage ?? operation.Step ?? Words.Of(operation.State)) };
-        if (operation.Progress is { } progress)
+        var parts = new List<string> { Words.Clean(stage) };
+        if (told is { } progress)
         {
             if (progress.Percent is { } percent)
             {

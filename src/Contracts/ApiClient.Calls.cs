@@ -1,4 +1,5 @@
 using System.Net.Http.Json;
+using System.Text.Json;
 
 namespace Gantry.Contracts;
 
@@ -27,6 +28,19 @@ public sealed partial class ApiClient
     public Task<Operation> ShutdownInstanceAsync(string name, double? timeoutSeconds, int waitSeconds = 0, CancellationToken ct = default) =>
         PostAsync($"/instances/{Escape(name)}/shutdown?wait={waitSeconds}", new ShutdownInstance(timeoutSeconds),
             WireJson.Default.ShutdownInstance, WireJson.Default.Operation, ct);
+
+    public Task<Operation> RestartInstanceAsync(string name, RestartInstance body, int waitSeconds = 0, CancellationToken ct = default) =>
+        PostAsync($"/instances/{Escape(name)}/restart?wait={waitSeconds}", body, WireJson.Default.RestartInstance, WireJson.Default.Operation, ct);
+
+    public Task<Operation> RenameInstanceAsync(string name, string newName, int waitSeconds = 0, CancellationToken ct = default) =>
+        PostAsync($"/instances/{Escape(name)}/rename?wait={waitSeconds}", new RenameInstance(newName), WireJson.Default.RenameInstance, WireJson.Default.Operation, ct);
+
+    public Task<Operation> ResizeInstanceAsync(string name, ResizeInstance body, int waitSeconds = 0, CancellationToken ct = default) =>
+        PostAsync($"/instances/{Escape(name)}/resize?wait={waitSeconds}", body, WireJson.Default.ResizeInstance, WireJson.Default.Operation, ct);
+
+    /// <summary>Changes what is not left out. A label of the body is added or replaced, the others stay; <c>gantry query PATCH</c> takes away.</summary>
+    public Task<Instance> PatchInstanceAsync(string name, ChangeInstance body, CancellationToken ct = default) =>
+        SendAsync(HttpMethod.Patch, $"/instances/{Escape(name)}", WireJson.Default.Instance, JsonContent.Create(body, WireJson.Default.ChangeInstance), ct);
 
     public Task<Operation> DeleteInstanceAsync(string name, bool force, int waitSeconds = 0, CancellationToken ct = default) =>
         SendAsync(HttpMethod.Delete, $"/instances/{Escape(name)}?wait={waitSeconds}{(force ? "&force=true" : "")}", WireJson.Default.Operation, null, ct);
@@ -62,6 +76,25 @@ public sealed partial class ApiClient
     public Task<Operation> BuildImageAsync(BuildImage body, int waitSeconds = 0, CancellationToken ct = default) =>
         PostAsync($"/images:build?wait={waitSeconds}", body, WireJson.Default.BuildImage, WireJson.Default.Operation, ct);
 
+    public Task<Operation> ImportImageAsync(ImportImage body, int waitSeconds = 0, CancellationToken ct = default) =>
+        PostAsync($"/images:import?wait={waitSeconds}", body, WireJson.Default.ImportImage, WireJson.Default.Operation, ct);
+
+    /// <summary>Sends the disk's bytes; <see cref="ImportImage.Url"/> and the paths must be left out. Not sent again when the connection breaks.</summary>
+    public async Task<Operation> UploadImageAsync(ImportImage about, HttpContent disk, CancellationToken ct = default)
+    {
+        using var response = await UploadAsync($"/images:upload?{UploadQuery(about)}", disk, ct);
+        return (await response.Content.ReadFromJsonAsync(WireJson.Default.Operation, ct))!;
+    }
+
+    public Task<Operation> CreateImageAsync(CreateImage body, int waitSeconds = 0, CancellationToken ct = default) =>
+        PostAsync($"/images?wait={waitSeconds}", body, WireJson.Default.CreateImage, WireJson.Default.Operation, ct);
+
+    public Task<Image> RenameImageAsync(string name, string newName, CancellationToken ct = default) =>
+        PostAsync($"/images/{Escape(name)}/rename", new RenameImage(newName), WireJson.Default.RenameImage, WireJson.Default.Image, ct);
+
+    public Task<Image> UpdateImageAsync(string name, UpdateImage body, CancellationToken ct = default) =>
+        SendAsync(HttpMethod.Patch, $"/images/{Escape(name)}", WireJson.Default.Image, JsonContent.Create(body, WireJson.Default.UpdateImage), ct);
+
     public Task<Operation> DeleteImageAsync(string name, int waitSeconds = 0, CancellationToken ct = default) =>
         SendAsync(HttpMethod.Delete, $"/images/{Escape(name)}?wait={waitSeconds}", WireJson.Default.Operation, null, ct);
 
@@ -92,6 +125,20 @@ public sealed partial class ApiClient
     /// <summary>A name or id as a segment of a path.</summary>
     public static string Escape(string segment) => Uri.EscapeDataString(segment);
 
+    /// <summary>What stands in the query beside an upload's bytes.</summary>
+    public static string UploadQuery(ImportImage about)
+    {
+        (string Name, string? Value)[] fields =
+        [
+            ("name", about.Name), ("sha256", about.Sha256), ("format", Word(about.Format)), ("firmware", Word(about.Firmware)), ("defaultKind", Word(about.DefaultKind)),
+            ("architecture", Word(about.Architecture)), ("commandLine", about.CommandLine), ("description", about.Description),
+        ];
+        return string.Join('&', fields.Where(f => f.Value is not null).Select(f => $"{f.Name}={Escape(f.Value!)}"));
+    }
+
+    private static string? Word<T>(T? value)
+        where T : struct, Enum => value is { } one ? JsonNamingPolicy.CamelCase.ConvertName(one.ToString()) : null;
+
     private static string Word(InstanceAction action) => action switch
     {
         InstanceAction.Start => "start",
@@ -99,6 +146,8 @@ public sealed partial class ApiClient
         InstanceAction.Stop => "stop",
         InstanceAction.Pause => "pause",
         InstanceAction.Resume => "resume",
+        InstanceAction.Restart => "restart",
+        InstanceAction.Reset => "reset",
         _ => throw new ArgumentOutOfRangeException(nameof(action)),
     };
 }

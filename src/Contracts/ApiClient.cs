@@ -39,8 +39,10 @@ public sealed partial class ApiClient(HttpClient http) : IDisposable
     })
     {
         BaseAddress = new Uri("http://gantry"),
-        Timeout = TimeSpan.FromSeconds(Limits.MaxWaitSeconds + 30),
+        Timeout = Timeout.InfiniteTimeSpan, // each call has its own, see DeliverAsync; an upload takes as long as it takes
     });
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(Limits.MaxWaitSeconds + 30);
 
     public void Dispose() => http.Dispose();
 
@@ -53,6 +55,20 @@ public sealed partial class ApiClient(HttpClient http) : IDisposable
         HttpCompletionOption completion = HttpCompletionOption.ResponseContentRead, CancellationToken ct = default)
     {
         var response = await Reach(() => DeliverAsync(method, path, body, completion, ct));
+        return await DemandSuccessAsync(response, ct);
+    }
+
+    /// <summary>A POST whose body may take hours and can be sent only once: no deadline but the caller's, and no second try.</summary>
+    public async Task<HttpResponseMessage> UploadAsync(string path, HttpContent body, CancellationToken ct = default)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, Base + path) { Content = body };
+        request.Headers.ExpectContinue = true; // a refusal comes before the bytes, not in the middle of them
+        var response = await Reach(() => http.SendAsync(request, ct));
+        return await DemandSuccessAsync(response, ct);
+    }
+
+    private static async Task<HttpResponseMessage> DemandSuccessAsync(HttpResponseMessage response, CancellationToken ct)
+    {
         if (response.IsSuccessStatusCode)
         {
             return response;
@@ -81,13 +97,19 @@ public sealed partial class ApiClient(HttpClient http) : IDisposable
         HttpMethod method, string path, HttpContent? body, HttpCompletionOption completion, CancellationToken ct)
     {
         var key = method == HttpMethod.Post ? Guid.CreateVersion7().ToString() : null;
+        using var limit = new CancellationTokenSource(Patience, TimeProvider.System);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, limit.Token);
         try
         {
-            return await http.SendAsync(Request(), completion, ct);
+            return await http.SendAsync(Request(), completion, either.Token);
         }
         catch (HttpRequestException e) when (key is not null && e.HttpRequestError != HttpRequestError.ConnectionError)
         {
-            return await http.SendAsync(Request(), completion, ct);
+            return await http.SendAsync(Request(), completion, either.Token);
+        }
+        catch (OperationCanceledException e) when (limit.IsCancellationRequested && !ct.IsCancellationRequested)
+        {
+            throw new TaskCanceledException(e.Message, new TimeoutException(e.Message, e));
         }
 
         // Never disposed: that would dispose the body with it, which a second sending needs.

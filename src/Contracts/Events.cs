@@ -23,8 +23,15 @@ public static class EventTypes
     public const string InstancePaused = "instance.paused";
     public const string InstanceResumed = "instance.resumed";
     public const string InstanceFailed = "instance.failed";
+    public const string InstanceReset = "instance.reset";
+    public const string InstanceResized = "instance.resized";
+    public const string InstanceRenamed = "instance.renamed";
+    public const string InstanceChanged = "instance.changed";
     public const string InstanceDeleted = "instance.deleted";
     public const string ImageBuilt = "image.built";
+    public const string ImageImported = "image.imported";
+    public const string ImageCaptured = "image.captured";
+    public const string ImageUpdated = "image.updated";
     public const string ImageDeleted = "image.deleted";
     public const string TemplateCreated = "template.created";
     public const string TemplateUpdated = "template.updated";
@@ -37,8 +44,10 @@ public static class EventTypes
 
     public static IReadOnlyList<string> All { get; } =
     [
-        InstanceCreated, InstanceStarted, InstanceStopped, InstancePaused, InstanceResumed, InstanceFailed, InstanceDeleted,
-        ImageBuilt, ImageDeleted, TemplateCreated, TemplateUpdated, TemplateDeleted,
+        InstanceCreated, InstanceStarted, InstanceStopped, InstancePaused, InstanceResumed, InstanceFailed,
+        InstanceReset, InstanceResized, InstanceRenamed, InstanceChanged, InstanceDeleted,
+        ImageBuilt, ImageImported, ImageCaptured, ImageUpdated, ImageDeleted,
+        TemplateCreated, TemplateUpdated, TemplateDeleted,
         OperationCreated, OperationProgressed, OperationFinished,
         DaemonStarted, DaemonStopping,
     ];

@@ -18,6 +18,12 @@ public record InstanceSettings : Machine
 
     /// <summary>Default 128 MiB for a microVM or container, 512 MiB for a VM.</summary>
     public long? MemoryBytes { get; init; }
+
+    /// <summary>For a VM: how many CPUs it can be given while it runs. Default: as many as the node has, up to 64.</summary>
+    public int? MaxCpus { get; init; }
+
+    /// <summary>For a VM: how much memory it can be given while it runs. Default: twice its memory where that is 1 GiB or more, else no more than it has.</summary>
+    public long? MaxMemoryBytes { get; init; }
     public string? Description { get; init; }
     public IReadOnlyDictionary<string, string>? Labels { get; init; }
     public Boot? Boot { get; init; }

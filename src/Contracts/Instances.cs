@@ -17,13 +17,28 @@ public sealed record Instance : Machine
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
     public required Boot Boot { get; init; }
 
-    /// <summary>Started with the daemon when it is not running then.</summary>
+    /// <summary>How many CPUs it can be given while it runs; null where that is as many as it has.</summary>
+    public int? MaxCpus { get; init; }
+
+    /// <summary>How much memory it can be given while it runs; null where that is as much as it has.</summary>
+    public long? MaxMemoryBytes { get; init; }
+
+    /// <summary>What a resize could not do while it runs; the next start does it.</summary>
+    public PendingResize? Pending { get; init; }
+
+    /// <summary>Started when the host has booted. When only the daemon is started anew, what ran then runs again and what was stopped stays stopped.</summary>
     public bool AutoStart { get; init; }
     public required InstanceState State { get; init; }
     public required DateTimeOffset StateSince { get; init; }
 
     /// <summary>Why it is in this state, where there is something to say: QEMU's last words, a damaged folder.</summary>
     public string? StateReason { get; init; }
+
+    /// <summary>Of a stopped one: what ended it. Null when it never ran.</summary>
+    public StopCause? StopCause { get; init; }
+
+    /// <summary>Of a paused one: what paused it; null when something outside Gantry did.</summary>
+    public PauseCause? PauseCause { get; init; }
 
     /// <summary>What the node sees of it now. Only in the answer about one instance, and only while it runs.</summary>
     public Observed? Observed { get; init; }
@@ -84,7 +99,9 @@ public enum Firmware
 /// <param name="Pid">The process that runs it on its node.</param>
 /// <param name="UptimeSeconds">Since that process started.</param>
 /// <param name="Accelerator"><c>kvm</c> or <c>tcg</c>; null where the driver has no such thing.</param>
-public sealed record Observed(int? Pid = null, double? UptimeSeconds = null, string? Accelerator = null);
+/// <param name="Cpus">CPUs plugged in.</param>
+/// <param name="MemoryBytes">Memory plugged in, without what the guest has given back.</param>
+public sealed record Observed(int? Pid = null, double? UptimeSeconds = null, string? Accelerator = null, int? Cpus = null, long? MemoryBytes = null);
 
 /// <summary>
 /// The body of <c>POST /instances</c>. What is left out is null and takes the template's, the image's or the configured default
@@ -101,7 +118,7 @@ public sealed record CreateInstance : InstanceSettings
     public bool StartNow { get; init; }
 }
 
-/// <summary>What one can ask of an instance; each has its own route and the batch takes any.</summary>
+/// <summary>What one can ask of an instance; each has its own route, and the batch takes all that need no value for each.</summary>
 public enum InstanceAction
 {
     Start = 1,
@@ -110,6 +127,10 @@ public enum InstanceAction
     Pause = 4,
     Resume = 5,
     Delete = 6,
+    Restart = 7,
+    Reset = 8,
+    Rename = 9,
+    Resize = 10,
 }
 
 /// <summary>The body of <c>POST /instances/{instance}/shutdown</c>; may be left out.</summary>
@@ -125,10 +146,10 @@ public sealed record BatchInstances
     /// <summary>As in lists; <c>"*"</c> means all. Not together with <see cref="Names"/>.</summary>
     public string? Filter { get; init; }
 
-    /// <summary>For delete: stop a running one first.</summary>
+    /// <summary>For delete: stop a running one first. For restart: as in <see cref="RestartInstance"/>.</summary>
     public bool Force { get; init; }
 
-    /// <summary>For shutdown: as in <see cref="ShutdownInstance"/>.</summary>
+    /// <summary>For shutdown and restart: as in <see cref="ShutdownInstance"/>.</summary>
     public double? TimeoutSeconds { get; init; }
 }
 
@@ -138,7 +159,8 @@ public sealed record BatchResult(string Name, Operation? Operation = null, Probl
 public sealed record BatchResults(IReadOnlyList<BatchResult> Items);
 
 /// <summary>The answer of <c>GET /instances/{instance}/state</c>: cheap to ask often.</summary>
-public sealed record InstanceStateAnswer(InstanceState State, DateTimeOffset StateSince, string? StateReason);
+public sealed record InstanceStateAnswer(
+    InstanceState State, DateTimeOffset StateSince, string? StateReason, StopCause? StopCause = null, PauseCause? PauseCause = null);
 
 /// <summary>Serial output kept of an instance.</summary>
 /// <param name="Text">UTF-8; what is not valid is replaced.</param>

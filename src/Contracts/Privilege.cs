@@ -16,6 +16,7 @@ public enum Privilege
     EventAudit = 10,
     NodeAudit = 11,
     SystemAudit = 12,
+    InstanceConfigure = 13,
     TemplateAudit = 16,
     TemplateAllocate = 17,
 }

@@ -11,8 +11,10 @@ namespace Gantry.Contracts;
     Converters =
     [
         typeof(Words<InstanceKind>), typeof(Words<InstanceState>), typeof(Words<InstanceAction>), typeof(Words<Firmware>),
-        typeof(Words<ImageState>), typeof(Words<OperationState>), typeof(Words<DriverHealth>), typeof(Words<CheckLevel>),
-        typeof(Words<Architecture>), typeof(Words<NumaMode>), typeof(Words<VolumeDevice>), typeof(Words<VolumeBus>), typeof(Words<VolumeCache>), typeof(Words<NicModel>), typeof(Words<GeneratedDisc>), typeof(Words<ClockBase>),
+        typeof(Words<StopCause>), typeof(Words<PauseCause>),
+        typeof(Words<ImageState>), typeof(Words<DiskFormat>), typeof(Words<OperationState>), typeof(Words<DriverHealth>), typeof(Words<CheckLevel>),
+        typeof(Words<Architecture>), typeof(Words<NumaMode>), typeof(Words<VolumeDevice>), typeof(Words<VolumeBus>), typeof(Words<VolumeCache>), typeof(Words<NicModel>),
+        typeof(Words<GeneratedDisc>), typeof(Words<ClockBase>),
     ],
     NumberHandling = JsonNumberHandling.Strict,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -30,6 +32,10 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(CreateTemplate))]
 [JsonSerializable(typeof(ChangeTemplate))]
 [JsonSerializable(typeof(ShutdownInstance))]
+[JsonSerializable(typeof(RestartInstance))]
+[JsonSerializable(typeof(RenameInstance))]
+[JsonSerializable(typeof(ResizeInstance))]
+[JsonSerializable(typeof(ChangeInstance))]
 [JsonSerializable(typeof(BatchInstances))]
 [JsonSerializable(typeof(BatchResults))]
 [JsonSerializable(typeof(SerialOutput))]
@@ -42,6 +48,10 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(Image))]
 [JsonSerializable(typeof(Page<Image>))]
 [JsonSerializable(typeof(BuildImage))]
+[JsonSerializable(typeof(ImportImage))]
+[JsonSerializable(typeof(CreateImage))]
+[JsonSerializable(typeof(RenameImage))]
+[JsonSerializable(typeof(UpdateImage))]
 [JsonSerializable(typeof(NodeInfo))]
 [JsonSerializable(typeof(Page<NodeInfo>))]
 [JsonSerializable(typeof(Page<DriverInfo>))]

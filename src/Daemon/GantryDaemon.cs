@@ -11,6 +11,7 @@ using Gantry.Daemon.Platform;
 using Gantry.Daemon.Postgres;
 using Gantry.Daemon.Systems;
 using Gantry.Node;
+using Gantry.Node.Images;
 using Npgsql;
 
 namespace Gantry.Daemon;
@@ -97,10 +98,12 @@ internal static class GantryDaemon
         services.AddSingleton(Failpoints.FromEnvironment()).AddSingleton(new OperationOptions { Concurrency = config.OperationsConcurrency });
         services.AddSingleton(new Retention(config.RetentionOperations, config.RetentionEvents));
         services.AddSingleton(p => OperationOwner.Of(p.GetRequiredService<NodeIdentity>()));
-        services.AddSingleton<ImageStore>().AddOperation<ImageBuild>().AddOperation<ImageDeletion>();
+        services.AddSingleton(new ImageSettings(config.ImagesMaxSize, config.ImagesLinkLocal)).AddSingleton<ImageStore>().AddHostedService<ImageWorkshops>();
+        services.AddOperation<ImageBuild>().AddOperation<ImageImport>().AddOperation<ImageDeletion>().AddOperation<InstanceCapture>();
         services.AddSingleton<InstanceStore>().AddSingleton<InstancePages>().AddSingleton<InstanceStates>().AddSingleton<MachinePlan>().AddSingleton<InstanceLayers>().AddSingleton<InstancePlan>().AddSingleton<InstanceActor>();
         services.AddOperation<InstanceCreation>().AddOperation<InstanceStart>().AddOperation<InstanceShutdown>().AddOperation<InstanceStop>();
-        services.AddOperation<InstancePause>().AddOperation<InstanceResume>().AddOperation<InstanceDeletion>().AddHostedService<InstanceWatcher>().AddHostedService<InstancePagesWorker>();
+        services.AddOperation<InstancePause>().AddOperation<InstanceResume>().AddOperation<InstanceRestart>().AddOperation<InstanceReset>();
+        services.AddOperation<InstanceRename>().AddOperation<InstanceResize>().AddOperation<InstanceDeletion>().AddHostedService<InstanceWatcher>().AddHostedService<InstancePagesWorker>();
         services.AddSingleton<Doctor>().AddHostedService<DaemonEvents>();
     }
 
@@ -118,6 +121,7 @@ internal static class GantryDaemon
     {
         api.MapInstances();
         api.MapImages();
+        api.MapCapture();
         api.MapNodes();
         api.MapOperations();
         api.MapEvents();

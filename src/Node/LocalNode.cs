@@ -13,12 +13,14 @@ namespace Gantry.Node;
 /// from the instances' folders and their drivers; nothing is asked back of the control plane.
 /// </summary>
 /// <param name="recipes">For images; those of <see cref="Recipes"/> when left out.</param>
-public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<string, Recipe>? recipes = null) : IAsyncDisposable
+/// <param name="images">What is allowed of images; the defaults when left out.</param>
+public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<string, Recipe>? recipes = null, ImageSettings? images = null) : IAsyncDisposable
 {
     private readonly Dictionary<string, IDriver> _drivers = Drivers.Drivers.All.ToDictionary(d => d.Key, d => d.Value(context));
     private readonly ILogger _logger = context.Logs.CreateLogger<LocalNode>();
     private readonly Lock _uids = new();
-    private readonly ImageBuilder _images = new(context, recipes ?? Recipes.All);
+    private readonly ImageBuilder _builder = new(context, recipes ?? Recipes.All);
+    private readonly ImageImporter _importer = new(context, images ?? ImageSettings.Default);
     private readonly InstanceVolumes _volumes = new(
         context.Root, new QemuImg(context.Shell, context.ToolUids), new GeneratedDiscs(context.Root, context.Shell, context.ToolUids));
     private Dictionary<Id<Instance>, int>? _uidsTaken;
@@ -80,6 +82,38 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
 
     public Task ResumeAsync(Id<Instance> id, CancellationToken ct) => Able<IPause>(id, "resume").ResumeAsync(id, ct);
 
+    public Task ResetAsync(Id<Instance> id, CancellationToken ct) => Able<IReset>(id, "reset").ResetAsync(id, ct);
+
+    /// <summary>Gives it another name; what runs shows it from its next start on.</summary>
+    public Task RenameAsync(Id<Instance> id, string name, CancellationToken ct) => ChangeAsync(id, spec => spec with { Name = name }, ct);
+
+    /// <summary>Stores the size for the next start and, where it runs, makes it be of one now as far as that can be done.</summary>
+    /// <param name="now">Null to leave a running one as it is.</param>
+    /// <returns>What a running one has then; null when it does not run, or was to be left.</returns>
+    public async Task<Resized?> ResizeAsync(Id<Instance> id, InstanceSize next, InstanceSize? now, CancellationToken ct)
+    {
+        await ChangeAsync(id, spec => spec with
+        {
+            Cpus = next.Cpus,
+            MemoryBytes = next.MemoryBytes,
+            MaxCpus = spec.MaxCpus < next.Cpus ? next.Cpus : spec.MaxCpus,
+            MaxMemoryBytes = spec.MaxMemoryBytes < next.MemoryBytes ? next.MemoryBytes : spec.MaxMemoryBytes,
+        }, ct);
+        if (now is null)
+        {
+            return null;
+        }
+
+        var driver = DriverOf(id);
+        if (driver is IResize able)
+        {
+            return await able.ResizeAsync(id, now, ct);
+        }
+
+        return (await driver.InspectAsync(id, ct)).State is InstanceState.Running or InstanceState.Paused
+            ? throw DriverErrors.Cannot(driver.Name, "resize a running instance") : null;
+    }
+
     public Task<SerialOutput> ReadSerialAsync(Id<Instance> id, int tailBytes, CancellationToken ct) =>
         Able<ISerialLog>(id, "show serial output").ReadSerialAsync(id, tailBytes, ct);
 
@@ -119,25 +153,6 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
         return found;
     }
 
-    /// <summary>Makes an image by a recipe. Making one that is there already changes nothing and says what is there.</summary>
-    /// <exception cref="Refusal"><c>image.recipe_unknown</c>, <c>image.packages_unavailable</c></exception>
-    public Task<ImageFiles> BuildImageAsync(Id<Image> id, string recipe, Action<Progress> report, CancellationToken ct) => _images.BuildAsync(id, recipe, report, ct);
-
-    /// <exception cref="Refusal"><c>image.recipe_unknown</c></exception>
-    public void DemandRecipe(string recipe) => _images.Recipe(recipe);
-
-    /// <summary>What a built image is made of.</summary>
-    /// <exception cref="Refusal"><c>image.files_missing</c></exception>
-    public ImageFiles ImageFiles(Id<Image> id) => ImageFolders.Read(Context.Root, id);
-
-    /// <summary>Removes an image's files; those of one that is not there are removed already.</summary>
-    public Task RemoveImageAsync(Id<Image> id, CancellationToken ct)
-    {
-        ct.ThrowIfCancellationRequested();
-        ImageFolders.Remove(Context.Root, id);
-        return Task.CompletedTask;
-    }
-
     /// <summary>The changes of all drivers, as they happen.</summary>
     public async IAsyncEnumerable<InstanceChange> ChangesAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
     {
@@ -163,6 +178,18 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
         {
             await driver.DisposeAsync();
         }
+    }
+
+    private Task ChangeAsync(Id<Instance> id, Func<InstanceSpec, InstanceSpec> change, CancellationToken ct)
+    {
+        ct.ThrowIfCancellationRequested();
+        var before = Context.Folders.Read(id);
+        if (change(before) is var after && after != before)
+        {
+            Context.Folders.Write(after);
+        }
+
+        return Task.CompletedTask;
     }
 
     private async Task<InstanceStatus> StatusAsync(Id<Instance> id, Func<IDriver, CancellationToken, Task<InstanceStatus>> ask, CancellationToken ct)

@@ -54,7 +54,10 @@ internal static class Samples
         Description = "Debian's kernel and busybox",
         SizeBytes = 12_900_000,
         Sha256 = new Dictionary<string, string> { ["vmlinux"] = new('a', 64), ["initrd"] = new('b', 64) },
+        Source = "recipe micro",
         CreatedAt = CliRig.Now.AddHours(-2),
+        UpdatedAt = CliRig.Now.AddHours(-2),
+        Etag = "\"2\"",
     };
 
     public static string Event(long seq, string type = "instance.started") => JsonSerializer.Serialize(

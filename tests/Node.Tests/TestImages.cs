@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Gantry.Contracts;
 using Gantry.Node.Images;
 
@@ -14,6 +15,7 @@ public sealed class TestImages : IAsyncLifetime
 
     private readonly TestRoot _root = new();
     private readonly Id<Image> _id = Id<Image>.New();
+    private readonly ConcurrentDictionary<string, Lazy<Task<Id<Image>>>> _others = [];
 
     internal TestRoot Root => _root;
 
@@ -36,6 +38,22 @@ public sealed class TestImages : IAsyncLifetime
     {
         await using var node = new LocalNode(_root.Context);
         return await node.BuildImageAsync(_id, "micro", report, CancellationToken.None);
+    }
+
+    /// <summary>Another image, made at the first call, for an instance in another root.</summary>
+    internal async Task<Id<Image>> LendAsync(string recipe, TestRoot to)
+    {
+        var id = await _others.GetOrAdd(recipe, name => new(() => BuildOtherAsync(name))).Value;
+        Directory.CreateSymbolicLink(ImageFolders.Path(to.Context.Root, id), ImageFolders.Path(_root.Context.Root, id));
+        return id;
+    }
+
+    private async Task<Id<Image>> BuildOtherAsync(string recipe)
+    {
+        var id = Id<Image>.New();
+        await using var node = new LocalNode(_root.Context);
+        await node.BuildImageAsync(id, recipe, _ => { }, CancellationToken.None);
+        return id;
     }
 
     public ValueTask DisposeAsync() => _root.DisposeAsync();

@@ -29,6 +29,10 @@ internal static partial class ConfigSettings
             "The name of this node.", CheckNotEmpty),
         new("instances.driver", _ => "qemu",
             "The driver of instances that name none.", CheckDriver),
+        new("images.max_size", _ => "1TiB",
+            "The largest file taken in as an image, and the largest disk it may be to its guest: a number and MiB, GiB or TiB.", value => Size(value) is null ? "give a number and MiB, GiB or TiB, such as 1TiB" : null),
+        new("images.link_local", _ => "refuse",
+            "Whether images may be fetched from link-local addresses, where clouds keep secrets of this host: refuse or allow.", value => value is "refuse" or "allow" ? null : "give refuse or allow"),
         new("operations.concurrency", _ => "64",
             "How many operations run at once; more wait. 1 to 1000.", value => CheckNumber(value, 1, 1000)),
         new("retention.operations", _ => "30d",
@@ -46,6 +50,8 @@ internal static partial class ConfigSettings
         DatabaseConnection = value("database.connection"),
         NodeName = value("node.name")!,
         DefaultDriver = value("instances.driver")!,
+        ImagesMaxSize = Size(value("images.max_size")!)!.Value,
+        ImagesLinkLocal = value("images.link_local") == "allow",
         OperationsConcurrency = int.Parse(value("operations.concurrency")!, CultureInfo.InvariantCulture),
         RetentionOperations = Duration(value("retention.operations")!)!.Value,
         RetentionEvents = Duration(value("retention.events")!)!.Value,
@@ -87,6 +93,12 @@ internal static partial class ConfigSettings
             _ => TimeSpan.FromDays(n),
         };
     }
+
+    private static long? Size(string value) => SizePattern().Match(value) is { Success: true } m && int.Parse(m.Groups["n"].Value, CultureInfo.InvariantCulture) is var n and > 0
+        ? n * (m.Groups["unit"].Value switch { "MiB" => 1L << 20, "GiB" => 1L << 30, _ => 1L << 40 }) : null;
+
+    [GeneratedRegex(@"\A(?<n>[0-9]{1,6})(?<unit>MiB|GiB|TiB)\z")]
+    private static partial Regex SizePattern();
 
     [GeneratedRegex(@"\A(\[(?<host>[^\]]+)\]|(?<host>[^:]+)):(?<port>[0-9]{1,5})\z")]
     private static partial Regex ListenPattern();

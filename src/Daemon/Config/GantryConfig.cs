@@ -18,6 +18,12 @@ internal sealed record GantryConfig
     /// <summary>The driver of instances that name none.</summary>
     public required string DefaultDriver { get; init; }
 
+    /// <summary>The largest file taken in as an image, and the largest disk it may be to its guest.</summary>
+    public required long ImagesMaxSize { get; init; }
+
+    /// <summary>Whether images may be fetched from link-local addresses.</summary>
+    public required bool ImagesLinkLocal { get; init; }
+
     public required int OperationsConcurrency { get; init; }
 
     public required TimeSpan RetentionOperations { get; init; }

@@ -17,7 +17,7 @@ internal sealed class ImageBuild(ImageStore store, EventLog events, LocalNode no
     [
         new DbStep("reserve the name",
             (transaction, _, _) => store.InsertAsync(transaction, input.Id, input.Name),
-            (transaction, _, _) => store.DeleteAsync(transaction, input.Id, input.Name)),
+            (transaction, _, _) => store.DeleteAsync(transaction, input.Id)),
         new HostStep("build",
             (context, ct) => node.BuildImageAsync(input.Id, input.Recipe, context.Report, ct),
             (_, ct) => node.RemoveImageAsync(input.Id, ct)),

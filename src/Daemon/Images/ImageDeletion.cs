@@ -18,7 +18,8 @@ internal sealed class ImageDeletion(ImageStore store, EventLog events, LocalNode
         new DbStep("take out of the list", async (transaction, context, _) =>
         {
             var caller = Caller.Of(context.Operation);
-            await store.DeleteAsync(transaction, input.Id, context.Operation.TargetName);
+            await store.DemandUnusedAsync(transaction, input.Id, context.Operation.TargetName);
+            await store.DeleteAsync(transaction, input.Id);
             await events.AppendAsync(transaction, EventTypes.ImageDeleted, $"images/{input.Id}", caller.Name, caller.RequestId, new { name = context.Operation.TargetName });
         }),
         new HostStep("remove from the node", (_, ct) => node.RemoveImageAsync(input.Id, ct)) { OnlyForward = true },

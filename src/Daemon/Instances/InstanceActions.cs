@@ -18,15 +18,18 @@ internal static class InstanceActions
     public static string? Hint(InstanceState state, InstanceAction action, bool force = false) => (state, action) switch
     {
         (InstanceState.Stopped or InstanceState.Error, InstanceAction.Start or InstanceAction.Delete) => null,
-        (InstanceState.Running, InstanceAction.Shutdown or InstanceAction.Stop or InstanceAction.Pause) => null,
+        (InstanceState.Running, InstanceAction.Shutdown or InstanceAction.Stop or InstanceAction.Pause or InstanceAction.Restart or InstanceAction.Reset) => null,
+        (InstanceState.Running or InstanceState.Paused or InstanceState.Stopped, InstanceAction.Rename or InstanceAction.Resize) => null,
         (InstanceState.Paused, InstanceAction.Resume or InstanceAction.Stop) => null,
         (InstanceState.Error, InstanceAction.Stop) => null,
         (InstanceState.Running or InstanceState.Paused, InstanceAction.Delete) => force ? null : "Stop it first, or delete it with --force.",
 
+        (InstanceState.Paused, InstanceAction.Restart) => force ? null : "Let it go on with `gantry resume` first, or restart it with --force.",
+
         (InstanceState.Creating or InstanceState.Starting or InstanceState.Stopping, _) => "Wait for its operation: `gantry operation list`.",
         (InstanceState.Lost, _) => "Wait until its node answers again.",
         (InstanceState.Running, InstanceAction.Start or InstanceAction.Resume) => "It is running already.",
-        (InstanceState.Paused, InstanceAction.Start or InstanceAction.Shutdown or InstanceAction.Pause) => "Let it go on with `gantry resume`.",
+        (InstanceState.Paused, InstanceAction.Start or InstanceAction.Shutdown or InstanceAction.Pause or InstanceAction.Reset) => "Let it go on with `gantry resume`.",
         (InstanceState.Stopped, InstanceAction.Shutdown or InstanceAction.Stop) => "It is stopped already.",
         (InstanceState.Stopped, _) => "Start it with `gantry start`.",
         (InstanceState.Error, _) => "`gantry info` says what is wrong with it.",

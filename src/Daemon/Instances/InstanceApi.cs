@@ -26,10 +26,12 @@ internal static class InstanceApi
         one.MapGet("/logs", Logs).Produces<SerialOutput>().Requires(Privilege.InstanceConsole);
         one.MapGet("/command-line", CommandLine).Produces<DriverCommandLine>().Requires(Privilege.InstanceAudit);
         one.MapPost("/shutdown", Shutdown).Produces<Operation>(202).Requires(Privilege.InstancePower);
-        foreach (var action in (InstanceAction[])[InstanceAction.Start, InstanceAction.Stop, InstanceAction.Pause, InstanceAction.Resume])
+        foreach (var action in (InstanceAction[])[InstanceAction.Start, InstanceAction.Stop, InstanceAction.Pause, InstanceAction.Resume, InstanceAction.Reset])
         {
             one.MapPost($"/{action.ToString().ToLowerInvariant()}", Act(action)).Produces<Operation>(202).Requires(Privilege.InstancePower);
         }
+
+        InstanceChanges.Map(one);
     }
 
     private static async Task List(HttpContext http, Paging paging, InstanceStore store, InstancePages pages)
@@ -63,7 +65,7 @@ internal static class InstanceApi
     }
 
     private static async Task<InstanceStateAnswer> State(string instance, InstanceStore store, CancellationToken ct) =>
-        await store.GetAsync(instance, ct) is var found ? new(found.State, found.StateSince, found.StateReason) : throw new InvalidOperationException();
+        await store.GetAsync(instance, ct) is var found ? new(found.State, found.StateSince, found.StateReason, found.StopCause, found.PauseCause) : throw new InvalidOperationException();
 
     private static Func<string, HttpContext, InstanceStore, InstanceActor, Operations.Operations, Caller, CancellationToken, Task<IResult>> Act(InstanceAction action) =>
         (instance, http, store, actor, operations, caller, ct) => operations.BeginAsync(http, caller, null, async options =>
@@ -93,7 +95,7 @@ internal static class InstanceApi
         await node.CommandLineAsync((await store.GetAsync(instance, ct)).Id, ct);
 
     /// <summary>The instance, unchanged since the caller read it if they say what they read (<c>If-Match</c>).</summary>
-    private static async Task<Instance> FindAsync(string instance, HttpContext http, InstanceStore store, CancellationToken ct)
+    internal static async Task<Instance> FindAsync(string instance, HttpContext http, InstanceStore store, CancellationToken ct)
     {
         var found = await store.GetAsync(instance, ct);
         return http.Request.Headers.IfMatch is [var etag, ..] && etag != "*" && etag != found.Etag ? throw InstanceErrors.Changed(found.Name) : found;

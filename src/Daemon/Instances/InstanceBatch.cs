@@ -70,6 +70,11 @@ internal static class InstanceBatch
             yield return new("$.names", $"{body.Names.Count} are more than {Limits.MaxBatch}");
         }
 
+        if (body.Action is InstanceAction.Rename or InstanceAction.Resize)
+        {
+            yield return new("$.action", $"{body.Action.ToString().ToLowerInvariant()} needs a value for each instance; use its own route");
+        }
+
         foreach (var fault in TimeoutFaults(new(body.TimeoutSeconds)))
         {
             yield return fault;

@@ -9,6 +9,11 @@ namespace Gantry.Daemon.Instances;
 /// <summary>From what was asked for to what the node is told: all that was left out filled in, and checked on the node.</summary>
 internal sealed class InstancePlan(InstanceLayers layers, InstanceStore store, LocalNode node, MachinePlan machines)
 {
+    private const int MostDefaultCpus = 64;
+
+    // A guest with room for more memory sets 64 MiB aside for devices that cannot reach it: too much of a small one's.
+    private const long LeastMemoryWithRoom = 1024 * Limits.MiB;
+
     public HostFacts Host => node.Host;
 
     /// <exception cref="Refusal">The template or image is unknown or not ready, a file is missing, the driver cannot run it here.</exception>
@@ -41,13 +46,16 @@ internal sealed class InstancePlan(InstanceLayers layers, InstanceStore store, L
         var id = Id<Instance>.New();
         var volumes = MachinePlan.WithRoot(wanted.Volumes, files?.DiskBytes is null ? null : image);
         var volumeSpecs = await machines.ResolveAsync(volumes, ct);
+        var (kind, cpus, memory) = (wanted.Kind!.Value, wanted.Cpus!.Value, wanted.MemoryBytes!.Value);
         var spec = new InstanceSpec(
-            id, asked.Name, wanted.Kind!.Value, wanted.Driver!, wanted.Cpus!.Value, wanted.MemoryBytes!.Value, boot.Firmware!.Value,
+            id, asked.Name, kind, wanted.Driver!, cpus, memory, boot.Firmware!.Value,
             boot.Kernel ?? (files?.Has("kernel") == true ? ImageFolders.Kernel(node.Context.Root, image!.Id) : null),
             boot.Initrd ?? (boot.Kernel is null && files?.Has("initrd") == true ? ImageFolders.Initrd(node.Context.Root, image!.Id) : null),
             Join(files?.CommandLine, boot.CommandLine),
             Uid: 0)
         {
+            MaxCpus = kind != InstanceKind.Vm ? null : wanted.MaxCpus ?? DefaultMaxCpus(cpus, wanted.Cpu, Host),
+            MaxMemoryBytes = kind != InstanceKind.Vm ? null : wanted.MaxMemoryBytes ?? DefaultMaxMemory(memory, Host),
             Architecture = wanted.Architecture,
             Cpu = wanted.Cpu,
             Memory = wanted.Memory,
@@ -81,6 +89,14 @@ internal sealed class InstancePlan(InstanceLayers layers, InstanceStore store, L
             new(image?.Id, wanted.Description, wanted.Labels ?? new Dictionary<string, string>(), boot, wanted.AutoStart == true, machine),
             asked.StartNow);
     }
+
+    /// <summary>Who lays the CPUs out in sockets says by that how many there can be.</summary>
+    public static int DefaultMaxCpus(int cpus, CpuOptions? cpu, HostFacts host) =>
+        cpu is { Sockets: null, Cores: null, Threads: null } or null ? Math.Max(cpus, Math.Min(host.Cpus, MostDefaultCpus)) : cpus;
+
+    /// <summary>Twice as much, where the node has it.</summary>
+    public static long DefaultMaxMemory(long memory, HostFacts host) =>
+        memory < LeastMemoryWithRoom ? memory : Math.Max(memory, Math.Min(2 * memory, host.MemoryBytes / Limits.MiB * Limits.MiB));
 
     private static string? Join(string? first, string? second) =>
         string.Join(' ', new[] { first, second }.Where(part => !string.IsNullOrWhiteSpace(part))) is { Length: > 0 } text ? text : null;

@@ -9,11 +9,12 @@ using Npgsql;
 namespace Gantry.Daemon.Instances;
 
 /// <summary>The table of instances.</summary>
-internal sealed class InstanceStore(Db db, NodeIdentity node, InstancePages pages, TimeProvider time)
+internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePages pages, TimeProvider time)
 {
     private const string Columns = """
         i.id, i.name, i.kind, i.driver, m.name as image, i.node, i.cpus, i.memory_bytes, i.description, i.labels, i.boot, i.auto_start, i.machine,
-        i.state, i.state_since, i.state_reason, i.created_at, i.updated_at, i.version
+        i.max_cpus, i.max_memory_bytes, i.pending_cpus, i.pending_memory_bytes, i.pending_reason,
+        i.state, i.state_since, i.state_reason, i.stop_cause, i.pause_cause, i.created_at, i.updated_at, i.version
         from instances i left join images m on m.id = i.image
         """;
 
@@ -78,9 +79,9 @@ internal sealed class InstanceStore(Db db, NodeIdentity node, InstancePages page
 
         var now = time.GetUtcNow();
         var inserted = await transaction.Connection!.ExecuteAsync("""
-            insert into instances (id, name, kind, driver, image, node, cpus, memory_bytes, description, labels, boot, auto_start, machine,
+            insert into instances (id, name, kind, driver, image, node, cpus, memory_bytes, max_cpus, max_memory_bytes, description, labels, boot, auto_start, machine,
                                    state, state_since, created_at, updated_at)
-            values (@Id, @Name, @Kind, @Driver, @Image, @Node, @Cpus, @MemoryBytes, @Description, @Labels::jsonb, @Boot::jsonb, @AutoStart, @Machine::jsonb,
+            values (@Id, @Name, @Kind, @Driver, @Image, @Node, @Cpus, @MemoryBytes, @MaxCpus, @MaxMemoryBytes, @Description, @Labels::jsonb, @Boot::jsonb, @AutoStart, @Machine::jsonb,
                     @State, @now, @now, @now)
             on conflict do nothing
             """, new
@@ -93,6 +94,8 @@ internal sealed class InstanceStore(Db db, NodeIdentity node, InstancePages page
             Node = node.Id.Value,
             spec.Cpus,
             spec.MemoryBytes,
+            spec.MaxCpus,
+            spec.MaxMemoryBytes,
             details.Description,
             Labels = Json(details.Labels),
             Boot = Json(details.Boot),
@@ -117,14 +120,35 @@ internal sealed class InstanceStore(Db db, NodeIdentity node, InstancePages page
         (InstanceState?)await transaction.Connection!.QuerySingleOrDefaultAsync<short?>(
             "select state from instances where id = @Value and not deleted for update", id, transaction);
 
-    /// <summary>False when it was so already.</summary>
-    public async Task<bool> SetStateAsync(NpgsqlTransaction transaction, Id<Instance> id, InstanceState state, string? reason = null)
+    /// <summary>
+    /// False when it was so already. What was stored for the next start is so as soon as nothing runs any more.
+    /// </summary>
+    public async Task<bool> SetStateAsync(
+        NpgsqlTransaction transaction, Id<Instance> id, InstanceState state, string? reason = null, StopCause? stopCause = null, PauseCause? pauseCause = null)
     {
         Touch(transaction);
-        return await transaction.Connection!.ExecuteAsync("""
-            update instances set state = @state, state_reason = @reason, state_since = @now, updated_at = @now, version = version + 1
-            where id = @id and (state <> @state or state_reason is distinct from @reason)
-            """, new { id = id.Value, state = (short)state, reason = reason?.Replace("\0", "", StringComparison.Ordinal), now = time.GetUtcNow() }, transaction) > 0;
+        return await transaction.Connection!.ExecuteAsync($"""
+            update instances set
+                state = @state, state_reason = @reason, stop_cause = @stopCause, pause_cause = @pauseCause,
+                state_since = case when state = @state then state_since else @now end,
+                cpus = case when @atRest then coalesce(pending_cpus, cpus) else cpus end,
+                memory_bytes = case when @atRest then coalesce(pending_memory_bytes, memory_bytes) else memory_bytes end,
+                pending_cpus = case when @atRest then null else pending_cpus end,
+                pending_memory_bytes = case when @atRest then null else pending_memory_bytes end,
+                pending_reason = case when @atRest then null else pending_reason end,
+                updated_at = @now, version = version + 1
+            where id = @id
+              and (state, state_reason, stop_cause, pause_cause) is distinct from (@state, @reason::text, @stopCause::smallint, @pauseCause::smallint)
+            """, new
+        {
+            id = id.Value,
+            state = (short)state,
+            reason = reason?.Replace("\0", "", StringComparison.Ordinal),
+            stopCause = (short?)stopCause,
+            pauseCause = (short?)pauseCause,
+            atRest = state is InstanceState.Stopped or InstanceState.Starting,
+            now = time.GetUtcNow(),
+        }, transaction) > 0;
     }
 
     /// <summary>Takes it out of every list and frees its name; the row stays until the node has let go of it.</summary>
@@ -159,10 +183,15 @@ internal sealed class InstanceStore(Db db, NodeIdentity node, InstancePages page
         Description = row.description,
         Labels = JsonSerializer.Deserialize<IReadOnlyDictionary<string, string>>(row.labels, WireJson.Default.Options)!,
         Boot = JsonSerializer.Deserialize<Boot>(row.boot, WireJson.Default.Options)!,
+        MaxCpus = row.max_cpus,
+        MaxMemoryBytes = row.max_memory_bytes,
+        Pending = row.pending_cpus is null && row.pending_memory_bytes is null ? null : new(row.pending_cpus, row.pending_memory_bytes, row.pending_reason),
         AutoStart = row.auto_start,
         State = (InstanceState)row.state,
         StateSince = row.state_since,
         StateReason = row.state_reason,
+        StopCause = (StopCause?)row.stop_cause,
+        PauseCause = (PauseCause?)row.pause_cause,
         CreatedAt = row.created_at,
         UpdatedAt = row.updated_at,
         Etag = $"\"{row.version}\"",
@@ -179,7 +208,8 @@ internal sealed class InstanceStore(Db db, NodeIdentity node, InstancePages page
 #pragma warning disable IDE1006 // named as the columns are, for Dapper
     private sealed record Row(
         Guid id, string name, short kind, string driver, string? image, Guid node, int cpus, long memory_bytes, string? description, string labels,
-        string boot, bool auto_start, string machine, short state, DateTime state_since, string? state_reason, DateTime created_at, DateTime updated_at, long version);
+        string boot, bool auto_start, string machine, int? max_cpus, long? max_memory_bytes, int? pending_cpus, long? pending_memory_bytes, string? pending_reason,
+        short state, DateTime state_since, string? state_reason, short? stop_cause, short? pause_cause, DateTime created_at, DateTime updated_at, long version);
 #pragma warning restore IDE1006
 }
 

@@ -3,6 +3,7 @@ using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
 using Gantry.Node;
 using Gantry.Node.Drivers;
+using Gantry.Node.Host;
 
 namespace Gantry.Daemon.Instances;
 
@@ -13,7 +14,14 @@ namespace Gantry.Daemon.Instances;
 internal sealed partial class InstanceWatcher(
     InstanceStore store, InstanceStates states, InstanceActor actor, LocalNode node, Db db, TimeProvider time, ILogger<InstanceWatcher> logger) : BackgroundService
 {
+    private const int AtOnce = 16;
+
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+    private readonly SemaphoreSlim _turns = new(AtOnce);
+
+    // What is to be followed of an instance that is being followed: only its newest, one at a time.
+    private readonly Dictionary<Id<Instance>, InstanceChange?> _followed = [];
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -23,16 +31,65 @@ internal sealed partial class InstanceWatcher(
         await InsistAsync(AutoStartAsync, stoppingToken, always: true);
         await foreach (var change in node.ChangesAsync(stoppingToken))
         {
+            lock (_followed)
+            {
+                var busy = _followed.TryGetValue(change.Id, out var waiting);
+                _followed[change.Id] = busy ? change with { WasReset = change.WasReset || waiting is { WasReset: true } } : null;
+                if (!busy)
+                {
+                    _ = FollowAllAsync(change, stoppingToken);
+                }
+            }
+        }
+    }
+
+    /// <summary>Beside those of other instances, so that a mute guest keeps no other from being followed.</summary>
+    private async Task FollowAllAsync(InstanceChange first, CancellationToken ct)
+    {
+        for (var change = first; change is not null; change = Next(first.Id))
+        {
             try
             {
-                await InsistAsync(ct => FollowAsync(change, ct), stoppingToken);
+                await _turns.WaitAsync(ct);
+                try
+                {
+                    await InsistAsync(inner => FollowAsync(change, inner), ct);
+                }
+                finally
+                {
+                    _turns.Release();
+                }
+
+                if (change.WasReset)
+                {
+                    await Task.Delay(Pause, time, ct); // a guest that resets itself without end is told of once a second
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                return;
             }
 #pragma warning disable CA1031 // one instance that cannot be followed must not keep the others from it
-            catch (Exception e) when (e is not OperationCanceledException)
+            catch (Exception e)
             {
                 LogNotFollowed(logger, e, change.Id);
             }
 #pragma warning restore CA1031
+        }
+    }
+
+    private InstanceChange? Next(Id<Instance> id)
+    {
+        lock (_followed)
+        {
+            if (_followed[id] is { } waiting)
+            {
+                _followed[id] = null;
+                return waiting;
+            }
+
+            _followed.Remove(id);
+            return null;
         }
     }
 
@@ -42,13 +99,24 @@ internal sealed partial class InstanceWatcher(
         var found = await node.RecoverAsync(ct);
         var gone = new InstanceStatus(InstanceState.Error, "Its folder is missing on this node.");
         var listed = await store.OfThisNodeAsync(ct);
+        var rebooted = await store.HasRebootedAsync(HostFacts.BootId, ct);
         foreach (var instance in listed)
         {
             var status = found.GetValueOrDefault(instance.Id, gone);
+            if (rebooted && status is { State: InstanceState.Stopped, StopCause: null } && instance.State is InstanceState.Running or InstanceState.Paused)
+            {
+                status = status with { StopCause = StopCause.HostRestarted, Reason = "the host restarted while it ran" };
+            }
+
             if (status.State != instance.State || status.Reason != instance.StateReason)
             {
-                await db.InTransactionAsync(tx => states.FollowAtRestAsync(tx, instance.Id, () => Task.FromResult(status), Caller.System), ct);
+                await db.InTransactionAsync(tx => states.FollowAtRestAsync(tx, instance.Id, status, Caller.System), ct);
             }
+        }
+
+        if (rebooted)
+        {
+            await db.InTransactionAsync(tx => store.NoteBootAsync(tx, HostFacts.BootId), ct);
         }
 
         LogTakenUp(logger, listed.Count, found.Values.Count(s => s.State is InstanceState.Running or InstanceState.Paused), time.GetElapsedTime(began).TotalMilliseconds);
@@ -56,7 +124,7 @@ internal sealed partial class InstanceWatcher(
 
     private async Task AutoStartAsync(CancellationToken ct)
     {
-        foreach (var instance in (await store.OfThisNodeAsync(ct)).Where(i => i is { AutoStart: true, State: InstanceState.Stopped }))
+        foreach (var instance in await store.ToStartAsync(ct))
         {
             try
             {
@@ -69,10 +137,28 @@ internal sealed partial class InstanceWatcher(
         }
     }
 
-    private Task FollowAsync(InstanceChange change, CancellationToken ct)
+    /// <summary>Looks before the row is locked, for a guest may take its time to answer; and again when the row has changed meanwhile.</summary>
+    private async Task FollowAsync(InstanceChange change, CancellationToken ct)
     {
         LogChanged(logger, change.Id, change.State, change.Reason);
-        return db.InTransactionAsync(tx => states.FollowAtRestAsync(tx, change.Id, () => node.InspectAsync(change.Id, ct), Caller.System), ct);
+        while (true)
+        {
+            var version = await store.VersionAsync(change.Id, ct);
+            var now = await node.InspectAsync(change.Id, ct);
+            if (await db.InTransactionAsync(async tx =>
+            {
+                if (await store.LockVersionAsync(tx, change.Id) != version)
+                {
+                    return false;
+                }
+
+                await states.FollowAtRestAsync(tx, change.Id, now, Caller.System, change.WasReset);
+                return true;
+            }, ct))
+            {
+                return;
+            }
+        }
     }
 
     /// <summary>Repeats until it works: a database that is away comes back.</summary>

@@ -1,4 +1,5 @@
 using Gantry.Contracts;
+using Gantry.Node.Host;
 using Gantry.Node.Images;
 
 namespace Gantry.Daemon.Instances;
@@ -14,6 +15,8 @@ internal static class SettingsOf
         Image = image,
         Cpus = input.Spec.Cpus,
         MemoryBytes = input.Spec.MemoryBytes,
+        MaxCpus = input.Spec.MaxCpus,
+        MaxMemoryBytes = input.Spec.MaxMemoryBytes,
         Description = input.Details.Description,
         Labels = input.Details.Labels,
         Boot = input.Details.Boot,
@@ -21,14 +24,16 @@ internal static class SettingsOf
         Nics = input.Spec.Nics is null ? null : [.. input.Spec.Nics.Select(n => n.Mac == MachinePlan.MacOf(input.Spec.Id, n.Name) ? n with { Mac = null } : n)],
     };
 
-    /// <summary>Without what is its own: addresses of its NICs, the name of its Windows.</summary>
-    public static InstanceSettings Instance(Instance instance) => From(instance) with
+    /// <summary>Without what is its own: addresses of its NICs, the name of its Windows, room to grow that nobody asked for.</summary>
+    public static InstanceSettings Instance(Instance instance, HostFacts host) => From(instance) with
     {
         Kind = instance.Kind,
         Driver = instance.Driver,
         Image = instance.Image,
         Cpus = instance.Cpus,
         MemoryBytes = instance.MemoryBytes,
+        MaxCpus = instance.MaxCpus == InstancePlan.DefaultMaxCpus(instance.Cpus, instance.Cpu, host) ? null : instance.MaxCpus,
+        MaxMemoryBytes = instance.MaxMemoryBytes == InstancePlan.DefaultMaxMemory(instance.MemoryBytes, host) ? null : instance.MaxMemoryBytes,
         Description = instance.Description,
         Labels = instance.Labels,
         Boot = instance.Boot,

@@ -34,12 +34,12 @@ internal readonly record struct Body<T>(T Value) : IEndpointParameterMetadataPro
     /// <summary>The value, once the area's rules find nothing wrong with it.</summary>
     public T Checked(Func<T, IEnumerable<Fault>> rules) => rules(Value).ToList() is { Count: > 0 } faults ? throw Invalid(faults) : Value;
 
-    private static Refusal Invalid(IReadOnlyList<Fault> faults) => new(
+    internal static Refusal Invalid(IReadOnlyList<Fault> faults) => new(
         "request.invalid", 422,
         faults.Count == 1 ? $"{faults[0].Path}: {faults[0].Message}." : $"The body has {faults.Count} faults; the first: {faults[0].Path}: {faults[0].Message}.",
         "Correct it and send it again; nothing was changed.", faults);
 
-    private static async Task<JsonDocument> ParseAsync(HttpContext http)
+    internal static async Task<JsonDocument> ParseAsync(HttpContext http)
     {
         using var body = new MemoryStream();
         await http.Request.Body.CopyToAsync(body, http.RequestAborted);

@@ -29,7 +29,7 @@ internal sealed partial class Problems(ILogger<Problems> logger) : IExceptionHan
         401 => new Refusal("auth.required", 401, "Sign in to use this route.", "Use the Unix socket on the node itself; there are no users yet."),
         404 => Refusal.NotFound("route.unknown", $"There is no {http.Request.Path}.", "GET /api/v1/openapi.json lists what there is."),
         405 => new Refusal("route.method", 405, $"{http.Request.Path} does not answer {http.Request.Method}.", $"It answers {http.Response.Headers.Allow}."),
-        415 => new Refusal("request.media_type", 415, "The body is not marked as JSON.", "Send it with Content-Type: application/json."),
+        415 => new Refusal("request.media_type", 415, "The body is not marked as what this route takes.", "Send it with Content-Type: application/json, or application/octet-stream to upload."),
         var status => new Refusal("request.refused", status, $"The request was refused with {status}.", "GET /api/v1/openapi.json says what each route takes."),
     });
 

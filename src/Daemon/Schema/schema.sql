@@ -41,7 +41,13 @@ CREATE TABLE public.images (
     description text,
     size_bytes bigint DEFAULT 0 NOT NULL,
     sha256 jsonb DEFAULT '{}'::jsonb NOT NULL,
-    created_at timestamp with time zone NOT NULL
+    created_at timestamp with time zone NOT NULL,
+    architecture smallint DEFAULT 1 NOT NULL,
+    firmware smallint DEFAULT 1 NOT NULL,
+    disk_bytes bigint,
+    source text,
+    updated_at timestamp with time zone NOT NULL,
+    version bigint DEFAULT 1 NOT NULL
 );
 CREATE TABLE public.instance_images (
     instance uuid NOT NULL,
@@ -67,7 +73,19 @@ CREATE TABLE public.instances (
     updated_at timestamp with time zone NOT NULL,
     version bigint DEFAULT 1 NOT NULL,
     deleted boolean DEFAULT false NOT NULL,
-    machine jsonb DEFAULT '{}'::jsonb NOT NULL
+    machine jsonb DEFAULT '{}'::jsonb NOT NULL,
+    stop_cause smallint,
+    pause_cause smallint,
+    max_cpus integer,
+    max_memory_bytes bigint,
+    pending_cpus integer,
+    pending_memory_bytes bigint,
+    pending_reason text,
+    wanted_running boolean DEFAULT false NOT NULL
+);
+CREATE TABLE public.node_boots (
+    node uuid NOT NULL,
+    boot_id uuid NOT NULL
 );
 CREATE TABLE public.operation_log (
     operation uuid NOT NULL,
@@ -127,6 +145,8 @@ ALTER TABLE ONLY public.instance_images
     ADD CONSTRAINT instance_images_pkey PRIMARY KEY (instance, image);
 ALTER TABLE ONLY public.instances
     ADD CONSTRAINT instances_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.node_boots
+    ADD CONSTRAINT node_boots_pkey PRIMARY KEY (node);
 ALTER TABLE ONLY public.operation_log
     ADD CONSTRAINT operation_log_pkey PRIMARY KEY (operation, line);
 ALTER TABLE ONLY public.operations

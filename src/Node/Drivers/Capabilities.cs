@@ -11,6 +11,26 @@ public interface IPause : IDriver
     Task ResumeAsync(Id<Instance> id, CancellationToken ct);
 }
 
+/// <summary>Presses the reset button: the guest boots anew, its process goes on.</summary>
+public interface IReset : IDriver
+{
+    /// <exception cref="Refusal"><c>instance.not_running</c></exception>
+    Task ResetAsync(Id<Instance> id, CancellationToken ct);
+}
+
+/// <summary>Changes CPUs and memory of a running instance.</summary>
+public interface IResize : IDriver
+{
+    /// <summary>Does what can be done now. What cannot is no error: the answer says what it has then, and why no other.</summary>
+    /// <returns>Null when it does not run.</returns>
+    Task<Resized?> ResizeAsync(Id<Instance> id, InstanceSize wanted, CancellationToken ct);
+}
+
+public sealed record InstanceSize(int Cpus, long MemoryBytes);
+
+/// <param name="WhyNot">Why it is not what was wanted; null when it is.</param>
+public sealed record Resized(InstanceSize Now, string? WhyNot = null);
+
 /// <summary>Keeps what the guest writes on its serial line.</summary>
 public interface ISerialLog : IDriver
 {

@@ -39,7 +39,10 @@ public interface IDriver : IAsyncDisposable
     /// <summary>How it is now, asked of the platform.</summary>
     Task<InstanceStatus> InspectAsync(Id<Instance> id, CancellationToken ct);
 
-    /// <summary>Changes of state that nobody asked this driver for, as they happen: a guest that powered itself off, a killed process.</summary>
+    /// <summary>
+    /// What nobody asked this driver for, as it happens: a guest that powered itself off or reset itself, a killed process, a failed disk.
+    /// What happened while no driver object was there is told by the next one, once it has taken the instance up.
+    /// </summary>
     IAsyncEnumerable<InstanceChange> ChangesAsync(CancellationToken ct);
 }
 
@@ -54,6 +57,10 @@ public enum StopMode
 
 /// <summary>How an instance is.</summary>
 /// <param name="Reason">Why, where there is something to say.</param>
-public sealed record InstanceStatus(InstanceState State, string? Reason = null, Observed? Observed = null);
+/// <param name="StopCause">Of a stopped one: what ended it; null when it was asked for, or never ran.</param>
+/// <param name="PauseCause">Of a paused one: what paused it; null when it was asked for.</param>
+public sealed record InstanceStatus(
+    InstanceState State, string? Reason = null, Observed? Observed = null, StopCause? StopCause = null, PauseCause? PauseCause = null);
 
-public sealed record InstanceChange(Id<Instance> Id, InstanceState State, string? Reason);
+/// <param name="WasReset">The guest reset itself; of several in short order the last is enough.</param>
+public sealed record InstanceChange(Id<Instance> Id, InstanceState State, string? Reason, bool WasReset = false);

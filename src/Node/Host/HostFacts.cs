@@ -12,6 +12,9 @@ public sealed record HostFacts(string Name, int Cpus, long MemoryBytes, string K
     /// <summary>What its guests are when nobody says.</summary>
     public Contracts.Architecture Guest => Architecture == "aarch64" ? Contracts.Architecture.Aarch64 : Contracts.Architecture.X86_64;
 
+    /// <summary>Another one after each restart of the machine.</summary>
+    public static Guid BootId { get; } = Guid.Parse(File.ReadAllText("/proc/sys/kernel/random/boot_id"));
+
     public static HostFacts Read()
     {
         var cpu = File.ReadLines("/proc/cpuinfo").TakeWhile(l => l.Length > 0).ToList();

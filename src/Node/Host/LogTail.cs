@@ -6,9 +6,6 @@ namespace Gantry.Node.Host;
 /// <summary>The end of a text file that something else writes.</summary>
 internal static class LogTail
 {
-    private const int WordsBytes = 4096;
-    private const int Lines = 3;
-
     public static SerialOutput Read(string path, int tailBytes)
     {
         try
@@ -23,20 +20,6 @@ internal static class LogTail
         catch (FileNotFoundException)
         {
             return new("", false);
-        }
-    }
-
-    /// <summary>The last lines as one, without control characters; empty when there are none.</summary>
-    public static string LastWords(string path)
-    {
-        try
-        {
-            var lines = Read(path, WordsBytes).Text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).TakeLast(Lines);
-            return string.Concat(string.Join(" / ", lines).Where(c => !char.IsControl(c)));
-        }
-        catch (IOException)
-        {
-            return "";
         }
     }
 }

@@ -16,6 +16,9 @@ internal static partial class Posix
     private const int NonBlocking = 0x800;
     private const int ReadOnlyDirectory = 0x10000; // O_DIRECTORY | O_RDONLY
 
+    /// <summary>One of the few flags that architectures number differently.</summary>
+    private static readonly int NoFollow = RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.Arm ? 0x8000 : 0x20000;
+
     /// <summary>Sends a signal; false when there is no such process.</summary>
     public static bool Kill(int pid, int signal) => pid > 1 && kill(pid, signal) == 0;
 
@@ -83,12 +86,44 @@ internal static partial class Posix
         return file;
     }
 
+    /// <summary>Opens a regular file for reading: no link, and whatever else stands there (a pipe, a device) is neither waited for nor kept open.</summary>
+    /// <exception cref="IOException"/>
+    public static SafeFileHandle OpenRegular(string path)
+    {
+        const int emptyPath = 0x1000, type = 0x1, offsetOfMode = 28, sizeOfStatx = 256, typeBits = 0xF000, regular = 0x8000;
+        var file = new SafeFileHandle(open(path, NoFollow | CloseOnExec | NonBlocking), ownsHandle: true);
+        Span<byte> facts = stackalloc byte[sizeOfStatx];
+        var error = file.IsInvalid || statx((int)file.DangerousGetHandle(), "", emptyPath, type, ref MemoryMarshal.GetReference(facts)) != 0
+            ? Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())
+            : (BitConverter.ToUInt16(facts[offsetOfMode..]) & typeBits) == regular ? null : "it is not a regular file";
+        if (error is not null)
+        {
+            file.Dispose();
+            throw new IOException(error);
+        }
+
+        return file;
+    }
+
     public static void Chown(string path, int uid, int gid)
     {
         if (chown(path, uid, gid) != 0)
         {
             throw new IOException($"chown {uid}:{gid} {path}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
         }
+    }
+
+    /// <summary>Lets a thread run on these CPUs only; false when it is gone or this host has none of them.</summary>
+    public static bool SetAffinity(int thread, IEnumerable<int> cpus)
+    {
+        Span<byte> mask = stackalloc byte[(CpuList.Largest + 1) / 8];
+        mask.Clear();
+        foreach (var cpu in cpus)
+        {
+            mask[cpu / 8] |= (byte)(1 << (cpu % 8));
+        }
+
+        return sched_setaffinity(thread, mask.Length, ref MemoryMarshal.GetReference(mask)) == 0;
     }
 
     /// <summary>A descriptor that names this process for ever, whoever gets its number later; -1 when there is no such process.</summary>
@@ -130,6 +165,9 @@ internal static partial class Posix
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int poll(ref PollFd fds, ulong count, int milliseconds);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int sched_setaffinity(int thread, nint size, ref byte mask);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int kill(int pid, int signal);

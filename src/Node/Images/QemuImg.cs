@@ -21,7 +21,6 @@ public sealed partial class QemuImg(IShell shell, ToolUids uids)
     /// <summary>Left free on the file system, whatever a disk unpacks to.</summary>
     private const long Reserve = 256 * Limits.MiB;
 
-    private const UnixFileMode RootAndReader = (UnixFileMode)0b110_100_000;
     private const UnixFileMode ForAllToRead = (UnixFileMode)0b110_100_100;
 
     private static readonly TimeSpan ShortDeadline = TimeSpan.FromMinutes(2);
@@ -46,7 +45,27 @@ public sealed partial class QemuImg(IShell shell, ToolUids uids)
     /// <summary>Writes a disk anew as a qcow2 that stands alone. The output is there afterwards, for all to read, or not at all.</summary>
     /// <param name="virtualBytes">What the disk is to its guest; the output is bounded by it.</param>
     /// <exception cref="Refusal"><c>image.damaged</c>, <c>image.no_space</c></exception>
-    public async Task ConvertAsync(string path, string format, string output, long virtualBytes, Action<double> percent, CancellationToken ct)
+    public Task ConvertAsync(string path, string format, string output, long virtualBytes, Action<double> percent, CancellationToken ct) =>
+        WriteAsync(path, ["convert", "-p", "-f", format, "-O", "qcow2", path, output], output, virtualBytes, percent, ct);
+
+    /// <summary>
+    /// Writes a disk of Gantry's own and the base under it as one qcow2. Which base that is, is said here and not read from the disk,
+    /// which its guest's QEMU had open.
+    /// </summary>
+    /// <param name="baseDisk">Null for a disk that stands alone.</param>
+    public Task FlattenAsync(string disk, string? baseDisk, string output, Action<double> percent, CancellationToken ct)
+    {
+        var virtualBytes = DiskProbe.ExamineOwn(disk);
+        var below = baseDisk is null ? "null" : $$$"""{"driver":"qcow2","read-only":true,"file":{"driver":"file","filename":{{{Quoted(baseDisk)}}}},"backing":null}""";
+        var chain = $$$"""json:{"driver":"qcow2","file":{"driver":"file","filename":{{{Quoted(disk)}}}},"backing":{{{below}}}}""";
+        return WriteAsync(disk, ["convert", "-p", "-O", "qcow2", chain, output], output, virtualBytes, percent, ct);
+    }
+
+    /// <summary>An empty qcow2 over a base, as large as asked for; for disks that Gantry itself wrote.</summary>
+    public Task CreateOverlayAsync(string baseDisk, string path, long sizeBytes, CancellationToken ct) => shell.RunAsync(new(Program,
+        ["create", "-q", "-f", "qcow2", "-b", baseDisk, "-F", "qcow2", path, sizeBytes.ToString(CultureInfo.InvariantCulture)], ShortDeadline), ct);
+
+    private async Task WriteAsync(string input, IReadOnlyList<string> arguments, string output, long virtualBytes, Action<double> percent, CancellationToken ct)
     {
         using var loan = uids.Borrow();
         var free = new DriveInfo(Path.GetDirectoryName(output)!).AvailableFreeSpace - Reserve;
@@ -63,7 +82,7 @@ public sealed partial class QemuImg(IShell shell, ToolUids uids)
             }
 
             // Tables of a qcow2 are less than a 64th of what it holds.
-            await ConfinedAsync(loan, path, ["convert", "-p", "-f", format, "-O", "qcow2", path, output],
+            await ConfinedAsync(loan, input, arguments,
                 Math.Min(free, virtualBytes + (virtualBytes / 64) + (16 * Limits.MiB)), DeadlineFor(virtualBytes), line => Hear(line, percent), ct);
             Posix.Chown(output, 0, 0);
             File.SetUnixFileMode(output, ForAllToRead);
@@ -87,9 +106,7 @@ public sealed partial class QemuImg(IShell shell, ToolUids uids)
     private async Task<CommandResult> ConfinedAsync(
         ToolUids.Loan loan, string input, IReadOnlyList<string> arguments, long fileBytes, TimeSpan deadline, Action<string>? heard, CancellationToken ct)
     {
-        var before = File.GetUnixFileMode(input);
-        Posix.Chown(input, 0, loan.Uid);
-        File.SetUnixFileMode(input, RootAndReader);
+        using var readable = Readable(input, loan.Uid);
         try
         {
             return await shell.RunAsync(new(Program, arguments, deadline)
@@ -106,10 +123,27 @@ public sealed partial class QemuImg(IShell shell, ToolUids uids)
                 : e.ExitCode == 127 ? ImageErrors.ToolMissing(Program, "qemu-utils")
                 : ImageErrors.Damaged(Plain(e.Message));
         }
-        finally
+    }
+
+    /// <summary>Lets the tool's own group read a file that not everyone may, for as long as it runs.</summary>
+    private static GroupLoan? Readable(string path, int gid) => File.GetUnixFileMode(path).HasFlag(UnixFileMode.OtherRead) ? null : new(path, gid);
+
+    private sealed class GroupLoan : IDisposable
+    {
+        private readonly string _path;
+
+        public GroupLoan(string path, int gid)
         {
-            Posix.Chown(input, 0, 0);
-            File.SetUnixFileMode(input, before);
+            _path = path;
+            Posix.Chown(path, -1, gid);
+            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead);
+        }
+
+        /// <summary>A daemon that was killed meanwhile does not know whose group it was: that of its owner, as for all that Gantry makes.</summary>
+        public void Dispose()
+        {
+            File.SetUnixFileMode(_path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            Posix.Chown(_path, -1, Posix.TryOwnerOf(_path) ?? 0);
         }
     }
 
@@ -126,6 +160,8 @@ public sealed partial class QemuImg(IShell shell, ToolUids uids)
 
     /// <summary>Its last words may repeat names out of the disk, which a stranger chose.</summary>
     private static string Plain(string text) => string.Concat((text.Length > 400 ? text[..400] : text).Where(c => !char.IsControl(c)));
+
+    private static string Quoted(string path) => $"\"{JsonEncodedText.Encode(path)}\"";
 
     [GeneratedRegex(@"\(([0-9]+\.[0-9]+)/100%\)", RegexOptions.CultureInvariant)]
     private static partial Regex Percent();

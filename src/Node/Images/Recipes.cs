@@ -23,9 +23,11 @@ public static class Recipes
     public static readonly FrozenDictionary<string, Recipe> All = new Dictionary<string, Recipe>
     {
         ["micro"] = new(InstanceKind.Microvm, "quiet", "Debian's cloud kernel and a busybox shell on the serial line", (node, into, workshop, report, ct) =>
-            new MicroImage(node, new DebianPackages(node.Shell)).BuildAsync(into, workshop, report, ct)),
+            new InitialRamDisk(node.Shell, new(node.Shell)).WriteAsync("micro-init.sh", into, workshop, report, ct)),
         ["debian"] = new(InstanceKind.Vm, null, "A Debian server with cloud-init and the guest agent", (node, into, workshop, report, ct) =>
             new DebianImage(node, workshop).BuildAsync(into, report, ct))
         { Firmware = Firmware.Uefi },
+        ["rootfs"] = new(InstanceKind.Microvm, "root=/dev/vda rw", "Debian's minimal root file system and its cloud kernel", (node, into, workshop, report, ct) =>
+            new RootfsImage(node, workshop).BuildAsync(into, report, ct)),
     }.ToFrozenDictionary();
 }

@@ -12,6 +12,12 @@ public sealed record InstanceSpec(
 {
     public const int Newest = 1;
 
+    /// <summary>For how many CPUs a start leaves room; none beside its own when null.</summary>
+    public int? MaxCpus { get; init; }
+
+    /// <summary>For how much memory a start leaves room; none beside its own when null.</summary>
+    public long? MaxMemoryBytes { get; init; }
+
     /// <summary>Raised when the meaning of a field changes; a node refuses one newer than it knows.</summary>
     public int Version { get; init; } = Newest;
 

@@ -16,6 +16,8 @@ internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFa
     /// <summary>What every KVM of the last years has and Windows uses (https://www.qemu.org/docs/master/system/i386/hyperv.html).</summary>
     private const string HyperV = "hv-relaxed=on,hv-vapic=on,hv-spinlocks=0x1fff,hv-vpindex=on,hv-runtime=on,hv-time=on,hv-synic=on,hv-stimer=on,hv-frequencies=on,hv-tlbflush=on,hv-ipi=on";
 
+    private const int MemorySlots = 16;
+
     private readonly QemuPlatform _platform = QemuPlatform.Of(spec, host.Guest);
     private readonly QemuFiles _files = new();
 
@@ -44,14 +46,16 @@ internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFa
             .. Memory(),
             .. spec.Clock == ClockBase.Localtime ? (string[])["-rtc", "base=localtime"] : [],
 
-            // A reboot ends QEMU as a power-off does, and a panic with code 1, so that the exit code tells them apart.
-            "-action", "reboot=shutdown,panic=exit-failure",
+            // A guest that ends by itself leaves QEMU paused, to be asked what happened; its resets are counted in the log (QemuResets.cs).
+            "-action", "reboot=reset,shutdown=pause,panic=pause",
+            "-trace", QemuResets.TraceEvent,
             "-chardev", Number($"socket,id=qmp,fd={QemuFiles.Qmp},server=on,wait=off"),
             "-mon", "chardev=qmp,mode=control",
             "-chardev", Number($"socket,id=serial,fd={QemuFiles.Serial}"),
             "-serial", "chardev:serial",
             .. _platform.PanicDevice is { } panic ? (string[])["-device", panic] : [],
             "-device", $"virtio-rng-{_platform.Transport}",
+            "-device", $"virtio-balloon-{_platform.Transport},id=balloon",
             .. _files.Declarations(),
             .. machine,
         ];
@@ -70,15 +74,19 @@ internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFa
     private string Cpus() => string.Join(',', new[]
     {
         Number($"cpus={spec.Cpus}"),
+
+        // Only a VM has sockets and slots in which more can be plugged while it runs.
+        spec.Kind == InstanceKind.Vm && spec.MaxCpus > spec.Cpus ? Number($"maxcpus={spec.MaxCpus}") : null,
         spec.Cpu?.Sockets is { } sockets ? Number($"sockets={sockets}") : null,
         spec.Cpu?.Cores is { } cores ? Number($"cores={cores}") : null,
         spec.Cpu?.Threads is { } threads ? Number($"threads={threads}") : null,
     }.OfType<string>());
 
-    private string[] Memory() => spec.Memory is not { } memory ? ["-m", Number($"size={spec.MemoryBytes}b")] :
+    private string[] Memory() =>
     [
-        "-m", Number($"size={spec.MemoryBytes}b"),
-        "-object", MemoryBackend(memory).ToJsonString(),
+        "-m", spec.Kind == InstanceKind.Vm && spec.MaxMemoryBytes > spec.MemoryBytes
+            ? Number($"size={spec.MemoryBytes}b,slots={MemorySlots},maxmem={spec.MaxMemoryBytes}b") : Number($"size={spec.MemoryBytes}b"),
+        .. spec.Memory is { } memory ? (string[])["-object", MemoryBackend(memory).ToJsonString()] : [],
     ];
 
     private JsonObject MemoryBackend(MemoryOptions memory)

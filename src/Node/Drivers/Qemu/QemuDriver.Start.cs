@@ -14,8 +14,12 @@ public sealed partial class QemuDriver
     {
         if (await AttachAsync(slot, id) is { } running)
         {
-            await AwaitAnswerAsync(running, ct);
-            return true;
+            if (await AwaitAnswerAsync(running, ct) is not { State: InstanceState.Stopped } ended)
+            {
+                return true;
+            }
+
+            await running.FinishAsync(ended);
         }
 
         var spec = node.Folders.Read(id);
@@ -25,8 +29,13 @@ public sealed partial class QemuDriver
         {
             await LaunchAsync(spec);
             ct.ThrowIfCancellationRequested();
-            var guest = await AttachAsync(slot, id) ?? throw new QmpFailed(LogTail.LastWords(LogPath(id)));
+            var guest = await AttachAsync(slot, id) ?? throw new QmpFailed(QemuLog.LastWords(LogPath(id)));
             await AwaitAnswerAsync(guest, ct);
+            if (spec.Cpu?.Pinning is { Count: > 0 } pinning)
+            {
+                await QemuPinning.ApplyAsync(guest, pinning, ct);
+            }
+
             return true;
         }
         catch (Exception e)
@@ -34,7 +43,7 @@ public sealed partial class QemuDriver
             await UndoStartAsync(slot, id);
             throw e switch
             {
-                QmpFailed => DriverErrors.StartFailed(spec.Name, LogTail.LastWords(LogPath(id)) is { Length: > 0 } words ? words : e.Message),
+                QmpFailed => DriverErrors.StartFailed(spec.Name, QemuLog.LastWords(LogPath(id)) is { Length: > 0 } words ? words : e.Message),
                 CommandFailed failed => DriverErrors.StartFailed(spec.Name, failed.Errors is { Length: > 0 } words ? words.Trim() : failed.Message),
                 _ => e,
             };
@@ -82,16 +91,15 @@ public sealed partial class QemuDriver
         return folder;
     }
 
-    /// <summary>Until QEMU says that the guest runs (or is paused, when it was running before).</summary>
-    private async Task AwaitAnswerAsync(QemuGuest guest, CancellationToken ct)
+    /// <summary>Until QEMU says how the guest is.</summary>
+    private async Task<InstanceStatus> AwaitAnswerAsync(QemuGuest guest, CancellationToken ct)
     {
         var began = node.Time.GetTimestamp();
         while (true)
         {
             try
             {
-                await guest.QueryAsync(ct);
-                return;
+                return await guest.QueryAsync(ct);
             }
             catch (QmpFailed) when (!guest.Process.Ended.IsCompleted && node.Time.GetElapsedTime(began) < AnswersWithin)
             {
@@ -106,7 +114,7 @@ public sealed partial class QemuDriver
     {
         if (await AttachAsync(slot, id) is { } guest)
         {
-            guest.Known = InstanceState.Stopped;
+            guest.EndAsked = true;
             guest.Process.Kill();
             await guest.Process.Ended.WaitAsync(KillDeadline, node.Time);
             await guest.Process.SettleAsync(node.Time);

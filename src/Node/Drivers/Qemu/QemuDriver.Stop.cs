@@ -5,7 +5,6 @@ namespace Gantry.Node.Drivers.Qemu;
 
 public sealed partial class QemuDriver
 {
-    private static readonly TimeSpan QuitDeadline = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan KillDeadline = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan PressAgain = TimeSpan.FromSeconds(5);
 
@@ -31,20 +30,26 @@ public sealed partial class QemuDriver
     private async Task ShutDownAsync(Id<Instance> id, QemuGuest guest, TimeSpan grace, CancellationToken ct)
     {
         var began = node.Time.GetTimestamp();
-        var before = guest.Known;
         try
         {
-            if (await guest.QueryAsync(ct) == InstanceState.Paused)
-            {
-                // It cannot hear the button, so waiting would change nothing.
-                throw DriverErrors.ShutdownTimeout(node.Folders.Read(id).Name, grace);
-            }
-
             while (grace - node.Time.GetElapsedTime(began) is var left && left > TimeSpan.Zero)
             {
-                guest.Known = InstanceState.Stopped;
+                var now = await guest.QueryAsync(ct);
+                if (now.State == InstanceState.Stopped)
+                {
+                    guest.EndAsked = true;
+                    await guest.FinishAsync(now);
+                    return;
+                }
+
+                if (now.State == InstanceState.Paused)
+                {
+                    break; // it cannot hear the button, so waiting would change nothing
+                }
+
+                guest.EndAsked = true;
                 await guest.ExecuteAsync("system_powerdown", ct);
-                if (await EndedWithinAsync(guest, left < PressAgain ? left : PressAgain, ct))
+                if (await guest.EndedWithinAsync(left < PressAgain ? left : PressAgain, ct))
                 {
                     return;
                 }
@@ -57,58 +62,32 @@ public sealed partial class QemuDriver
         }
         catch (QmpFailed e)
         {
-            guest.Known = before;
+            guest.EndAsked = false;
             throw DriverErrors.NoAnswer(node.Folders.Read(id).Name, e.Message);
         }
         catch (OperationCanceledException)
         {
-            guest.Known = before;
+            guest.EndAsked = false;
             throw;
         }
 
         // From here on its end is again something nobody waits for.
-        guest.Known = before;
+        guest.EndAsked = false;
         if (!guest.Process.Ended.IsCompleted)
         {
             throw DriverErrors.ShutdownTimeout(node.Folders.Read(id).Name, grace);
         }
     }
 
-    /// <summary>Not cancelled half-way: it takes seconds, and a guest that is half ended helps nobody.</summary>
     private async Task EndAsync(Id<Instance> id, QemuGuest guest)
     {
-        guest.Known = InstanceState.Stopped;
-        try
+        guest.EndAsked = true;
+        if (await guest.EndAsync() is { } why)
         {
-            await guest.ExecuteAsync("quit", CancellationToken.None, QuitDeadline).WaitAsync(QuitDeadline, node.Time);
-        }
-        catch (Exception e) when (e is QmpFailed or TimeoutException or Refusal)
-        {
-            LogQuitFailed(_logger, id, e.Message);
-        }
-
-        if (!await EndedWithinAsync(guest, QuitDeadline, CancellationToken.None))
-        {
-            guest.Process.Kill();
-            await guest.Process.Ended.WaitAsync(KillDeadline, node.Time);
-            await guest.Process.SettleAsync(node.Time);
+            LogQuitFailed(_logger, id, why);
         }
     }
 
-    private async Task<bool> EndedWithinAsync(QemuGuest guest, TimeSpan time, CancellationToken ct)
-    {
-        try
-        {
-            await guest.Process.Ended.WaitAsync(time, node.Time, ct);
-            await guest.Process.SettleAsync(node.Time);
-            return true;
-        }
-        catch (TimeoutException)
-        {
-            return false;
-        }
-    }
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "QEMU of instance {Id} did not quit and will be killed: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "QEMU of instance {Id} did not quit and was killed: {Reason}")]
     private static partial void LogQuitFailed(ILogger logger, Id<Instance> id, string reason);
 }

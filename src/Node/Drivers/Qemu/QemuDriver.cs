@@ -10,10 +10,10 @@ namespace Gantry.Node.Drivers.Qemu;
 
 /// <summary>
 /// Runs VMs and microVMs in QEMU, each in a process of its own under a user of its own, outside this process's lifetime.
-/// What belongs to a running one lies in its run folder: qmp.sock, pids and exit (written by the launcher), start.json.
+/// What belongs to a running one lies in its run folder: qmp.sock, pids and exit (written by the launcher), start.json, resets and end.
 /// </summary>
 /// <param name="program">For tests: another program in QEMU's place.</param>
-public sealed partial class QemuDriver(NodeContext node, string? program = null) : IPause, ISerialLog, ICommandLine
+public sealed partial class QemuDriver(NodeContext node, string? program = null) : IPause, IReset, IResize, ISerialLog, ICommandLine
 {
     private readonly QemuHost _host = new(node, program);
     private readonly ILogger _logger = node.Logs.CreateLogger<QemuDriver>();
@@ -53,26 +53,27 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
 
     public Task<InstanceStatus> RecoverAsync(Id<Instance> id, CancellationToken ct) => InspectAsync(id, ct);
 
-    public Task<InstanceStatus> InspectAsync(Id<Instance> id, CancellationToken ct) => LockedAsync(id, async slot =>
-    {
-        if (await AttachAsync(slot, id) is not { } guest)
-        {
-            return new InstanceStatus(InstanceState.Stopped, ReasonOfEnd(id));
-        }
+    /// <summary>One that is known is asked at once: its turn may be a resize's or a shutdown's for as long as its guest takes.</summary>
+    public Task<InstanceStatus> InspectAsync(Id<Instance> id, CancellationToken ct) =>
+        _slots.TryGetValue(id, out var known) && known.Guest is { Process.Ended.IsCompleted: false } running
+            ? LookAsync(id, running, ct)
+            : LockedAsync(id, async slot => await AttachAsync(slot, id) is { } guest ? await LookAsync(id, guest, ct) : EndOf(id), ct);
 
-        var observed = new Observed(guest.Process.Pid, QemuHost.SecondsSinceStart(guest.Process.Pid), Started(id)?.Accelerator);
+    /// <summary>The reset button. A guest that is paused boots anew once it goes on.</summary>
+    public async Task ResetAsync(Id<Instance> id, CancellationToken ct) => await LockedAsync(id, async slot =>
+    {
+        var guest = await AttachAsync(slot, id) ?? throw DriverErrors.NotRunning(id);
         try
         {
-            return new(await guest.QueryAsync(ct), Observed: observed);
+            return (await guest.QueryAsync(ct)).State == InstanceState.Stopped ? throw DriverErrors.NotRunning(id) : await guest.ExecuteAsync("system_reset", ct);
         }
         catch (QmpFailed) when (guest.Process.Ended.IsCompleted)
         {
-            await guest.Process.SettleAsync(node.Time);
-            return new(InstanceState.Stopped, ReasonOfEnd(id));
+            throw DriverErrors.NotRunning(id);
         }
         catch (QmpFailed e)
         {
-            return new(guest.Known, $"QEMU does not answer: {e.Message}", observed);
+            throw DriverErrors.NoAnswer(node.Folders.Read(id).Name, e.Message);
         }
     }, ct);
 
@@ -138,21 +139,50 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
             return null;
         }
 
-        var guest = new QemuGuest(id, process, $"{node.Folders.Run(id)}/qmp.sock", node.Time, (state, reason) =>
-        {
-            LogChanged(_logger, id, state, reason);
-            lock (_pending)
-            {
-                if (!_pending.ContainsKey(id))
-                {
-                    _changed.Writer.TryWrite(id);
-                }
-
-                _pending[id] = new(id, state, reason);
-            }
-        });
-        guest.Watch(() => ReasonOfEnd(id));
+        var run = node.Folders.Run(id);
+        var guest = new QemuGuest(id, process, $"{run}/qmp.sock", new(LogPath(id), $"{run}/resets"), node.Time, (status, wasReset) => Tell(id, status, wasReset));
+        guest.Watch(() => EndOf(id));
         return slot.Guest = guest;
+    }
+
+    private async Task<InstanceStatus> LookAsync(Id<Instance> id, QemuGuest guest, CancellationToken ct)
+    {
+        var observed = new Observed(guest.Process.Pid, QemuHost.SecondsSinceStart(guest.Process.Pid), Started(id)?.Accelerator);
+        try
+        {
+            var now = await guest.QueryAsync(ct);
+            if (now.State == InstanceState.Stopped)
+            {
+                await guest.FinishAsync(now);
+                return EndOf(id);
+            }
+
+            var size = await QemuSize.ReadAsync(guest, ct);
+            return now with { Observed = observed with { Cpus = size.Cpus.Count, MemoryBytes = size.Memory } };
+        }
+        catch (QmpFailed) when (guest.Process.Ended.IsCompleted)
+        {
+            await guest.Process.SettleAsync(node.Time);
+            return EndOf(id);
+        }
+        catch (QmpFailed e)
+        {
+            return guest.Known with { Reason = $"QEMU does not answer: {e.Message}", Observed = observed };
+        }
+    }
+
+    private void Tell(Id<Instance> id, InstanceStatus status, bool wasReset)
+    {
+        LogChanged(_logger, id, status.State, status.Reason);
+        lock (_pending)
+        {
+            if (!_pending.TryGetValue(id, out var untold))
+            {
+                _changed.Writer.TryWrite(id);
+            }
+
+            _pending[id] = new(id, status.State, status.Reason, wasReset || untold is { WasReset: true });
+        }
     }
 
     private async Task TellAsync(Id<Instance> id, string command, InstanceState wanted, CancellationToken ct) => await LockedAsync(id, async slot =>
@@ -161,7 +191,12 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
         var before = guest.Known;
         try
         {
-            guest.Known = wanted;
+            if ((await guest.QueryAsync(ct)).State == InstanceState.Stopped)
+            {
+                throw DriverErrors.NotRunning(id);
+            }
+
+            guest.Expect(wanted);
             await guest.ExecuteAsync(command, ct);
             return await guest.QueryAsync(ct);
         }
@@ -171,7 +206,7 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
         }
         catch (QmpFailed e)
         {
-            guest.Known = before;
+            guest.Restore(before);
             throw DriverErrors.NoAnswer(node.Folders.Read(id).Name, e.Message);
         }
     }, ct);
@@ -204,7 +239,7 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
         }
     }
 
-    private string? ReasonOfEnd(Id<Instance> id) => QemuProcess.ReasonOfEnd(node.Folders.Run(id), LogTail.LastWords(LogPath(id)));
+    private InstanceStatus EndOf(Id<Instance> id) => QemuProcess.EndOf(node.Folders.Run(id), QemuLog.LastWords(LogPath(id)));
 
     private QemuStart? Started(Id<Instance> id) => QemuStart.Read(StartPath(id));
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Gantry.Contracts;
 
 namespace Gantry.Node.Drivers.Qemu;
@@ -7,50 +8,147 @@ namespace Gantry.Node.Drivers.Qemu;
 /// One running QEMU, its monitor connected for as long as it answers. What happens to it unasked is told through
 /// <paramref name="changed"/>; a state that was asked for is noted before, and so not told.
 /// </summary>
+/// <param name="changed">Its state and why; true when its guest has reset itself.</param>
+/// <param name="resets">How many resets are known of already, kept in its run folder.</param>
 internal sealed class QemuGuest(
-    Id<Instance> id, QemuProcess process, string socket, TimeProvider time, Action<InstanceState, string?> changed) : IAsyncDisposable
+    Id<Instance> id, QemuProcess process, string socket, QemuResets resets, TimeProvider time, Action<InstanceStatus, bool> changed) : IAsyncDisposable
 {
     public static readonly TimeSpan AnswerDeadline = TimeSpan.FromSeconds(5);
 
+    private static readonly TimeSpan QuitDeadline = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan KillDeadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan ResetsTogether = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
+
     private readonly SemaphoreSlim _connecting = new(1);
     private readonly CancellationTokenSource _letGo = new();
+    private readonly Lock _lock = new();
     private Qmp? _qmp;
     private Task _watching = Task.CompletedTask;
-    private volatile string? _note;
+    private Task _telling = Task.CompletedTask;
+    private Task? _finishing;
+    private bool _resetsTold;
+    private volatile string? _failedDisk;
+    private volatile bool _disposed;
 
     public QemuProcess Process => process;
 
-    /// <summary>What it is, as far as is known here; <see cref="InstanceState.Stopped"/> while its end has been asked for.</summary>
-    public InstanceState Known { get; set; } = InstanceState.Running;
+    /// <summary>How it is, as far as is known here.</summary>
+    public InstanceStatus Known { get; private set; } = new(InstanceState.Running);
 
-    /// <summary>From now on tells of its changes.</summary>
-    /// <param name="reasonOfEnd">Asked once it has ended.</param>
-    public void Watch(Func<string?> reasonOfEnd) => _watching = WatchAsync(reasonOfEnd);
+    /// <summary>Its end has been asked for, and is not told.</summary>
+    public bool EndAsked { get; set; }
 
-    /// <summary>Whether the guest runs or is paused, asked of QEMU.</summary>
-    /// <exception cref="QmpFailed"/>
-    public async Task<InstanceState> QueryAsync(CancellationToken ct)
+    /// <summary>From now on tells of its changes, the first of which may be a reset that nobody saw.</summary>
+    /// <param name="endOf">Asked once it has ended.</param>
+    public void Watch(Func<InstanceStatus> endOf)
     {
-        var answer = await ExecuteAsync("query-status", ct);
-        return Known = answer.Text("status") == "running" ? InstanceState.Running : InstanceState.Paused;
+        _watching = WatchAsync(endOf);
+        if (resets.NewlyLogged())
+        {
+            changed(Known, true);
+        }
     }
 
+    /// <summary>How the guest is, asked of QEMU. One that has ended by itself is <see cref="InstanceState.Stopped"/>: <see cref="FinishAsync"/> is next.</summary>
     /// <exception cref="QmpFailed"/>
-    public async Task<JsonElement> ExecuteAsync(string command, CancellationToken ct, TimeSpan? deadline = null)
+    public async Task<InstanceStatus> QueryAsync(CancellationToken ct)
+    {
+        var status = await QemuRunState.ReadAsync(this, _failedDisk, ct);
+        if (status.State != InstanceState.Stopped)
+        {
+            Known = status;
+        }
+
+        return status;
+    }
+
+    /// <summary>Notes a state that is about to be asked for, so that it is no news.</summary>
+    public void Expect(InstanceState state) => Known = new(state);
+
+    public void Restore(InstanceStatus before) => Known = before;
+
+    /// <exception cref="QmpFailed"/>
+    public async Task<JsonElement> ExecuteAsync(string command, CancellationToken ct, TimeSpan? deadline = null, JsonObject? arguments = null)
     {
         var qmp = await ConnectAsync(ct);
-        return await qmp.ExecuteAsync(command, null, deadline ?? AnswerDeadline, ct);
+        return await qmp.ExecuteAsync(command, arguments, deadline ?? AnswerDeadline, ct);
+    }
+
+    /// <summary>
+    /// Ends the process of a guest that has ended by itself. QEMU only pauses then (<c>-action shutdown=pause,panic=pause</c>), so that
+    /// it can still be asked what happened, however long nobody was there; what it said is written down before.
+    /// </summary>
+    public Task FinishAsync(InstanceStatus how)
+    {
+        lock (_lock)
+        {
+            return _finishing ??= Task.Run(async () =>
+            {
+                process.WriteEnd(how.StopCause ?? StopCause.Failed);
+                await EndAsync();
+            });
+        }
+    }
+
+    /// <summary>Asks QEMU to quit and kills it when it does not. Not cancelled half-way: it takes seconds, and a guest that is half ended helps nobody.</summary>
+    /// <returns>Why it had to be killed; null when it had not.</returns>
+    public async Task<string?> EndAsync()
+    {
+        string? why = null;
+        try
+        {
+            await ExecuteAsync("quit", CancellationToken.None, QuitDeadline).WaitAsync(QuitDeadline, time);
+        }
+        catch (Exception e) when (e is QmpFailed or TimeoutException or Refusal)
+        {
+            why = e.Message;
+        }
+
+        if (!await EndedWithinAsync(QuitDeadline, CancellationToken.None))
+        {
+            process.Kill();
+            await process.Ended.WaitAsync(KillDeadline, time);
+            await process.SettleAsync(time);
+            return why ?? "it did not end";
+        }
+
+        return null;
+    }
+
+    public async Task<bool> EndedWithinAsync(TimeSpan within, CancellationToken ct)
+    {
+        try
+        {
+            await process.Ended.WaitAsync(within, time, ct);
+            await process.SettleAsync(time);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
     }
 
     public async ValueTask DisposeAsync()
     {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
         await _letGo.CancelAsync();
-        if (_qmp is { } qmp)
+        await _connecting.WaitAsync();
+        var qmp = _qmp;
+        _connecting.Release();
+        if (qmp is not null)
         {
             await qmp.DisposeAsync();
         }
 
         await _watching;
+        await _telling;
         process.Dispose();
         _letGo.Dispose();
     }
@@ -64,6 +162,11 @@ internal sealed class QemuGuest(
             if (_qmp is { IsOpen: true } open)
             {
                 return open;
+            }
+
+            if (_disposed)
+            {
+                throw new QmpFailed("The connection to QEMU's monitor was let go of.");
             }
 
             var qmp = await Qmp.ConnectAsync(socket, AnswerDeadline, time, ct);
@@ -91,38 +194,111 @@ internal sealed class QemuGuest(
         }
     }
 
+    /// <summary>Events are hints to look; QEMU itself says how it is.</summary>
     private async Task ListenAsync(Qmp qmp)
     {
         await foreach (var happened in qmp.Events.ReadAllAsync())
         {
             switch (happened.Name)
             {
-                case "STOP":
-                    Become(InstanceState.Paused);
+                case "RESET":
+                    resets.Known++;
+                    NoteReset(byGuest: happened.Data.Flag("guest"));
                     break;
-                case "RESUME":
-                    Become(InstanceState.Running);
+                case "BLOCK_IO_ERROR":
+                    _failedDisk = QemuRunState.NameOf(happened.Data) ?? _failedDisk;
                     break;
-                case "GUEST_PANICKED":
-                    _note = "the guest's kernel panicked";
+                case "STOP" or "RESUME" or "SHUTDOWN" or "GUEST_PANICKED":
+                    await LookAsync();
                     break;
-                case "SHUTDOWN" when happened.Text("reason") == "guest-reset":
-                    _note = "the guest asked for a reboot";
-                    break;
+            }
+        }
+
+        await ReconnectAsync();
+    }
+
+    /// <summary>A QEMU that lives on without its connection is asked again, less and less often, so that what it does is still seen.</summary>
+    private async Task ReconnectAsync()
+    {
+        for (var pause = ResetsTogether; !process.Ended.IsCompleted && !_disposed; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
+        {
+            try
+            {
+                await Task.Delay(pause, time, _letGo.Token);
+            }
+            catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+            {
+                return;
+            }
+
+            if (await LookAsync())
+            {
+                return;
             }
         }
     }
 
-    private void Become(InstanceState state)
+    /// <summary>Asks QEMU how it is and tells what is news. False when it does not say.</summary>
+    private async Task<bool> LookAsync()
     {
-        if (Known is InstanceState.Running or InstanceState.Paused && Known != state)
+        var before = Known;
+        try
         {
-            Known = state;
-            changed(state, null);
+            var now = await QueryAsync(_letGo.Token);
+            if (now.State == InstanceState.Stopped)
+            {
+                _ = FinishAsync(now);
+            }
+            else if ((Known.State, Known.PauseCause) != (before.State, before.PauseCause) && !EndAsked)
+            {
+                changed(Known, false);
+            }
+
+            return true;
+        }
+        catch (Exception e) when (e is QmpFailed or Refusal or OperationCanceledException or ObjectDisposedException)
+        {
+            return false;
         }
     }
 
-    private async Task WatchAsync(Func<string?> reasonOfEnd)
+    /// <summary>Told at once, and those that follow within a second together with it: a guest may reset itself again and again.</summary>
+    private void NoteReset(bool byGuest)
+    {
+        lock (_lock)
+        {
+            if (byGuest && !_resetsTold && !EndAsked)
+            {
+                _resetsTold = true;
+                changed(Known, true);
+            }
+
+            if (_telling.IsCompleted)
+            {
+                _telling = SettleResetsAsync();
+            }
+        }
+    }
+
+    private async Task SettleResetsAsync()
+    {
+        try
+        {
+            await Task.Delay(ResetsTogether, time, _letGo.Token);
+        }
+        catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+        {
+            // Let go of: what is known is written down all the same.
+        }
+
+        lock (_lock)
+        {
+            _resetsTold = false;
+            resets.Save();
+        }
+    }
+
+    private async Task WatchAsync(Func<InstanceStatus> endOf)
     {
         try
         {
@@ -134,10 +310,10 @@ internal sealed class QemuGuest(
             return;
         }
 
-        if (Known != InstanceState.Stopped)
+        if (!EndAsked)
         {
-            Known = InstanceState.Stopped;
-            changed(InstanceState.Stopped, _note ?? reasonOfEnd());
+            EndAsked = true;
+            changed(endOf(), false);
         }
     }
 }

@@ -33,7 +33,7 @@ internal sealed class QemuHost(NodeContext node, string? program)
         var platform = QemuPlatform.Of(spec, _facts.Guest);
         var accelerator = AcceleratorOf(spec);
         var (arguments, files) = QemuCommandLine.Compose(spec, node.Root, _facts, accelerator, Uefi(spec));
-        return new(Find(platform.Program) ?? $"/usr/bin/{platform.Program}", arguments, accelerator.Name, files);
+        return new(Find(platform.Program) ?? $"/usr/bin/{platform.Program}", arguments, accelerator.Name, files) { MaxMemoryBytes = spec.MaxMemoryBytes };
     }
 
     /// <summary>A guest of another architecture is always emulated.</summary>

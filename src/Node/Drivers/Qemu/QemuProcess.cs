@@ -1,4 +1,5 @@
 using System.Globalization;
+using Gantry.Contracts;
 using Gantry.Node.Host;
 
 namespace Gantry.Node.Drivers.Qemu;
@@ -7,7 +8,7 @@ namespace Gantry.Node.Drivers.Qemu;
 internal sealed class QemuProcess(HostProcess qemu, HostProcess? supervisor, string run) : IDisposable
 {
     /// <summary>A number and a start can meet again after the host restarted. (What a process says its arguments are, it says itself.)</summary>
-    private static readonly string BootId = File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
+    private static readonly string BootId = HostFacts.BootId.ToString();
 
     private static readonly TimeSpan SupervisorEnds = TimeSpan.FromSeconds(5);
 
@@ -19,7 +20,7 @@ internal sealed class QemuProcess(HostProcess qemu, HostProcess? supervisor, str
     /// <summary>The process of that run folder; null when none runs, and then all there is to say of its end is written down.</summary>
     public static async Task<QemuProcess?> FindAsync(string run, TimeProvider time)
     {
-        if (TryRead($"{run}/pids") is not { } text || !text.EndsWith('\n') || text.Split(' ', '\n') is not [var pid, var start, var watcher, var watcherStart, var boot, ..] || boot != BootId)
+        if (QemuLog.TryRead($"{run}/pids") is not { } text || !text.EndsWith('\n') || text.Split(' ', '\n') is not [var pid, var start, var watcher, var watcherStart, var boot, ..] || boot != BootId)
         {
             return null;
         }
@@ -37,16 +38,45 @@ internal sealed class QemuProcess(HostProcess qemu, HostProcess? supervisor, str
         return qemu is null ? null : new(qemu, supervisor, run);
     }
 
-    /// <summary>Why it ended, for people; null when nothing was ever started there.</summary>
+    /// <summary>What ended it and why, for people; neither when nothing was ever started there.</summary>
     /// <param name="log">QEMU's own words.</param>
-    public static string? ReasonOfEnd(string run, string log) => !File.Exists($"{run}/pids") ? null : (TryRead($"{run}/exit") ?? "").Split(' ', '\n') switch
+    public static InstanceStatus EndOf(string run, string log)
     {
-        ["exit", "0", ..] => "the guest powered itself off",
-        ["exit", "1", ..] when log.Length == 0 => "the guest's kernel panicked",   // -action panic=exit-failure
-        ["exit", var code, ..] => $"QEMU ended with code {code}: {log}",
-        ["signal", var number, ..] => $"QEMU was killed (signal {number})",
-        _ => "QEMU ended unseen: it was killed together with its supervisor, or the host restarted",
-    };
+        if (QemuLog.TryRead($"{run}/pids") is not { } pids)
+        {
+            return new(InstanceState.Stopped);
+        }
+
+        if (Enum.TryParse<StopCause>(QemuLog.TryRead($"{run}/end"), out var cause))
+        {
+            return QemuRunState.Ended(cause);
+        }
+
+        return (QemuLog.TryRead($"{run}/exit") ?? "").Split(' ', '\n') switch
+        {
+            ["exit", "0", ..] => Stopped(StopCause.Killed, log.Length == 0 ? "QEMU was told to quit, not by Gantry" : $"QEMU was told to quit, not by Gantry: {log}"),
+            ["exit", var code, ..] => Stopped(StopCause.Failed, $"QEMU ended with code {code}: {log}"),
+            ["signal", "4" or "6" or "7" or "8" or "11" or "31", ..] and [_, var number, ..] => Stopped(StopCause.Failed, $"QEMU crashed (signal {number}){(log.Length == 0 ? "" : $": {log}")}"),
+            ["signal", var number, ..] => Stopped(StopCause.Killed, $"QEMU was killed (signal {number})"),
+            _ when !pids.Contains(BootId, StringComparison.Ordinal) => Stopped(StopCause.HostRestarted, "the host restarted while it ran"),
+            _ => Stopped(StopCause.Killed, "QEMU was killed together with its supervisor"),
+        };
+
+        static InstanceStatus Stopped(StopCause why, string reason) => new(InstanceState.Stopped, reason, StopCause: why);
+    }
+
+    /// <summary>Writes down, before QEMU is ended, that its guest had ended by itself.</summary>
+    public void WriteEnd(StopCause cause)
+    {
+        try
+        {
+            AtomicFile.Write($"{run}/end", System.Text.Encoding.ASCII.GetBytes(cause.ToString()));
+        }
+        catch (IOException)
+        {
+            // A full disk: it is ended all the same, and then seems to have been told to quit by somebody.
+        }
+    }
 
     public void Kill() => qemu.Kill();
 
@@ -84,16 +114,4 @@ internal sealed class QemuProcess(HostProcess qemu, HostProcess? supervisor, str
         int.TryParse(pid, CultureInfo.InvariantCulture, out var number) && long.TryParse(start, CultureInfo.InvariantCulture, out var ticks)
             ? HostProcess.Find(number, ticks)
             : null;
-
-    private static string? TryRead(string path)
-    {
-        try
-        {
-            return File.ReadAllText(path);
-        }
-        catch (IOException)
-        {
-            return null;
-        }
-    }
 }

@@ -8,6 +8,9 @@ namespace Gantry.Node.Drivers.Qemu;
 /// <param name="Files">What the launcher hands over.</param>
 internal sealed record QemuStart(string Program, IReadOnlyList<string> Arguments, string Accelerator, IReadOnlyList<HandedFile>? Files = null)
 {
+    /// <summary>For how much memory it was started with room.</summary>
+    public long? MaxMemoryBytes { get; init; }
+
     public static QemuStart? Read(string path)
     {
         try

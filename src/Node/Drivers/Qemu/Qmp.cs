@@ -223,7 +223,7 @@ internal sealed class Qmp : IAsyncDisposable
             }
             else
             {
-                answer.TrySetException(new QmpFailed($"QEMU refused: {message.GetProperty("error").GetProperty("desc").GetString()}"));
+                answer.TrySetException(new QmpRefused($"QEMU refused: {message.GetProperty("error").GetProperty("desc").GetString()}"));
             }
         }
     }
@@ -237,6 +237,18 @@ internal sealed record QmpEvent(string Name, JsonElement Data)
 
 internal static class QmpJson
 {
+    /// <summary>A field of something that ought to be an object; false where it is not or has none.</summary>
+    public static bool Flag(this JsonElement element, string field) =>
+        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.True;
+
+    /// <summary>The elements of something that ought to be a list; none where it is not.</summary>
+    public static IEnumerable<JsonElement> Items(this JsonElement element) => element.ValueKind == JsonValueKind.Array ? element.EnumerateArray() : [];
+
+    /// <summary>As <see cref="Flag"/>, for a whole number; null where there is none.</summary>
+    public static long? Number(this JsonElement element, string field) =>
+        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var number)
+            ? number : null;
+
     /// <summary>A text field of something that ought to be an object; null where it is not or has none.</summary>
     public static string? Text(this JsonElement element, string field)
     {
@@ -252,4 +264,7 @@ internal static class QmpJson
 }
 
 /// <summary>QEMU's monitor refused, broke off or did not answer; the message is for people.</summary>
-internal sealed class QmpFailed(string message, Exception? inner = null) : Exception(message, inner);
+internal class QmpFailed(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>QEMU answered, and the answer is no.</summary>
+internal sealed class QmpRefused(string message) : QmpFailed(message);

@@ -10,7 +10,7 @@ namespace Gantry.Node.Drivers.Sim;
 /// A platform that only pretends: it passes the same suite as the real ones, so tests and benchmarks of the control
 /// plane stand on it. What it "runs" is a file in the instance's run folder, so that it outlives the daemon as a real guest does.
 /// </summary>
-public sealed class SimDriver(NodeContext node) : IPause, ISerialLog, ICommandLine
+public sealed partial class SimDriver(NodeContext node) : IPause, IReset, IResize, ISerialLog, ICommandLine
 {
     private readonly Channel<InstanceChange> _changes = Channel.CreateUnbounded<InstanceChange>();
 
@@ -36,6 +36,8 @@ public sealed class SimDriver(NodeContext node) : IPause, ISerialLog, ICommandLi
 
         var spec = node.Folders.Read(id);
         Directory.CreateDirectory(node.Folders.Run(id));
+        Forget(EndPath(id));
+        WriteSize(spec);
         await File.AppendAllTextAsync(SerialPath(id), $"{spec.Name} has started\n", ct);
         Put(id, InstanceState.Running);
     }
@@ -49,6 +51,7 @@ public sealed class SimDriver(NodeContext node) : IPause, ISerialLog, ICommandLi
         }
 
         Put(id, InstanceState.Stopped);
+        Forget(EndPath(id));
     }
 
     public async Task PauseAsync(Id<Instance> id, CancellationToken ct)
@@ -77,7 +80,16 @@ public sealed class SimDriver(NodeContext node) : IPause, ISerialLog, ICommandLi
     {
         await Before("inspect", id, ct);
         var state = StateOf(id);
-        return new(state, Observed: state == InstanceState.Stopped ? null : new Observed(null, UptimeSeconds(id), null));
+        if (state == InstanceState.Stopped)
+        {
+            return TryRead<StopCause>(EndPath(id)) is { } cause ? new(state, ReasonOf(cause), StopCause: cause) : new(state);
+        }
+
+        var size = SizeOf(id);
+        var failed = TryRead<PauseCause>(FaultPath(id));
+        return new(
+            state, failed is null ? null : "no space is left on the host for disk 'sim'",
+            new Observed(null, UptimeSeconds(id), null, size.Cpus, size.MemoryBytes), PauseCause: failed);
     }
 
     public async IAsyncEnumerable<InstanceChange> ChangesAsync([EnumeratorCancellation] CancellationToken ct)
@@ -103,13 +115,6 @@ public sealed class SimDriver(NodeContext node) : IPause, ISerialLog, ICommandLi
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
-    /// <summary>What a guest does that powers itself off.</summary>
-    public void PowerOff(Id<Instance> id)
-    {
-        Put(id, InstanceState.Stopped);
-        _changes.Writer.TryWrite(new(id, InstanceState.Stopped, null));
-    }
-
     private void Demand(Id<Instance> id, params ReadOnlySpan<InstanceState> states)
     {
         if (!states.Contains(StateOf(id)))
@@ -119,17 +124,18 @@ public sealed class SimDriver(NodeContext node) : IPause, ISerialLog, ICommandLi
     }
 
     private InstanceState StateOf(Id<Instance> id) =>
-        File.Exists(StatePath(id)) && Enum.TryParse<InstanceState>(File.ReadAllText(StatePath(id)), out var state) ? state : InstanceState.Stopped;
+        TryRead<InstanceState>(StatePath(id)) ?? InstanceState.Stopped;
 
     private void Put(Id<Instance> id, InstanceState state)
     {
+        if (state != InstanceState.Paused)
+        {
+            Forget(FaultPath(id));
+        }
+
         if (state == InstanceState.Stopped)
         {
-            if (Directory.Exists(node.Folders.Run(id)))
-            {
-                File.Delete(StatePath(id));
-            }
-
+            Forget(StatePath(id));
             return;
         }
 

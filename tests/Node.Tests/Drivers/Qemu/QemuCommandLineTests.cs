@@ -22,7 +22,7 @@ public sealed class QemuCommandLineTests
         """;
 
     private const string Devices = """
-        -action reboot=shutdown,panic=exit-failure
+        -action reboot=reset,shutdown=pause,panic=pause -trace resettable_reset
         -chardev socket,id=qmp,fd=3,server=on,wait=off -mon chardev=qmp,mode=control
         -chardev socket,id=serial,fd=4 -serial chardev:serial
         -device pvpanic
@@ -33,7 +33,7 @@ public sealed class QemuCommandLineTests
         {Common}
         -machine microvm,acpi=on -accel tcg -cpu max -smp cpus=2 -m size=134217728b
         {Devices}
-        -device virtio-rng-device
+        -device virtio-rng-device -device virtio-balloon-device,id=balloon
         -kernel /dev/fd/6 -append console=ttyS0 reboot=t panic=-1 tsc_early_khz=2596126 gantry.name=web-1 quiet my=1
         -initrd /dev/fd/7
         """));
@@ -43,9 +43,81 @@ public sealed class QemuCommandLineTests
         {Common}
         -machine q35 -accel kvm -cpu host -smp cpus=2 -m size=134217728b
         {Devices}
-        -device virtio-rng-pci
+        -device virtio-rng-pci -device virtio-balloon-pci,id=balloon
         -kernel /dev/fd/6 -append console=ttyS0 reboot=t panic=-1 gantry.name=web-1
         """));
+
+    [Fact]
+    public void A_vm_with_all_there_is()
+    {
+        var image = Id<Image>.Parse("0190a1b2-0000-7000-8000-000000000002");
+        var spec = Spec with
+        {
+            Kind = InstanceKind.Vm,
+            Kernel = null,
+            Initrd = null,
+            Firmware = Firmware.Uefi,
+            SecureBoot = true,
+            Tpm = true,
+            Cpu = new() { Model = "EPYC,-svm", Sockets = 1, Cores = 2, Threads = 1 },
+            Memory = new() { HugePageBytes = 2 * Limits.MiB, Numa = new(NumaMode.Interleave, "0-1") },
+            BootOrder = ["disc", "root", "eth0"],
+            Volumes =
+            [
+                new("root", VolumeDevice.Disk, image, null, 1 << 30, VolumeBus.Scsi, VolumeCache.None, false, new() { ReadBytesPerSecond = 1_000_000, WriteOperationsPerSecond = 50 }),
+                new("data", VolumeDevice.Disk, null, null, 1 << 30, VolumeBus.Nvme, VolumeCache.Writethrough, true),
+                new("disc", VolumeDevice.Cdrom, image, null, 0, VolumeBus.Sata, VolumeCache.Writeback, true),
+                new("slot", VolumeDevice.Cdrom, null, null, 0, VolumeBus.Sata, VolumeCache.Writeback, true),
+            ],
+            Nics = [new() { Name = "eth0", Mac = "52:54:00:00:00:01" }, new() { Name = "eth1", Mac = "52:54:00:00:00:02", Model = NicModel.E1000e }],
+        };
+
+        Line(spec, new("kvm", 104), new("/fw/code.fd", "/fw/vars.fd", NeedsSmm: true)).ShouldBe(Golden($$$$"""
+            {{{{Common}}}}
+            -machine q35,memory-backend=ram,pflash0=uefi.code,pflash1=uefi.vars,smm=on -accel kvm -cpu EPYC,-svm -smp cpus=2,sockets=1,cores=2,threads=1 -m size=134217728b
+            -object {"qom-type":"memory-backend-memfd","id":"ram","size":134217728,"hugetlb":true,"hugetlbsize":2097152,"prealloc":true,"policy":"interleave","host-nodes":[0,1]}
+            {{{{Devices}}}}
+            -device virtio-rng-pci -device virtio-balloon-pci,id=balloon
+            -add-fd fd=6,set=6 -add-fd fd=7,set=7 -add-fd fd=8,set=8 -add-fd fd=9,set=9 -add-fd fd=10,set=10
+            -blockdev {"driver":"raw","node-name":"uefi.code","read-only":true,"file":{"driver":"file","filename":"/fw/code.fd","read-only":true}}
+            -blockdev {"driver":"raw","node-name":"uefi.vars","file":{"driver":"file","filename":"/dev/fdset/6"}}
+            -global driver=cfi.pflash01,property=secure,value=on
+            -device virtio-scsi-pci,id=scsi -device ahci,id=sata
+            -object {"qom-type":"throttle-group","id":"limit.root","limits":{"bps-read":1000000,"iops-write":50}}
+            -blockdev {"driver":"throttle","node-name":"root","throttle-group":"limit.root","file":{"driver":"qcow2","node-name":"root.disk","read-only":false,"discard":"unmap","detect-zeroes":"unmap","cache":{"direct":true,"no-flush":false},"file":{"driver":"file","node-name":"root.file","filename":"/dev/fdset/7","read-only":false},"backing":{"driver":"qcow2","node-name":"root.base","read-only":true,"file":{"driver":"file","node-name":"root.base.file","filename":"/dev/fdset/8","read-only":true},"backing":null}}}
+            -device scsi-hd,bus=scsi.0,id=volume.root,drive=root,serial=root,bootindex=2,write-cache=on,werror=stop,rerror=stop
+            -blockdev {"driver":"qcow2","node-name":"data","read-only":true,"discard":"unmap","detect-zeroes":"unmap","cache":{"direct":false,"no-flush":false},"file":{"driver":"file","node-name":"data.file","filename":"/dev/fdset/9","read-only":true},"backing":null}
+            -device nvme,id=volume.data,drive=data,serial=data,write-cache=off
+            -blockdev {"driver":"qcow2","node-name":"disc","read-only":true,"file":{"driver":"file","node-name":"disc.file","filename":"/dev/fdset/10","read-only":true},"backing":null}
+            -device ide-cd,bus=sata.0,id=volume.disc,drive=disc,serial=disc,bootindex=1
+            -device ide-cd,bus=sata.1,id=volume.slot,serial=slot
+            -netdev hubport,id=net.eth0,hubid=0 -device virtio-net-pci,id=nic.eth0,netdev=net.eth0,mac=52:54:00:00:00:01,bootindex=3
+            -netdev hubport,id=net.eth1,hubid=1 -device e1000e,id=nic.eth1,netdev=net.eth1,mac=52:54:00:00:00:02,romfile=
+            -chardev socket,id=tpm,fd=5 -tpmdev emulator,id=tpm,chardev=tpm -device tpm-crb,tpmdev=tpm
+            """));
+    }
+
+    [Theory]
+    [InlineData(Architecture.Aarch64, "virt", "pvpanic-pci", "ttyAMA0")]
+    [InlineData(Architecture.Riscv64, "virt", "pvpanic-pci", "ttyS0")]
+    [InlineData(Architecture.Ppc64le, "pseries", null, "hvc0")]
+    public void A_vm_of_another_architecture_is_emulated(Architecture architecture, string machine, string? panic, string console) =>
+        Line(Spec with { Kind = InstanceKind.Vm, Architecture = architecture, CommandLine = null, Initrd = null }, new("tcg")).ShouldBe(Golden($"""
+        {Common}
+        -machine {machine} -accel tcg -cpu max -smp cpus=2 -m size=134217728b
+        {Devices.Replace(" -device pvpanic", panic is null ? "" : $" -device {panic}", StringComparison.Ordinal).Replace("\n-device pvpanic", panic is null ? "" : $"\n-device {panic}", StringComparison.Ordinal)}
+        -device virtio-rng-pci -device virtio-balloon-pci,id=balloon
+        -kernel /dev/fd/6 -append console={console} panic=-1 gantry.name=web-1
+        """));
+
+    [Fact]
+    public void Firmware_is_found_by_the_descriptions_of_the_distribution()
+    {
+        UefiFirmware.Find(Architecture.X86_64, secureBoot: false)!.NeedsSmm.ShouldBeFalse();
+        UefiFirmware.Find(Architecture.X86_64, secureBoot: true)!.NeedsSmm.ShouldBeTrue();
+        UefiFirmware.Find(Architecture.Riscv64, secureBoot: false).ShouldBeNull();
+        UefiFirmware.Find(Architecture.X86_64, secureBoot: false, ["/nowhere"]).ShouldBeNull();
+    }
 
     [Fact]
     public void A_comma_in_an_option_is_doubled() =>

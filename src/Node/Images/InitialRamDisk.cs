@@ -1,24 +1,24 @@
 using System.Globalization;
 using System.IO.Compression;
 using Gantry.Contracts;
+using Gantry.Node.Host;
 
 namespace Gantry.Node.Images;
 
-/// <summary>
-/// The recipe <c>micro</c>: Debian's cloud kernel as it is, and an initial RAM disk with busybox, the modules of
-/// virtual machines and an init (micro-init.sh) that gives a shell on the serial line and minds the power button.
-/// </summary>
-internal sealed class MicroImage(NodeContext node, DebianPackages packages)
+/// <summary>Debian's cloud kernel as it is, and an initial RAM disk of busybox, the modules of virtual machines and a script.</summary>
+internal sealed class InitialRamDisk(IShell shell, DebianPackages packages)
 {
     private const UnixFileMode ForAllToRead = (UnixFileMode)0b110_100_100;
 
     private static readonly string[] Modules =
-        ["virtio_mmio", "virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "virtio_rng", "button", "evdev", "pvpanic_mmio", "pvpanic_pci"];
+        ["virtio_mmio", "virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "virtio_rng", "virtio_balloon", "button", "evdev", "pvpanic_mmio", "pvpanic_pci"];
 
     private static readonly string[] Folders = ["bin", "dev", "etc", "mnt", "modules", "proc", "root", "run", "sys", "tmp"];
 
+    /// <summary>Puts <c>kernel</c> and <c>initrd</c> into a folder.</summary>
+    /// <param name="script">The embedded script that is its PID 1.</param>
     /// <param name="workshop">A folder for what is needed on the way.</param>
-    public async Task BuildAsync(string into, string workshop, Action<Progress> report, CancellationToken ct)
+    public async Task WriteAsync(string script, string into, string workshop, Action<Progress> report, CancellationToken ct)
     {
         report(new("find packages", 0));
         var kernel = await packages.ResolveAsync("linux-image-cloud-amd64", "linux-image-", ct);
@@ -30,7 +30,7 @@ internal sealed class MicroImage(NodeContext node, DebianPackages packages)
         report(new("write kernel and initial RAM disk", 80));
         var vmlinuz = Directory.GetFiles($"{workshop}/kernel/boot", "vmlinuz-*") is [var only] ? only : throw ImageErrors.PackageOdd(kernel, "it holds not one kernel.");
         File.Copy(vmlinuz, $"{into}/kernel");
-        await WriteInitrdAsync($"{into}/initrd", new($"{workshop}/kernel/lib/modules"), await BusyboxAsync($"{workshop}/busybox", ct), ct);
+        await WriteArchiveAsync($"{into}/initrd", script, new($"{workshop}/kernel/lib/modules"), await BusyboxAsync($"{workshop}/busybox", ct), ct);
         foreach (var file in (string[])[$"{into}/kernel", $"{into}/initrd"])
         {
             File.SetUnixFileMode(file, ForAllToRead);
@@ -40,11 +40,11 @@ internal sealed class MicroImage(NodeContext node, DebianPackages packages)
     private async Task<(string Path, string[] Commands)> BusyboxAsync(string folder, CancellationToken ct)
     {
         var path = ((string[])[$"{folder}/bin/busybox", $"{folder}/usr/bin/busybox"]).FirstOrDefault(File.Exists) ?? throw ImageErrors.PackageOdd("busybox-static", "it holds no bin/busybox.");
-        var list = await node.Shell.RunAsync(new(path, ["--list"], TimeSpan.FromSeconds(30)), ct);
+        var list = await shell.RunAsync(new(path, ["--list"], TimeSpan.FromSeconds(30)), ct);
         return (path, list.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
     }
 
-    private static async Task WriteInitrdAsync(string path, KernelModules modules, (string Path, string[] Commands) busybox, CancellationToken ct)
+    private static async Task WriteArchiveAsync(string path, string script, KernelModules modules, (string Path, string[] Commands) busybox, CancellationToken ct)
     {
         await using var file = File.Create(path);
         await using var zipped = new GZipStream(file, CompressionLevel.Optimal);
@@ -66,12 +66,12 @@ internal sealed class MicroImage(NodeContext node, DebianPackages packages)
             archive.AddFile(string.Create(CultureInfo.InvariantCulture, $"modules/{number++}-{Path.GetFileName(module)}"), await File.ReadAllBytesAsync(module, ct));
         }
 
-        archive.AddFile("init", Init(), executable: true);
+        archive.AddFile("init", Script(script), executable: true);
     }
 
-    private static byte[] Init()
+    private static byte[] Script(string name)
     {
-        using var script = typeof(MicroImage).Assembly.GetManifestResourceStream("micro-init.sh")!;
+        using var script = typeof(InitialRamDisk).Assembly.GetManifestResourceStream(name)!;
         using var bytes = new MemoryStream();
         script.CopyTo(bytes);
         return bytes.ToArray();

@@ -1,0 +1,75 @@
+using Gantry.Contracts;
+using Gantry.Daemon.Events;
+using Gantry.Daemon.Images;
+using Gantry.Daemon.Operations;
+using Gantry.Daemon.Platform;
+using Gantry.Node;
+using Gantry.Node.Images;
+
+namespace Gantry.Daemon.Instances;
+
+/// <summary>Makes an image of a stopped instance. It is the instance's operation, so that the instance is not started meanwhile.</summary>
+internal sealed class InstanceCapture(InstanceStore instances, ImageStore images, EventLog events, LocalNode node) : OperationType<InstanceCapture.Input>
+{
+    public sealed record Input(Id<Image> Id, string Name, Id<Instance> Instance, CapturePlan Plan);
+
+    public override string Kind => "image.capture";
+
+    public override IReadOnlyList<Step> Steps(Input input) =>
+    [
+        new DbStep("reserve the name",
+            async (transaction, context, _) =>
+            {
+                var name = context.Operation.TargetName;
+                DemandStopped(name, await instances.LockAsync(transaction, input.Instance) ?? throw InstanceErrors.Unknown(name));
+                await images.InsertAsync(transaction, input.Id, input.Name);
+            },
+            (transaction, _, _) => images.DeleteAsync(transaction, input.Id)),
+        new HostStep("copy the disk",
+            (context, ct) => node.CaptureImageAsync(input.Id, input.Plan, context.Report, ct),
+            (_, ct) => node.RemoveImageAsync(input.Id, ct)),
+        new DbStep("publish", async (transaction, context, _) =>
+        {
+            var caller = Caller.Of(context.Operation);
+            await images.PublishAsync(transaction, input.Id, node.ImageFiles(input.Id));
+            await events.AppendAsync(transaction, EventTypes.ImageCaptured, $"images/{input.Id}", caller.Name, caller.RequestId, new { name = input.Name, instance = context.Operation.TargetName });
+            context.SetResult(new { id = $"{input.Id}", name = input.Name });
+        }),
+    ];
+
+    /// <exception cref="Refusal"><c>instance.wrong_state</c></exception>
+    public static void DemandStopped(string name, InstanceState state)
+    {
+        if (state != InstanceState.Stopped)
+        {
+            throw Refusal.Conflict("instance.wrong_state", $"'{name}' is {state.ToString().ToLowerInvariant()}: an image is made of a stopped instance.", $"Stop it first: `gantry shutdown {name}`.");
+        }
+    }
+}
+
+/// <summary><c>POST /images</c>: it begins with an instance, so it stands here.</summary>
+internal static class InstanceCaptureApi
+{
+    public static void MapCapture(this IEndpointRouteBuilder api) =>
+        api.MapPost("/images", Capture).Produces<Operation>(202).WithTags("Images").Requires(Privilege.ImageAllocate);
+
+    private static async Task<IResult> Capture(
+        HttpContext http, Body<CreateImage> body, InstanceCapture capture, InstanceStore instances, ImageStore images, LocalNode node,
+        Operations.Operations operations, Caller caller, CancellationToken ct)
+    {
+        var wanted = body.Checked(ImageRules.Faults);
+        return await operations.BeginAsync(http, caller, wanted, async options =>
+        {
+            var instance = await instances.GetAsync(wanted.FromInstance, ct);
+            InstanceCapture.DemandStopped(instance.Name, instance.State);
+            await images.DemandFreeAsync(wanted.Name, ct);
+            var from = instance.Image is { } name ? await images.GetAsync(name, ct) : null;
+            var files = from is null ? null : node.ImageFiles(from.Id);
+            var plan = new CapturePlan(
+                node.FirstVolume(instance.Id, instance.Name), from?.Id, $"instance {instance.Name}", instance.Boot.Firmware ?? files?.Firmware ?? Firmware.Direct,
+                instance.Kind, files?.Architecture ?? Architecture.X86_64, files?.CommandLine, wanted.Description ?? $"Made of the instance {instance.Name}");
+            var input = new InstanceCapture.Input(Id<Image>.New(), wanted.Name, instance.Id, plan);
+            return await operations.BeginAsync(capture, input, $"instances/{instance.Id}", instance.Name, caller, options, ct);
+        });
+    }
+}
