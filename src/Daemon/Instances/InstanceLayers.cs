@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using Gantry.Contracts;
 using Gantry.Daemon.Config;
 using Gantry.Daemon.Images;
@@ -16,7 +15,7 @@ internal sealed record SettledRequest(IReadOnlyList<SettingsLayer> Layers, Layer
 }
 
 /// <summary>Gathers those who have a say about a new instance: the request, its template and what that stands on, the image, the configured defaults.</summary>
-internal sealed partial class InstanceLayers(ImageStore images, LocalNode node, TemplateLayers templates, GantryConfig config)
+internal sealed class InstanceLayers(ImageStore images, LocalNode node, TemplateLayers templates, GantryConfig config)
 {
     private const long DefaultVmMemory = 512 * Limits.MiB;
     private const long DefaultMicrovmMemory = 128 * Limits.MiB;
@@ -41,13 +40,8 @@ internal sealed partial class InstanceLayers(ImageStore images, LocalNode node, 
 
     private InstanceSettings Checked(CreateInstance asked, IReadOnlyList<SettingsLayer> layers)
     {
-        var layered = SettingsLayers.Resolve(layers);
-        new Body<CreateInstance>(asked).Checked(_ =>
-        [
-            .. InstanceRules.OfName(asked.Name),
-            .. InstanceRules.Faults(layered.Settings, node.Host).Concat(TooSmall(layered.Settings, layers)).Select(fault => AsAsked(fault, asked, layered)),
-        ]);
-        return layered.Settings;
+        new Body<CreateInstance>(asked).Checked(_ => [.. InstanceRules.OfName(asked.Name), .. SettingsFaults.Of(asked, layers, node.Host)]);
+        return SettingsLayers.Resolve(layers).Settings;
     }
 
     private static InstanceSettings OfImage(Image image, ImageFiles files, InstanceSettings above, InstanceKind kind) => new()
@@ -68,49 +62,4 @@ internal sealed partial class InstanceLayers(ImageStore images, LocalNode node, 
         AutoStart = false,
         Clock = ClockBase.Utc,
     };
-
-    private static IEnumerable<Fault> TooSmall(InstanceSettings settings, IReadOnlyList<SettingsLayer> layers)
-    {
-        foreach (var layer in layers.Where(l => l.Least is not null))
-        {
-            if (settings.Cpus < layer.Least!.Cpus)
-            {
-                yield return new("$.cpus", $"{settings.Cpus} is less than {layer.Name} needs ({layer.Least.Cpus})");
-            }
-
-            if (settings.MemoryBytes < layer.Least.MemoryBytes)
-            {
-                yield return new("$.memoryBytes", $"{settings.MemoryBytes} is less than {layer.Name} needs ({layer.Least.MemoryBytes / Limits.MiB} MiB)");
-            }
-        }
-    }
-
-    /// <summary>A fault where its cause stands: in the request at the request's own place, else with the name of who said it.</summary>
-    private static Fault AsAsked(Fault fault, CreateInstance asked, LayeredSettings layered)
-    {
-        var said = layered.Origins.Where(o => o.Key.StartsWith(fault.Path, StringComparison.Ordinal)).Select(o => o.Value).Distinct().ToList();
-        var from = said.Count == 0 || said.Contains("request") ? "" : $" (from {said[0]})";
-        if (Item().Match(fault.Path) is not { Success: true } match)
-        {
-            return fault with { Message = fault.Message + from };
-        }
-
-        var number = int.Parse(match.Groups["number"].ValueSpan, System.Globalization.CultureInfo.InvariantCulture);
-        var at = match.Groups["list"].Value == "volumes"
-            ? Place(asked.Volumes, layered.Settings.Volumes!, number, v => v.Name)
-            : Place(asked.Nics, layered.Settings.Nics!, number, n => n.Name);
-        return at is { } place
-            ? new($"$.{match.Groups["list"].Value}[{place}]{match.Groups["rest"].Value}", fault.Message + from)
-            : fault with { Message = fault.Message + from };
-    }
-
-    /// <summary>Where in a request's own list the item is that stands at <paramref name="number"/> in the merged one: of a name given twice the same one of both.</summary>
-    private static int? Place<T>(IReadOnlyList<T>? asked, IReadOnlyList<T> merged, int number, Func<T, string> name)
-    {
-        var before = merged.Take(number).Count(item => name(item) == name(merged[number]));
-        return (asked ?? []).Index().Where(own => name(own.Item) == name(merged[number])).Skip(before).Select(own => (int?)own.Index).FirstOrDefault();
-    }
-
-    [GeneratedRegex(@"\A\$\.(?<list>volumes|nics)\[(?<number>[0-9]+)\](?<rest>.*)\z", RegexOptions.ExplicitCapture)]
-    private static partial Regex Item();
 }
