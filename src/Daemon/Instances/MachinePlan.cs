@@ -46,7 +46,7 @@ internal sealed class MachinePlan(ImageStore images, LocalNode node)
             Device = spec.Device,
             SizeBytes = spec.Device == VolumeDevice.Cdrom ? null : spec.SizeBytes,
             Bus = spec.Bus,
-            Cache = spec.Cache,
+            Cache = spec.Device == VolumeDevice.Cdrom ? null : spec.Cache,
             ReadOnly = spec.ReadOnly,
         }),
     ];

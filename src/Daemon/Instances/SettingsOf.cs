@@ -49,12 +49,13 @@ internal static class SettingsOf
             .Select(v => new Volume { Name = v.Name, Image = v.Image, SizeBytes = files?.DiskBytes }),
     ];
 
+    /// <summary>Drives for discs were once shown with a cache, which they do not take.</summary>
     private static InstanceSettings From(Machine machine) => new()
     {
         Architecture = machine.Architecture,
         Cpu = machine.Cpu,
         Memory = machine.Memory,
-        Volumes = machine.Volumes,
+        Volumes = machine.Volumes is null ? null : [.. machine.Volumes.Select(v => v.Device == VolumeDevice.Cdrom ? v with { Cache = null } : v)],
         Nics = machine.Nics,
         Security = machine.Security,
         Clock = machine.Clock,
