@@ -36,6 +36,7 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(RenameInstance))]
 [JsonSerializable(typeof(ResizeInstance))]
 [JsonSerializable(typeof(ChangeInstance))]
+[JsonSerializable(typeof(PendingResize))]
 [JsonSerializable(typeof(BatchInstances))]
 [JsonSerializable(typeof(BatchResults))]
 [JsonSerializable(typeof(SerialOutput))]

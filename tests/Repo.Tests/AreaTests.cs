@@ -28,7 +28,8 @@ public class AreaTests
         ["Host"] = [],
         ["Images"] = ["Host"],
         ["Instances"] = ["Host", "Images"],
-        ["Drivers"] = ["Host", "Images", "Instances"],
+        ["Isolation"] = ["Host"],
+        ["Drivers"] = ["Host", "Images", "Instances", "Isolation"],
     };
 
     [Fact]

@@ -6,12 +6,16 @@ using Gantry.Node.Host;
 namespace Gantry.Node.Images;
 
 /// <summary>Debian's cloud kernel as it is, and an initial RAM disk of busybox, the modules of virtual machines and a script.</summary>
-internal sealed class InitialRamDisk(IShell shell, DebianPackages packages)
+/// <param name="debian">Debian's word for the architecture.</param>
+internal sealed class InitialRamDisk(IShell shell, string debian = InitialRamDisk.Native)
 {
+    private const string Native = "amd64";
     private const UnixFileMode ForAllToRead = (UnixFileMode)0b110_100_100;
 
     private static readonly string[] Modules =
         ["virtio_mmio", "virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "virtio_rng", "virtio_balloon", "button", "evdev", "pvpanic_mmio", "pvpanic_pci"];
+
+    private readonly DebianPackages _packages = new(shell, architecture: debian == Native ? null : debian);
 
     private static readonly string[] Folders = ["bin", "dev", "etc", "mnt", "modules", "proc", "root", "run", "sys", "tmp"];
 
@@ -21,28 +25,32 @@ internal sealed class InitialRamDisk(IShell shell, DebianPackages packages)
     public async Task WriteAsync(string script, string into, string workshop, Action<Progress> report, CancellationToken ct)
     {
         report(new("find packages", 0));
-        var kernel = await packages.ResolveAsync("linux-image-cloud-amd64", "linux-image-", ct);
+        var kernel = await _packages.ResolveAsync($"linux-image-cloud-{debian}", "linux-image-", ct);
         report(new("fetch and unpack kernel", 10));
-        await packages.UnpackAsync(kernel, $"{workshop}/kernel", $"{workshop}/fetched", ct);
+        await _packages.UnpackAsync(kernel, $"{workshop}/kernel", $"{workshop}/fetched", ct);
         report(new("fetch and unpack busybox", 60));
-        await packages.UnpackAsync("busybox-static", $"{workshop}/busybox", $"{workshop}/fetched", ct);
+        await _packages.UnpackAsync("busybox-static", $"{workshop}/busybox", $"{workshop}/fetched", ct);
+        if (debian != Native)
+        {
+            // One for this machine too, to be asked which commands it has: they are the same everywhere.
+            await new DebianPackages(shell).UnpackAsync("busybox-static", $"{workshop}/native", $"{workshop}/fetched", ct);
+        }
 
         report(new("write kernel and initial RAM disk", 80));
         var vmlinuz = Directory.GetFiles($"{workshop}/kernel/boot", "vmlinuz-*") is [var only] ? only : throw ImageErrors.PackageOdd(kernel, "it holds not one kernel.");
         File.Copy(vmlinuz, $"{into}/kernel");
-        await WriteArchiveAsync($"{into}/initrd", script, new($"{workshop}/kernel/lib/modules"), await BusyboxAsync($"{workshop}/busybox", ct), ct);
+        await WriteArchiveAsync($"{into}/initrd", script, new($"{workshop}/kernel/lib/modules"), (Busybox($"{workshop}/busybox"), await CommandsAsync(Busybox(debian == Native ? $"{workshop}/busybox" : $"{workshop}/native"), ct)), ct);
         foreach (var file in (string[])[$"{into}/kernel", $"{into}/initrd"])
         {
             File.SetUnixFileMode(file, ForAllToRead);
         }
     }
 
-    private async Task<(string Path, string[] Commands)> BusyboxAsync(string folder, CancellationToken ct)
-    {
-        var path = ((string[])[$"{folder}/bin/busybox", $"{folder}/usr/bin/busybox"]).FirstOrDefault(File.Exists) ?? throw ImageErrors.PackageOdd("busybox-static", "it holds no bin/busybox.");
-        var list = await shell.RunAsync(new(path, ["--list"], TimeSpan.FromSeconds(30)), ct);
-        return (path, list.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
-    }
+    private static string Busybox(string folder) =>
+        ((string[])[$"{folder}/bin/busybox", $"{folder}/usr/bin/busybox"]).FirstOrDefault(File.Exists) ?? throw ImageErrors.PackageOdd("busybox-static", "it holds no bin/busybox.");
+
+    private async Task<string[]> CommandsAsync(string busybox, CancellationToken ct) =>
+        (await shell.RunAsync(new(busybox, ["--list"], TimeSpan.FromSeconds(30)), ct)).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
     private static async Task WriteArchiveAsync(string path, string script, KernelModules modules, (string Path, string[] Commands) busybox, CancellationToken ct)
     {

@@ -23,7 +23,10 @@ public static class Recipes
     public static readonly FrozenDictionary<string, Recipe> All = new Dictionary<string, Recipe>
     {
         ["micro"] = new(InstanceKind.Microvm, "quiet", "Debian's cloud kernel and a busybox shell on the serial line", (node, into, workshop, report, ct) =>
-            new InitialRamDisk(node.Shell, new(node.Shell)).WriteAsync("micro-init.sh", into, workshop, report, ct)),
+            new InitialRamDisk(node.Shell).WriteAsync("micro-init.sh", into, workshop, report, ct)),
+        ["micro-aarch64"] = new(InstanceKind.Vm, "quiet", "The same for processors of Arm", (node, into, workshop, report, ct) =>
+            new InitialRamDisk(node.Shell, "arm64").WriteAsync("micro-init.sh", into, workshop, report, ct))
+        { Architecture = Architecture.Aarch64, Firmware = Firmware.Uefi }, // without ACPI the cloud kernel knows of no power button
         ["debian"] = new(InstanceKind.Vm, null, "A Debian server with cloud-init and the guest agent", (node, into, workshop, report, ct) =>
             new DebianImage(node, workshop).BuildAsync(into, report, ct))
         { Firmware = Firmware.Uefi },

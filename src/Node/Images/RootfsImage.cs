@@ -25,7 +25,7 @@ internal sealed class RootfsImage(NodeContext node, string workshop)
 
     private async Task MakeAsync(DebianMirrors mirrors, string into, Action<Progress> report, CancellationToken ct)
     {
-        await new InitialRamDisk(node.Shell, new(node.Shell)).WriteAsync("rootfs-init.sh", into, workshop, progress => report(progress with { Percent = progress.Percent / 10 }), ct);
+        await new InitialRamDisk(node.Shell).WriteAsync("rootfs-init.sh", into, workshop, progress => report(progress with { Percent = progress.Percent / 10 }), ct);
         var root = new DebianRoot(node.Shell, $"{workshop}/root");
         await root.MakeAsync(mirrors, Packages, progress => report(progress with { Percent = 10 + (progress.Percent / 2) }), ct);
         report(new("write the disk", 70));

@@ -32,6 +32,9 @@ public sealed record InstanceSpec(
     public bool Tpm { get; init; }
     public ClockBase? Clock { get; init; }
     public WindowsSetup? Windows { get; init; }
+
+    /// <summary>The user its TPM runs under; null in what was written before there was a choice.</summary>
+    public int? TpmUid { get; init; }
 }
 
 /// <summary>A volume as the node keeps it.</summary>

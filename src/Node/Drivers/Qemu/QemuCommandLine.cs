@@ -13,6 +13,8 @@ namespace Gantry.Node.Drivers.Qemu;
 /// <param name="firmware">Where the instance boots by UEFI.</param>
 internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFacts host, Accelerator accelerator, UefiFirmware? firmware)
 {
+    public const string Sandbox = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
+
     /// <summary>What every KVM of the last years has and Windows uses (https://www.qemu.org/docs/master/system/i386/hyperv.html).</summary>
     private const string HyperV = "hv-relaxed=on,hv-vapic=on,hv-spinlocks=0x1fff,hv-vpindex=on,hv-runtime=on,hv-time=on,hv-synic=on,hv-stimer=on,hv-frequencies=on,hv-tlbflush=on,hv-ipi=on";
 
@@ -36,7 +38,7 @@ internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFa
         [
             "-nodefaults", "-no-user-config",
             "-display", "none",
-            "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+            "-sandbox", Sandbox,
             "-name", $"guest={Quoted(spec.Name)},debug-threads=on",
             "-uuid", spec.Id.ToString(),
             "-machine", Machine(),

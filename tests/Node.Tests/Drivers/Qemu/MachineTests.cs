@@ -76,6 +76,26 @@ public sealed class MachineTests(TestImages images) : IAsyncLifetime
         await _node.StopAsync(spec.Id, default);
     }
 
+    [Fact]
+    public async Task A_guest_for_Arm_boots_and_minds_its_power_button()
+    {
+        var image = await images.LendAsync("micro-aarch64", _root);
+        var spec = await DefineAsync(Spec with
+        {
+            Kind = InstanceKind.Vm,
+            Architecture = Architecture.Aarch64,
+            Firmware = Firmware.Uefi,
+            MemoryBytes = 256 * Limits.MiB,
+            Kernel = ImageFolders.Kernel(_root.Context.Root, image),
+            Initrd = ImageFolders.Initrd(_root.Context.Root, image),
+            CommandLine = "quiet gantry.run=" + Convert.ToBase64String("uname -m; echo end of list"u8),
+        });
+        await _node.StartAsync(spec.Id, default);
+
+        (await FirstLinesAsync(spec.Id, "end of list"))[^1].ShouldEndWith("aarch64");
+        await _node.ShutdownAsync(spec.Id, TimeSpan.FromMinutes(5), default);
+    }
+
     [Theory]
     [InlineData(InstanceKind.Microvm)]
     [InlineData(InstanceKind.Vm)]
@@ -131,6 +151,18 @@ public sealed class MachineTests(TestImages images) : IAsyncLifetime
             .ToDictionary(t => File.ReadAllText($"{t}/comm")[4], t => Regex.Match(File.ReadAllText($"{t}/status"), "Cpus_allowed_list:\t(.*)").Groups[1].Value);
         threads['0'].ShouldBe("0");
         threads['1'].ShouldBe(Environment.ProcessorCount == 1 ? "0" : "0-1");
+    }
+
+    [Fact]
+    public async Task A_limit_of_CPU_time_is_that_of_its_control_group()
+    {
+        var spec = await GivenAsync("sleep 1000", s => s with { Cpu = new() { LimitPercent = 150, Weight = 200 } });
+        await _node.StartAsync(spec.Id, default);
+
+        var groups = File.ReadLines($"{_root.Context.Folders.Run(spec.Id)}/cgroups").Skip(1).ToList();
+        groups.ShouldContain(g => (File.Exists($"{g}/cpu.max") && File.ReadAllText($"{g}/cpu.max") == "150000 100000\n")
+            || (File.Exists($"{g}/cpu.cfs_quota_us") && File.ReadAllText($"{g}/cpu.cfs_quota_us") == "150000\n" && File.ReadAllText($"{g}/cpu.shares") == "2048\n"));
+        groups.ShouldAllBe(g => !File.Exists($"{g}/cgroup.procs") || File.ReadLines($"{g}/cgroup.procs").Contains($"{OnlyProcessOf(spec.Uid, "qemu")}"));
     }
 
     [Fact]
