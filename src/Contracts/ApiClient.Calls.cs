@@ -48,9 +48,15 @@ public sealed partial class ApiClient
     public Task<BatchResults> BatchInstancesAsync(BatchInstances body, CancellationToken ct = default) =>
         PostAsync("/instances:batch", body, WireJson.Default.BatchInstances, WireJson.Default.BatchResults, ct);
 
-    /// <param name="tailBytes">At most this many of the last bytes.</param>
-    public Task<SerialOutput> GetLogsAsync(string name, int? tailBytes = null, CancellationToken ct = default) =>
-        GetAsync($"/instances/{Escape(name)}/logs{(tailBytes is { } n ? $"?tail={n}" : "")}", WireJson.Default.SerialOutput, ct);
+    /// <param name="tailBytes">At most this many bytes: the last ones, or the first after <paramref name="since"/>.</param>
+    /// <param name="since">Only what follows this offset in all the guest has written: the <see cref="SerialOutput.End"/> of an answer before.</param>
+    /// <param name="timestamps">Each line with its time before it.</param>
+    public Task<SerialOutput> GetLogsAsync(string name, int? tailBytes = null, long? since = null, bool timestamps = false, CancellationToken ct = default) =>
+        GetAsync($"/instances/{Escape(name)}/logs?{LogsQuery(tailBytes, since, timestamps)}", WireJson.Default.SerialOutput, ct);
+
+    /// <summary>The query of a call for logs.</summary>
+    public static string LogsQuery(long? tailBytes, long? since, bool timestamps) => string.Join(
+        '&', new[] { tailBytes is { } n ? $"tail={n}" : null, since is { } after ? $"since={after}" : null, timestamps ? "timestamps=true" : null }.OfType<string>());
 
     public Task<DriverCommandLine> GetCommandLineAsync(string name, CancellationToken ct = default) =>
         GetAsync($"/instances/{Escape(name)}/command-line", WireJson.Default.DriverCommandLine, ct);

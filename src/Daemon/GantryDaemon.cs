@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Gantry.Contracts;
 using Gantry.Daemon.Config;
+using Gantry.Daemon.Consoles;
 using Gantry.Daemon.Events;
 using Gantry.Daemon.Images;
 using Gantry.Daemon.Instances;
@@ -34,6 +35,7 @@ internal static class GantryDaemon
     public static WebApplication Build(NodeContext context, ConfigLoader.Loaded loaded)
     {
         var (root, config, time) = (context.Root, loaded.Config, context.Time);
+        context = context with { SerialLogBytes = config.ConsoleLogSize };
         // Empty: no appsettings.json that would be watched for, no variable of somebody else's that changes what is served.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         AddLogs(builder.Logging, config);
@@ -106,6 +108,7 @@ internal static class GantryDaemon
         services.AddOperation<InstanceCreation>().AddOperation<InstanceStart>().AddOperation<InstanceShutdown>().AddOperation<InstanceStop>();
         services.AddOperation<InstancePause>().AddOperation<InstanceResume>().AddOperation<InstanceRestart>().AddOperation<InstanceReset>();
         services.AddOperation<InstanceRename>().AddOperation<InstanceResize>().AddOperation<InstanceDeletion>().AddHostedService<InstanceWatcher>().AddHostedService<InstancePagesWorker>();
+        services.AddSingleton<ConsoleTickets>().AddSingleton<OpenConsoles>().AddSingleton<ConsoleSessions>();
         services.AddSingleton<Doctor>().AddHostedService<DaemonEvents>();
     }
 
@@ -122,6 +125,7 @@ internal static class GantryDaemon
     private static void Map(IEndpointRouteBuilder api)
     {
         api.MapInstances();
+        api.MapConsoles();
         api.MapImages();
         api.MapTemplates();
         api.MapCapture();

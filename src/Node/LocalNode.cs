@@ -116,8 +116,11 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
             ? throw DriverErrors.Cannot(driver.Name, "resize a running instance") : null;
     }
 
-    public Task<SerialOutput> ReadSerialAsync(Id<Instance> id, int tailBytes, CancellationToken ct) =>
-        Able<ISerialLog>(id, "show serial output").ReadSerialAsync(id, tailBytes, ct);
+    public Task<SerialOutput> ReadSerialAsync(Id<Instance> id, int mostBytes, CancellationToken ct, long? since = null, bool timestamps = false) =>
+        Able<ISerialLog>(id, "show serial output").ReadSerialAsync(id, mostBytes, ct, since, timestamps);
+
+    public Task<ISerialLine> OpenSerialAsync(Id<Instance> id, long? since, int tailBytes, CancellationToken ct) =>
+        Able<ISerialConsole>(id, "open a serial console").OpenSerialAsync(id, since, tailBytes, ct);
 
     public Task<DriverCommandLine> CommandLineAsync(Id<Instance> id, CancellationToken ct) =>
         Able<ICommandLine>(id, "show a command line").CommandLineAsync(id, ct);

@@ -19,6 +19,7 @@ public class AreaTests
         ["Images"] = [],
         ["Instances"] = ["Config", "Images"],
         ["Templates"] = ["Instances"],
+        ["Consoles"] = ["Config", "Instances"],
         ["Nodes"] = [],
         ["Systems"] = ["Config", "Nodes", "Postgres"],
     };
