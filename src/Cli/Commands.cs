@@ -9,7 +9,7 @@ internal static class Commands
     public static IReadOnlyList<(string Title, string[] Names)> Groups { get; } =
     [
         ("Every day", ["launch", "create", "list", "info", "start", "shutdown", "stop", "restart", "reset", "pause", "resume", "resize", "rename", "set", "delete", "console", "logs", "command-line"]),
-        ("What instances are made from", ["image"]),
+        ("What instances are made from", ["image", "template"]),
         ("What is going on", ["operation", "events"]),
         ("This host and its daemon", ["doctor", "driver", "node", "system", "config"]),
         ("For scripts", ["query", "completion", "version"]),
@@ -38,6 +38,7 @@ internal static class Commands
             Logs.Build(app),
             Instances.CommandLine(app),
             Images.Build(app),
+            Templates.Build(app),
             Operations.Build(app),
             EventStream.Build(app),
             Doctor.Build(app),

@@ -16,6 +16,10 @@ public sealed partial class ApiClient
     public Task<Operation> CreateInstanceAsync(CreateInstance body, int waitSeconds = 0, CancellationToken ct = default) =>
         PostAsync($"/instances?wait={waitSeconds}", body, WireJson.Default.CreateInstance, WireJson.Default.Operation, ct);
 
+    /// <summary>What would be made; nothing is.</summary>
+    public Task<InstancePreview> PreviewInstanceAsync(CreateInstance body, CancellationToken ct = default) =>
+        PostAsync("/instances?dryRun=true", body, WireJson.Default.CreateInstance, WireJson.Default.InstancePreview, ct);
+
     public Task<Operation> ActOnInstanceAsync(string name, InstanceAction action, int waitSeconds = 0, CancellationToken ct = default) =>
         action == InstanceAction.Delete
             ? DeleteInstanceAsync(name, force: false, waitSeconds, ct)
@@ -35,8 +39,8 @@ public sealed partial class ApiClient
         PostAsync($"/instances/{Escape(name)}/resize?wait={waitSeconds}", body, WireJson.Default.ResizeInstance, WireJson.Default.Operation, ct);
 
     /// <summary>Changes what is not left out. A label of the body is added or replaced, the others stay; <c>gantry query PATCH</c> takes away.</summary>
-    public Task<Instance> PatchInstanceAsync(string name, InstanceSettings body, CancellationToken ct = default) =>
-        SendAsync(HttpMethod.Patch, $"/instances/{Escape(name)}", WireJson.Default.Instance, JsonContent.Create(body, WireJson.Default.InstanceSettings), ct);
+    public Task<Instance> PatchInstanceAsync(string name, ChangeInstance body, CancellationToken ct = default) =>
+        SendAsync(HttpMethod.Patch, $"/instances/{Escape(name)}", WireJson.Default.Instance, JsonContent.Create(body, WireJson.Default.ChangeInstance), ct);
 
     public Task<Operation> DeleteInstanceAsync(string name, bool force, int waitSeconds = 0, CancellationToken ct = default) =>
         SendAsync(HttpMethod.Delete, $"/instances/{Escape(name)}?wait={waitSeconds}{(force ? "&force=true" : "")}", WireJson.Default.Operation, null, ct);
@@ -100,6 +104,18 @@ public sealed partial class ApiClient
 
     public Task<Operation> DeleteImageAsync(string name, int waitSeconds = 0, CancellationToken ct = default) =>
         SendAsync(HttpMethod.Delete, $"/images/{Escape(name)}?wait={waitSeconds}", WireJson.Default.Operation, null, ct);
+
+    public Task<Page<Template>> ListTemplatesAsync(string query = "", CancellationToken ct = default) =>
+        GetAsync($"/templates{query}", WireJson.Default.PageTemplate, ct);
+
+    public Task<Template> GetTemplateAsync(string name, CancellationToken ct = default) =>
+        GetAsync($"/templates/{Escape(name)}", WireJson.Default.Template, ct);
+
+    public Task<Template> CreateTemplateAsync(CreateTemplate body, CancellationToken ct = default) =>
+        PostAsync("/templates", body, WireJson.Default.CreateTemplate, WireJson.Default.Template, ct);
+
+    public async Task DeleteTemplateAsync(string name, CancellationToken ct = default) =>
+        (await SendAsync(HttpMethod.Delete, $"/templates/{Escape(name)}", ct: ct)).Dispose();
 
     public Task<Page<DriverInfo>> ListDriversAsync(CancellationToken ct = default) => GetAsync("/drivers", WireJson.Default.PageDriverInfo, ct);
 

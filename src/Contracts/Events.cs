@@ -35,6 +35,9 @@ public static class EventTypes
     public const string ImageCaptured = "image.captured";
     public const string ImageUpdated = "image.updated";
     public const string ImageDeleted = "image.deleted";
+    public const string TemplateCreated = "template.created";
+    public const string TemplateUpdated = "template.updated";
+    public const string TemplateDeleted = "template.deleted";
     public const string OperationCreated = "operation.created";
     public const string OperationProgressed = "operation.progressed";
     public const string OperationFinished = "operation.finished";
@@ -47,6 +50,7 @@ public static class EventTypes
         InstanceReset, InstanceResized, InstanceRenamed, InstanceChanged, InstanceDeleted,
         ConsoleOpened, ConsoleClosed,
         ImageBuilt, ImageImported, ImageCaptured, ImageUpdated, ImageDeleted,
+        TemplateCreated, TemplateUpdated, TemplateDeleted,
         OperationCreated, OperationProgressed, OperationFinished,
         DaemonStarted, DaemonStopping,
     ];

@@ -104,31 +104,15 @@ public enum Firmware
 public sealed record Observed(int? Pid = null, double? UptimeSeconds = null, string? Accelerator = null, int? Cpus = null, long? MemoryBytes = null);
 
 /// <summary>
-/// The body of <c>POST /instances</c>. What is left out is null and takes the image's or the configured default
+/// The body of <c>POST /instances</c>. What is left out is null and takes the template's, the image's or the configured default
 /// (the serialiser's generated code would not keep an initialiser's).
 /// </summary>
-public sealed record CreateInstance : Machine
+public sealed record CreateInstance : InstanceSettings
 {
     public required string Name { get; init; }
-    public InstanceKind? Kind { get; init; }
-    public string? Driver { get; init; }
-    public string? Image { get; init; }
 
-    /// <summary>Default 1.</summary>
-    public int? Cpus { get; init; }
-
-    /// <summary>Default 128 MiB for a microVM or container, 512 MiB for a VM.</summary>
-    public long? MemoryBytes { get; init; }
-
-    /// <summary>For a VM: how many CPUs it can be given while it runs. Default: as many as the node has, up to 64.</summary>
-    public int? MaxCpus { get; init; }
-
-    /// <summary>For a VM: how much memory it can be given while it runs. Default: twice its memory where that is 1 GiB or more, else no more than it has.</summary>
-    public long? MaxMemoryBytes { get; init; }
-    public string? Description { get; init; }
-    public IReadOnlyDictionary<string, string>? Labels { get; init; }
-    public Boot? Boot { get; init; }
-    public bool AutoStart { get; init; }
+    /// <summary>What says all that is left out here.</summary>
+    public string? Template { get; init; }
 
     /// <summary>Start it in the same operation; if it does not start, nothing is left behind.</summary>
     public bool StartNow { get; init; }

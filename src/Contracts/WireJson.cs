@@ -15,6 +15,7 @@ namespace Gantry.Contracts;
         typeof(Words<ImageState>), typeof(Words<DiskFormat>), typeof(Words<OperationState>), typeof(Words<DriverHealth>), typeof(Words<CheckLevel>),
         typeof(Words<ConsoleKind>), typeof(Words<ConsoleEnd>),
         typeof(Words<Architecture>), typeof(Words<NumaMode>), typeof(Words<VolumeDevice>), typeof(Words<VolumeBus>), typeof(Words<VolumeCache>), typeof(Words<NicModel>),
+        typeof(Words<GeneratedDisc>), typeof(Words<ClockBase>),
     ],
     NumberHandling = JsonNumberHandling.Strict,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -25,11 +26,17 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(Page<Instance>))]
 [JsonSerializable(typeof(Machine))]
 [JsonSerializable(typeof(CreateInstance))]
+[JsonSerializable(typeof(InstanceSettings))]
+[JsonSerializable(typeof(InstancePreview))]
+[JsonSerializable(typeof(Template))]
+[JsonSerializable(typeof(Page<Template>))]
+[JsonSerializable(typeof(CreateTemplate))]
+[JsonSerializable(typeof(ChangeTemplate))]
 [JsonSerializable(typeof(ShutdownInstance))]
 [JsonSerializable(typeof(RestartInstance))]
 [JsonSerializable(typeof(RenameInstance))]
 [JsonSerializable(typeof(ResizeInstance))]
-[JsonSerializable(typeof(InstanceSettings))]
+[JsonSerializable(typeof(ChangeInstance))]
 [JsonSerializable(typeof(PendingResize))]
 [JsonSerializable(typeof(BatchInstances))]
 [JsonSerializable(typeof(BatchResults))]

@@ -11,6 +11,7 @@ using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
 using Gantry.Daemon.Postgres;
 using Gantry.Daemon.Systems;
+using Gantry.Daemon.Templates;
 using Gantry.Node;
 using Gantry.Node.Images;
 using Npgsql;
@@ -102,7 +103,8 @@ internal static class GantryDaemon
         services.AddSingleton(p => OperationOwner.Of(p.GetRequiredService<NodeIdentity>()));
         services.AddSingleton(new ImageSettings(config.ImagesMaxSize, config.ImagesLinkLocal)).AddSingleton<ImageStore>().AddHostedService<ImageWorkshops>();
         services.AddOperation<ImageBuild>().AddOperation<ImageImport>().AddOperation<ImageDeletion>().AddOperation<InstanceCapture>();
-        services.AddSingleton<InstanceStore>().AddSingleton<InstancePages>().AddSingleton<InstanceStates>().AddSingleton<MachinePlan>().AddSingleton<InstancePlan>().AddSingleton<InstanceActor>();
+        services.AddSingleton<InstanceStore>().AddSingleton<InstancePages>().AddSingleton<InstanceStates>().AddSingleton<MachinePlan>().AddSingleton<InstanceLayers>().AddSingleton<InstancePlan>().AddSingleton<InstanceActor>();
+        services.AddSingleton<TemplateStore>().AddSingleton<TemplateSources>().AddSingleton<TemplateLayers>(p => p.GetRequiredService<TemplateStore>().LayersAsync);
         services.AddOperation<InstanceCreation>().AddOperation<InstanceStart>().AddOperation<InstanceShutdown>().AddOperation<InstanceStop>();
         services.AddOperation<InstancePause>().AddOperation<InstanceResume>().AddOperation<InstanceRestart>().AddOperation<InstanceReset>();
         services.AddOperation<InstanceRename>().AddOperation<InstanceResize>().AddOperation<InstanceDeletion>().AddHostedService<InstanceWatcher>().AddHostedService<InstancePagesWorker>();
@@ -125,6 +127,7 @@ internal static class GantryDaemon
         api.MapInstances();
         api.MapConsoles();
         api.MapImages();
+        api.MapTemplates();
         api.MapCapture();
         api.MapNodes();
         api.MapOperations();

@@ -23,7 +23,8 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
     private readonly Lock _uids = new();
     private readonly ImageBuilder _builder = new(context, recipes ?? Recipes.All);
     private readonly ImageImporter _importer = new(context, images ?? ImageSettings.Default);
-    private readonly InstanceVolumes _volumes = new(context.Root, new QemuImg(context.Shell, context.ToolUids));
+    private readonly InstanceVolumes _volumes = new(
+        context.Root, new QemuImg(context.Shell, context.ToolUids), new GeneratedDiscs(context.Root, context.Shell, context.ToolUids));
     private Dictionary<Id<Instance>, (int Guest, int Tpm)>? _uidsTaken;
 
     public NodeContext Context { get; } = context;

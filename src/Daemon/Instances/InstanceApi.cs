@@ -13,7 +13,7 @@ internal static class InstanceApi
     {
         var instances = api.MapGroup("/instances").WithTags("Instances");
         instances.MapGet("/", List).Produces<Page<Instance>>().Requires(Privilege.InstanceAudit);
-        instances.MapPost("/", Create).Produces<Operation>(202).Requires(Privilege.InstanceAllocate);
+        instances.MapPost("/", Create).Produces<InstancePreview>().Produces<Operation>(202).Requires(Privilege.InstanceAllocate);
 
         // It may delete, so it asks for what deleting asks for.
         api.MapPost("/instances:batch", InstanceBatch.RunAsync).Produces<BatchResults>().WithTags("Instances").Requires(Privilege.InstanceAllocate);
@@ -43,10 +43,11 @@ internal static class InstanceApi
     }
 
     private static async Task<IResult> Create(
-        HttpContext http, Body<CreateInstance> body, InstancePlan plan, InstanceCreation creation, Operations.Operations operations, Caller caller, CancellationToken ct)
+        HttpContext http, Body<CreateInstance> body, InstancePlan plan, InstanceCreation creation, Operations.Operations operations, Caller caller, CancellationToken ct,
+        bool dryRun = false)
     {
-        var wanted = body.Checked(value => InstanceRules.Faults(value, plan.Host));
-        return await operations.BeginAsync(http, caller, wanted, async options =>
+        var wanted = body.Value;
+        return dryRun ? TypedResults.Ok(await plan.PreviewAsync(wanted, ct)) : await operations.BeginAsync(http, caller, wanted, async options =>
         {
             var input = await plan.ResolveAsync(wanted, ct);
             return await operations.BeginAsync(creation, input, $"instances/{input.Spec.Id}", wanted.Name, caller, options, ct);
