@@ -20,7 +20,7 @@ internal sealed class SystemdGuest(TestRoot root)
     private const string RootUuid = "5b1e7d0a-3c54-4f63-9a0e-7d0f1f0a5c21", BroughtUuid = "9d6c1f52-6b0e-4c0a-8f0b-2b1d3a4c5e6f";
     private const long DiskBytes = 6144 * Limits.MiB, BroughtBytes = 3072 * Limits.MiB;
 
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(50);
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(90);
     private static readonly TimeSpan ShortDeadline = TimeSpan.FromMinutes(5);
 
     private static readonly string[] Packages =
@@ -53,7 +53,7 @@ internal sealed class SystemdGuest(TestRoot root)
             [
                 "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048", "-nodefaults", "-no-user-config", "-display", "none",
                 "-no-reboot", "-kernel", $"{Folder}/kernel", "-initrd", $"{Folder}/initrd", "-device", "virtio-rng-pci",
-                "-append", string.Create(CultureInfo.InvariantCulture, $"console=ttyS0 quiet panic=-1 root=/dev/vda systemd.show_status=0 tsc_early_khz={HostFacts.Read().ClockKhz}"),
+                "-append", string.Create(CultureInfo.InvariantCulture, $"console=ttyS0 quiet panic=-1 root=/dev/vda systemd.show_status=0 systemd.default_timeout_start_sec=900 tsc_early_khz={HostFacts.Read().ClockKhz}"),
                 "-drive", $"if=virtio,format=qcow2,snapshot=on,cache=unsafe,file={Folder}/disk", "-drive", $"if=virtio,format=raw,cache=unsafe,file={brought}",
                 "-serial", $"file:{console}", "-serial", $"file:{findings}",
             ], Deadline) { EndsWithDaemon = true, Environment = new Dictionary<string, string> { ["TMPDIR"] = root.Path } }, ct);
