@@ -8,7 +8,7 @@ internal static class Commands
     /// <summary>How `gantry --help` shows them.</summary>
     public static IReadOnlyList<(string Title, string[] Names)> Groups { get; } =
     [
-        ("Every day", ["launch", "create", "list", "info", "start", "shutdown", "stop", "pause", "resume", "delete", "logs", "command-line"]),
+        ("Every day", ["launch", "create", "list", "info", "start", "shutdown", "stop", "restart", "reset", "pause", "resume", "resize", "rename", "set", "delete", "logs", "command-line"]),
         ("What instances are made from", ["image"]),
         ("What is going on", ["operation", "events"]),
         ("This host and its daemon", ["doctor", "driver", "node", "system", "config"]),
@@ -26,8 +26,13 @@ internal static class Commands
             Power.Start(app),
             Power.Shutdown(app),
             Power.Stop(app),
+            Power.Restart(app),
+            Power.Reset(app),
             Power.Pause(app),
             Power.Resume(app),
+            Changes.Resize(app),
+            Changes.Rename(app),
+            Changes.Set(app),
             Power.Delete(app),
             Instances.Logs(app),
             Instances.CommandLine(app),

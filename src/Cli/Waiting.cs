@@ -9,7 +9,11 @@ internal static class Waiting
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     /// <summary>For a call that began an operation: waits and says what became of it, or prints its id with <c>--no-wait</c>.</summary>
-    public static async Task<int> FinishAsync(Session session, byte[] begun, string name, string done, CancellationToken ct)
+    public static Task<int> FinishAsync(Session session, byte[] begun, string name, string done, CancellationToken ct) =>
+        FinishAsync(session, begun, name, _ => done, ct);
+
+    /// <param name="done">What is said of one that succeeded.</param>
+    public static async Task<int> FinishAsync(Session session, byte[] begun, string name, Func<Operation, string> done, CancellationToken ct)
     {
         var operation = Session.Read(begun, WireJson.Default.Operation);
         if (session.NoWait)
@@ -26,7 +30,7 @@ internal static class Waiting
                 session.WriteDocument(answer);
             }
 
-            return Tell(session, ended, name, done);
+            return Tell(session, ended, name, ended.State == OperationState.Succeeded ? done(ended) : "");
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested)
         {

@@ -76,9 +76,10 @@ public sealed partial class ApiClient
         PostAsync($"/images:import?wait={waitSeconds}", body, WireJson.Default.ImportImage, WireJson.Default.Operation, ct);
 
     /// <summary>Sends the disk's bytes; <see cref="ImportImage.Url"/> and the paths must be left out. Not sent again when the connection breaks.</summary>
-    public async Task<Operation> UploadImageAsync(ImportImage about, HttpContent disk, CancellationToken ct = default)
+    /// <param name="source">The file's name, for people.</param>
+    public async Task<Operation> UploadImageAsync(ImportImage about, HttpContent disk, string? source = null, CancellationToken ct = default)
     {
-        using var response = await UploadAsync($"/images:upload?{UploadQuery(about)}", disk, ct);
+        using var response = await UploadAsync($"/images:upload?{UploadQuery(about, source)}", disk, ct);
         return (await response.Content.ReadFromJsonAsync(WireJson.Default.Operation, ct))!;
     }
 
@@ -110,12 +111,12 @@ public sealed partial class ApiClient
     public static string Escape(string segment) => Uri.EscapeDataString(segment);
 
     /// <summary>What stands in the query beside an upload's bytes.</summary>
-    public static string UploadQuery(ImportImage about)
+    public static string UploadQuery(ImportImage about, string? source)
     {
         (string Name, string? Value)[] fields =
         [
             ("name", about.Name), ("sha256", about.Sha256), ("format", Word(about.Format)), ("firmware", Word(about.Firmware)), ("defaultKind", Word(about.DefaultKind)),
-            ("architecture", Word(about.Architecture)), ("commandLine", about.CommandLine), ("description", about.Description),
+            ("architecture", Word(about.Architecture)), ("commandLine", about.CommandLine), ("description", about.Description), ("source", source),
         ];
         return string.Join('&', fields.Where(f => f.Value is not null).Select(f => $"{f.Name}={Escape(f.Value!)}"));
     }

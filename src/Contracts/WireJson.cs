@@ -29,6 +29,7 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(RenameInstance))]
 [JsonSerializable(typeof(ResizeInstance))]
 [JsonSerializable(typeof(InstanceSettings))]
+[JsonSerializable(typeof(PendingResize))]
 [JsonSerializable(typeof(BatchInstances))]
 [JsonSerializable(typeof(BatchResults))]
 [JsonSerializable(typeof(SerialOutput))]

@@ -24,7 +24,7 @@ internal static class GantryDaemon
     public static async Task RunAsync(GantryRoot root, ConfigLoader.Loaded loaded, CancellationToken ct)
     {
         using var logs = LoggerFactory.Create(logging => AddLogs(logging, loaded.Config));
-        var context = NodeContext.Open(root, TimeProvider.System, logs);
+        var context = NodeContext.Open(root, TimeProvider.System, logs, loaded.Config.Isolation);
         using var onlyMe = RootLock.Take(root);
         await using var app = Build(context, loaded, NotifySocket.TakeFromEnvironment());
         await app.RunAsync(ct);

@@ -8,6 +8,15 @@ public sealed class OutputTests
     private static async Task<FakeDaemon> GivenDaemonAsync() => (await FakeDaemon.StartAsync())
         .On("GET /instances", new Page<Instance>([Samples.Instance(), Samples.Instance("db", InstanceState.Stopped) with { Image = null, Kind = InstanceKind.Vm, MemoryBytes = 3L << 29 }], null), WireJson.Default.PageInstance)
         .On("GET /instances/web1", Samples.Instance(), WireJson.Default.Instance)
+        .On("GET /instances/full", Samples.Instance("full", InstanceState.Paused) with
+        {
+            Kind = InstanceKind.Vm,
+            PauseCause = PauseCause.IoError,
+            StateReason = "no space is left on the host for disk 'data'",
+            MaxCpus = 4,
+            MaxMemoryBytes = 1L << 30,
+            Pending = new(8, 2L << 30, "It was started with room for 4 CPUs."),
+        }, WireJson.Default.Instance)
         .On("GET /instances/web1/logs", new SerialOutput("[    0.0] Linux\r\n\u001b[32mok\u001b[0m \u001b]0;owned\u0007\n", true), WireJson.Default.SerialOutput)
         .On("GET /instances/web1/command-line", new DriverCommandLine("/usr/bin/qemu-system-x86_64", ["-M", "microvm"], "/usr/bin/qemu-system-x86_64 -M microvm"), WireJson.Default.DriverCommandLine)
         .On("GET /operations", new Page<Operation>([Samples.Operation() with { Progress = new("boot", 41.6) }, Samples.Operation(OperationState.Failed, "image.build", "micro")], null), WireJson.Default.PageOperation)
@@ -27,6 +36,7 @@ public sealed class OutputTests
     [InlineData("list -o json")]
     [InlineData("list -o yaml")]
     [InlineData("info web1")]
+    [InlineData("info full")]
     [InlineData("info web1 -o json")]
     [InlineData("info web1 -o yaml")]
     [InlineData("command-line web1")]

@@ -96,7 +96,7 @@ public sealed class ProcessTests : IDisposable
 
     [Theory]
     [InlineData("gantry la", "launch")]
-    [InlineData("gantry image ", "build list info delete")]
+    [InlineData("gantry image ", "build import create list info rename describe delete")]
     [InlineData("gantry launch ", "micro debian")]
     [InlineData("gantry launch micro ", "")]
     [InlineData("gantry launch --ki", "--kind")]

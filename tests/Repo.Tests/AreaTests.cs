@@ -27,7 +27,8 @@ public class AreaTests
         ["Host"] = [],
         ["Images"] = ["Host"],
         ["Instances"] = ["Host", "Images"],
-        ["Drivers"] = ["Host", "Images", "Instances"],
+        ["Isolation"] = ["Host"],
+        ["Drivers"] = ["Host", "Images", "Instances", "Isolation"],
     };
 
     [Fact]

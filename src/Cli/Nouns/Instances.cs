@@ -82,6 +82,14 @@ internal static class Instances
         table.Write(session.Out);
     }
 
+    private static string? CauseOf(Instance instance) =>
+        instance.StopCause is { } stopped ? Words.Of(stopped) : instance.PauseCause is { } paused ? Words.Of(paused) : null;
+
+    /// <summary>What it can be given while it runs; null where that is no more than it has.</summary>
+    private static string? RoomOf(Instance instance) =>
+        instance.MaxCpus > instance.Cpus || instance.MaxMemoryBytes > instance.MemoryBytes
+            ? Changes.Describe(new(instance.MaxCpus ?? instance.Cpus, instance.MaxMemoryBytes ?? instance.MemoryBytes)) : null;
+
     private static void WriteCard(Session session, Instance instance)
     {
         var time = session.Terminal.Time;
@@ -91,12 +99,15 @@ internal static class Instances
             .Add("Id", instance.Id.ToString())
             .Add("Kind", Words.Of(instance.Kind))
             .Add("State", $"{Words.Of(instance.State)} for {Words.Ago(instance.StateSince, time)}")
+            .Add("Cause", CauseOf(instance))
             .Add("Reason", instance.StateReason)
             .Add("Image", instance.Image)
             .Add("Driver", instance.Driver)
             .Add("Node", instance.Node)
             .Add("CPUs", instance.Cpus.ToString(CultureInfo.InvariantCulture))
             .Add("Memory", Sizes.Format(instance.MemoryBytes))
+            .Add("Next start", instance.Pending is { } pending ? $"{Changes.Describe(pending)}. {pending.Reason}" : null)
+            .Add("Room for", RoomOf(instance))
             .Add("Firmware", Words.Of(instance.Boot.Firmware ?? Firmware.Direct))
             .Add("Kernel", instance.Boot.Kernel)
             .Add("Initrd", instance.Boot.Initrd)

@@ -29,6 +29,8 @@ internal static class Launch
         var kind = Choose.Optional<InstanceKind>("--kind", "What it is.");
         var cpus = Choose.Number("--cpus", "How many CPUs. Default 1.", least: 1);
         var memory = Choose.Size("--memory", "How much memory: 128MiB, 1GiB. Default 128 MiB for a microVM or container, 512 MiB for a VM.");
+        var maxCpus = Choose.Number("--max-cpus", "How many CPUs a VM can be given while it runs. Default: as many as its node has.", least: 1);
+        var maxMemory = Choose.Size("--max-memory", "How much memory a VM can be given while it runs. Default: twice its memory from 1 GiB on, else no more.");
         var driver = Choose.Text("--driver", "What runs it (gantry driver list).", "DRIVER");
         var kernel = Choose.Text("--kernel", "A kernel on this machine, in place of the image's.", "FILE");
         var initrd = Choose.Text("--initrd", "An initial RAM disk on this machine, in place of the image's.", "FILE");
@@ -41,16 +43,11 @@ internal static class Launch
         var architecture = Choose.Optional<Architecture>("--architecture", "Its processor. Default: its image's, or else this machine's.");
         var label = new Option<string[]>("--label") { Description = "A label; may be given several times.", HelpName = "KEY=VALUE" };
         var description = Choose.Text("--description", "For people; at most 1,000 characters.", "TEXT");
-        var autoStart = Choose.Flag("--auto-start", "Start it with the daemon.");
+        var autoStart = Choose.Flag("--auto-start", "Start it when the host has booted.");
 
-        return verb.With(what, kind, cpus, memory, driver, kernel, initrd, commandLine, disk, cdrom, firmware, secureBoot, tpm, architecture, label, description, autoStart).Runs(app, async (parsed, session, ct) =>
+        return verb.With(what, kind, cpus, memory, maxCpus, maxMemory, driver, kernel, initrd, commandLine, disk, cdrom, firmware, secureBoot, tpm, architecture, label, description, autoStart).Runs(app, async (parsed, session, ct) =>
         {
             var (image, name) = Named(parsed.GetValue(what)!, parsed.GetValue(kernel) is not null, verb.Name);
-            if (parsed.GetValue(cpus) > int.MaxValue)
-            {
-                throw new WrongUseException($"{parsed.GetValue(cpus)} are no CPUs one has.", $"Accepted is {Limits.MinCpus} to {Limits.MaxCpus}.");
-            }
-
             var boot = new Boot
             {
                 Kernel = FullPath(parsed.GetValue(kernel)),
@@ -63,8 +60,10 @@ internal static class Launch
                 Name = name,
                 Image = image,
                 Kind = parsed.GetValue(kind),
-                Cpus = (int?)parsed.GetValue(cpus),
+                Cpus = Cpus(parsed.GetValue(cpus)),
                 MemoryBytes = parsed.GetValue(memory),
+                MaxCpus = Cpus(parsed.GetValue(maxCpus)),
+                MaxMemoryBytes = parsed.GetValue(maxMemory),
                 Driver = parsed.GetValue(driver),
                 Boot = boot is { Kernel: null, Initrd: null, CommandLine: null, Firmware: null } ? null : boot,
                 Architecture = parsed.GetValue(architecture),
@@ -96,7 +95,10 @@ internal static class Launch
 
     private static string? FullPath(string? path) => path is null ? null : Path.GetFullPath(path);
 
-    private static Dictionary<string, string>? Labels(string[] given)
+    public static int? Cpus(long? given) => given > int.MaxValue
+        ? throw new WrongUseException($"{given} are no CPUs one has.", $"Accepted is {Limits.MinCpus} to {Limits.MaxCpus}.") : (int?)given;
+
+    public static Dictionary<string, string>? Labels(string[] given)
     {
         var labels = new Dictionary<string, string>();
         foreach (var text in given)

@@ -4,7 +4,7 @@ using Gantry.Contracts;
 
 namespace Gantry.Cli;
 
-/// <summary>What is done to instances, one or many: start, shutdown, stop, pause, resume, delete.</summary>
+/// <summary>What is done to instances, one or many: start, shutdown, stop, restart, reset, pause, resume, delete.</summary>
 internal static class Power
 {
     public static Command Start(App app) => Build(app, InstanceAction.Start, "started", "Start instances.");
@@ -12,6 +12,10 @@ internal static class Power
     public static Command Shutdown(App app) => Build(app, InstanceAction.Shutdown, "shut down", "Ask instances to shut down, and wait until they have.");
 
     public static Command Stop(App app) => Build(app, InstanceAction.Stop, "stopped", "Stop instances at once, as if by pulling the plug.");
+
+    public static Command Restart(App app) => Build(app, InstanceAction.Restart, "restarted", "Shut instances down and start them again.");
+
+    public static Command Reset(App app) => Build(app, InstanceAction.Reset, "reset", "Press the reset button of instances: their guests boot anew, unasked.");
 
     public static Command Pause(App app) => Build(app, InstanceAction.Pause, "paused", "Halt instances where they are, in memory.");
 
@@ -27,11 +31,12 @@ internal static class Power
         var names = Name.Many(app);
         var all = Choose.Flag("--all", "All instances.");
         var filter = Lists.Filter();
-        var force = Choose.Flag("--force", "Stop a running one first.");
+        var force = Choose.Flag("--force", action == InstanceAction.Restart ? "End one that has not shut down by then, or is paused." : "Stop a running one first.");
         var timeout = Choose.Seconds("--timeout", "How long the guest may take, 1 to 3600. Default 60.");
         string[] examples = action switch
         {
             InstanceAction.Shutdown => ["gantry shutdown web1", "gantry shutdown web1 web2 --timeout 120"],
+            InstanceAction.Restart => ["gantry restart web1", "gantry restart web1 --timeout 120 --force", "gantry restart --filter \"state eq running\""],
             InstanceAction.Delete => ["gantry delete web1", "gantry delete web1 --force", "gantry delete --filter \"state eq stopped\""],
             _ => [$"gantry {word} web1", $"gantry {word} web1 web2", $"gantry {word} --filter \"name like 'web*'\""],
         };
@@ -41,6 +46,7 @@ internal static class Power
         {
             InstanceAction.Delete => [force],
             InstanceAction.Shutdown => [timeout],
+            InstanceAction.Restart => [timeout, force],
             _ => [],
         });
         return verb.Runs(app, (parsed, session, ct) =>
@@ -66,6 +72,7 @@ internal static class Power
         var begun = wish switch
         {
             { Action: InstanceAction.Delete } => await session.SendAsync(HttpMethod.Delete, path + (wish.Force ? "?force=true" : ""), null, ct),
+            { Action: InstanceAction.Restart } => await session.SendAsync(HttpMethod.Post, path + "/restart", new RestartInstance(wish.Timeout, wish.Force), WireJson.Default.RestartInstance, ct),
             { Timeout: { } seconds } => await session.SendAsync(HttpMethod.Post, path + "/shutdown", new ShutdownInstance(seconds), WireJson.Default.ShutdownInstance, ct),
             _ => await session.SendAsync(HttpMethod.Post, $"{path}/{Words.Of(wish.Action)}", null, ct),
         };

@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Gantry.Contracts;
 using Gantry.Node;
+using Gantry.Node.Host;
+using Gantry.Node.Isolation;
 
 namespace Gantry.Daemon.Config;
 
@@ -29,6 +31,10 @@ internal static partial class ConfigSettings
             "The name of this node.", CheckNotEmpty),
         new("instances.driver", _ => "qemu",
             "The driver of instances that name none.", CheckDriver),
+        new("instances.uids", _ => null,
+            "The user ids guests run under, such as 1900000000-1900019999: half for guests, half for their TPMs; left out, each root finds a block above 1900000000.", CheckUids),
+        new("isolation.required", _ => "namespaces",
+            "What no guest is started without: any of namespaces, limits and apparmor with commas between, or none.", CheckRequired),
         new("images.max_size", _ => "1TiB",
             "The largest file taken in as an image, and the largest disk it may be to its guest: a number and MiB, GiB or TiB.", value => Size(value) is null ? "give a number and MiB, GiB or TiB, such as 1TiB" : null),
         new("images.link_local", _ => "refuse",
@@ -50,6 +56,7 @@ internal static partial class ConfigSettings
         DatabaseConnection = value("database.connection"),
         NodeName = value("node.name")!,
         DefaultDriver = value("instances.driver")!,
+        Isolation = new(IsolationOptions.ParseRequired(value("isolation.required")!)!, value("instances.uids") is { } uids ? IdRange.Parse(uids) : null),
         ImagesMaxSize = Size(value("images.max_size")!)!.Value,
         ImagesLinkLocal = value("images.link_local") == "allow",
         OperationsConcurrency = int.Parse(value("operations.concurrency")!, CultureInfo.InvariantCulture),
@@ -68,6 +75,10 @@ internal static partial class ConfigSettings
 
     private static string? CheckDriver(string value) =>
         Gantry.Node.Drivers.Drivers.All.ContainsKey(value) ? null : $"there are {string.Join(", ", Gantry.Node.Drivers.Drivers.All.Keys.Order(StringComparer.Ordinal))}";
+
+    private static string? CheckUids(string value) => IdRange.Parse(value) is { } range ? range.WhyNot() : "give the first and the last id, such as 1900000000-1900019999";
+
+    private static string? CheckRequired(string value) => IsolationOptions.ParseRequired(value) is null ? "give namespaces, limits, apparmor, several with commas between, or none" : null;
 
     private static string? CheckNumber(string value, int least, int most) =>
         int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var n) && n >= least && n <= most ? null : $"give a whole number from {least} to {most}";

@@ -1,3 +1,5 @@
+using Gantry.Node.Isolation;
+
 namespace Gantry.Daemon.Config;
 
 /// <summary>The settings of one daemon. Where each value came from is in <see cref="ConfigLoader.Loaded"/>.</summary>
@@ -17,6 +19,9 @@ internal sealed record GantryConfig
 
     /// <summary>The driver of instances that name none.</summary>
     public required string DefaultDriver { get; init; }
+
+    /// <summary>What keeps guests to themselves.</summary>
+    public required IsolationOptions Isolation { get; init; }
 
     /// <summary>The largest file taken in as an image, and the largest disk it may be to its guest.</summary>
     public required long ImagesMaxSize { get; init; }

@@ -22,6 +22,8 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
     {
         ["name"] = FilterField.Text("i.name"),
         ["state"] = FilterField.Word<InstanceState>("i.state"),
+        ["stopCause"] = FilterField.Word<StopCause>("i.stop_cause"),
+        ["pauseCause"] = FilterField.Word<PauseCause>("i.pause_cause"),
         ["kind"] = FilterField.Word<InstanceKind>("i.kind"),
         ["driver"] = FilterField.Text("i.driver"),
         ["image"] = FilterField.Text("m.name"),

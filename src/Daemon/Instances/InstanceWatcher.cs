@@ -29,16 +29,31 @@ internal sealed partial class InstanceWatcher(
         await InsistAsync(TakeUpAsync, stoppingToken, always: true);
         db.MarkReady();
         await InsistAsync(AutoStartAsync, stoppingToken, always: true);
-        await foreach (var change in node.ChangesAsync(stoppingToken))
+        try
         {
-            lock (_followed)
+            await foreach (var change in node.ChangesAsync(stoppingToken))
             {
-                var busy = _followed.TryGetValue(change.Id, out var waiting);
-                _followed[change.Id] = busy ? change with { WasReset = change.WasReset || waiting is { WasReset: true } } : null;
-                if (!busy)
-                {
-                    _ = FollowAllAsync(change, stoppingToken);
-                }
+                Take(change, stoppingToken);
+            }
+        }
+        finally
+        {
+            for (var turn = 0; turn < AtOnce; turn++)
+            {
+                await _turns.WaitAsync(CancellationToken.None); // until nobody is at it any more
+            }
+        }
+    }
+
+    private void Take(InstanceChange change, CancellationToken ct)
+    {
+        lock (_followed)
+        {
+            var busy = _followed.TryGetValue(change.Id, out var waiting);
+            _followed[change.Id] = busy ? change with { WasReset = change.WasReset || waiting is { WasReset: true } } : null;
+            if (!busy)
+            {
+                _ = FollowAllAsync(change, ct);
             }
         }
     }

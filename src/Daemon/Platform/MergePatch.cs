@@ -25,10 +25,17 @@ internal readonly record struct MergePatch<T>(JsonObject Patch) : IEndpointParam
     public T Applied(T current, Func<T, IEnumerable<Fault>> rules)
     {
         var type = (JsonTypeInfo<T>)WireJson.Default.GetTypeInfo(typeof(T))!;
-        var merged = Merge(JsonSerializer.SerializeToNode(current, type), Patch);
-        using var document = JsonDocument.Parse(merged!.ToJsonString());
-        var faults = JsonFaults.Of(document.RootElement, type);
-        return faults.Count > 0 ? throw Body<T>.Invalid(faults) : new Body<T>(document.RootElement.Deserialize(type)!).Checked(rules);
+        try
+        {
+            using var document = JsonDocument.Parse(Merge(JsonSerializer.SerializeToNode(current, type), Patch)!.ToJsonString());
+            var faults = JsonFaults.Of(document.RootElement, type);
+            return faults.Count > 0 ? throw Body<T>.Invalid(faults) : new Body<T>(document.RootElement.Deserialize(type)!).Checked(rules);
+        }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException)
+        {
+            // Half a surrogate pair: JSON's grammar lets it pass, UTF-8 does not.
+            throw Refusal.Malformed("request.malformed", $"The body is not JSON: {e.Message}", "Send UTF-8 JSON.");
+        }
     }
 
     /// <summary>The algorithm of RFC 7396, section 2.</summary>

@@ -35,6 +35,9 @@ public static class DriverErrors
     public static Refusal StartFailed(string name, string lastWords) => Refusal.Unavailable(
         "driver.start_failed", $"'{name}' did not start: {lastWords}", "`gantry command-line NAME` shows how it is started; `gantry doctor` checks this host.");
 
+    public static Refusal IsolationMissing(string name, string what, string why) => Refusal.Unavailable(
+        "isolation.missing", $"'{name}' was not started without {what}: {why}.", "`gantry doctor` says what this host has; `isolation.required` in the configuration says what a guest is not started without.");
+
     public static Refusal ShutdownTimeout(string name, TimeSpan grace) => new(
         "instance.shutdown_timeout", 504, string.Create(CultureInfo.InvariantCulture, $"'{name}' did not shut down within {grace.TotalSeconds:0.#} s; it is still running."),
         "Give it longer with --timeout, or end it with `gantry stop`.");

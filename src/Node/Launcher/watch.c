@@ -24,7 +24,7 @@ unsigned long long start_of(pid_t pid)
     return at ? strtoull(at, NULL, 10) : 0;
 }
 
-void watch(pid_t qemu, int pidfd, int serial, struct kept_file *serial_file, int log, struct kept_file *log_file, int exit_file)
+void watch(int pidfd, int serial, struct kept_file *serial_file, int log, struct kept_file *log_file)
 {
     struct pollfd on[] = {{.fd = pidfd, .events = POLLIN}, {.fd = serial, .events = POLLIN}, {.fd = log, .events = POLLIN}};
     while (!(on[0].revents & POLLIN)) {
@@ -41,8 +41,17 @@ void watch(pid_t qemu, int pidfd, int serial, struct kept_file *serial_file, int
         pump(serial, serial_file);
         pump(log, log_file);
     }
+}
 
+void tell_end(int ended, int counters, int exit_file)
+{
     siginfo_t end;
-    if (waitid(P_PID, (id_t)qemu, &end, WEXITED) == 0)
-        dprintf(exit_file, "%s %d\n", end.si_code == CLD_EXITED ? "exit" : "signal", end.si_status);
+    if (read(ended, &end, sizeof end) != sizeof end)
+        return;
+    dprintf(exit_file, "%s %d\n", end.si_code == CLD_EXITED ? "exit" : "signal", end.si_status);
+
+    char text[1024];
+    ssize_t length = counters < 0 ? 0 : pread(counters, text, sizeof text, 0);
+    if (length > 0 && write(exit_file, text, (size_t)length) != length)
+        return; /* a full disk */
 }

@@ -1,11 +1,13 @@
 using Gantry.Contracts;
 using Gantry.Daemon.Events;
+using Gantry.Daemon.Images;
 using Gantry.Daemon.Instances;
 using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
 using Gantry.Daemon.Tests.Operations;
 using Gantry.Daemon.Tests.Support;
 using Gantry.Node;
+using Gantry.Node.Drivers;
 using Gantry.Node.Instances;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
@@ -56,6 +58,32 @@ public sealed class InstanceResumeConformance(TestPostgres postgres) : Operation
         Database, "Paused", "Running", w => new InstanceResume(w.States, w.Node), w => new(w.Spec.Id));
 }
 
+public sealed class InstanceRestartConformance(TestPostgres postgres) : OperationConformance(postgres)
+{
+    internal override OperationRig NewRig() => new InstanceRig<InstanceRestart.Input>(
+        Database, "Running", "Running", w => new InstanceRestart(w.States, w.Store, w.Node), w => new(w.Spec.Id, 60, Force: false));
+}
+
+public sealed class InstanceResetConformance(TestPostgres postgres) : OperationConformance(postgres)
+{
+    internal override OperationRig NewRig() => new InstanceRig<InstanceReset.Input>(
+        Database, "Running", "Running", w => new InstanceReset(w.States, w.Events, w.Node), w => new(w.Spec.Id));
+}
+
+public sealed class InstanceRenameConformance(TestPostgres postgres) : OperationConformance(postgres)
+{
+    internal override OperationRig NewRig() => new InstanceRig<InstanceRename.Input>(
+        Database, "Running", "Running as other", w => new InstanceRename(w.States, w.Store, w.Events, w.Node), w => new(w.Spec.Id, $"{w.Spec.Name}-other"));
+}
+
+/// <summary>Of a microVM: its memory shrinks at once, its CPUs come with the next start.</summary>
+public sealed class InstanceResizeConformance(TestPostgres postgres) : OperationConformance(postgres)
+{
+    internal override OperationRig NewRig() => new InstanceRig<InstanceResize.Input>(
+        Database, "Running", "Running with 1 CPU and 64 MiB, then 2 CPUs and 64 MiB", w => new InstanceResize(w.States, w.Store, w.Events, w.Node),
+        w => new(w.Spec.Id, 2, 64 * Limits.MiB, NextStart: false));
+}
+
 public sealed class InstanceDeletionConformance(TestPostgres postgres) : OperationConformance(postgres)
 {
     internal override OperationRig NewRig() => new InstanceRig<InstanceDeletion.Input>(
@@ -75,6 +103,7 @@ internal sealed class InstanceWorld : IAsyncDisposable
         Db = new(_source);
         Store = new(Db, new(Id<NodeInfo>.New(), "here"), new(), TimeProvider.System);
         States = new(Store, Events, Node);
+        Images = new(Db, TimeProvider.System);
         var id = Id<Instance>.New();
         Spec = new(id, $"i{id.Value:N}", InstanceKind.Microvm, "sim", 1, 128 * Limits.MiB, Firmware.Direct, "/boot/any", null, null, 0);
     }
@@ -85,6 +114,7 @@ internal sealed class InstanceWorld : IAsyncDisposable
     public Db Db { get; }
     public InstanceStore Store { get; }
     public InstanceStates States { get; }
+    public ImageStore Images { get; }
     public EventLog Events { get; } = new();
     public InstanceSpec Spec { get; }
 
@@ -114,7 +144,8 @@ internal sealed class InstanceWorld : IAsyncDisposable
         string row;
         try
         {
-            row = (await Store.GetAsync(Spec.Name, default)).State.ToString();
+            var found = await Store.GetAsync(Spec.Id.ToString(), default);
+            row = Picture(found.State, found.Name, new(found.Cpus, found.MemoryBytes), new(found.Pending?.Cpus ?? found.Cpus, found.Pending?.MemoryBytes ?? found.MemoryBytes));
         }
         catch (Refusal)
         {
@@ -122,7 +153,7 @@ internal sealed class InstanceWorld : IAsyncDisposable
         }
 
         var folders = Node.Context.Folders;
-        var node = Directory.Exists(folders.Data(Spec.Id)) ? (await Node.InspectAsync(Spec.Id, default)).State.ToString()
+        var node = Directory.Exists(folders.Data(Spec.Id)) ? await NodePictureAsync()
             : Directory.Exists(folders.Run(Spec.Id)) ? "run folder only" : "none";
         return (row, node) switch
         {
@@ -130,6 +161,22 @@ internal sealed class InstanceWorld : IAsyncDisposable
             _ when row == node => row,
             _ => $"row {row}, node {node}",
         };
+    }
+
+    private async Task<string> NodePictureAsync()
+    {
+        var (spec, status) = (Node.Context.Folders.Read(Spec.Id), await Node.InspectAsync(Spec.Id, default));
+        var next = new InstanceSize(spec.Cpus, spec.MemoryBytes);
+        return Picture(status.State, spec.Name, status.Observed is { Cpus: { } cpus, MemoryBytes: { } memory } ? new(cpus, memory) : next, next);
+    }
+
+    /// <summary>What is otherwise than at the beginning is named.</summary>
+    private string Picture(InstanceState state, string name, InstanceSize now, InstanceSize next)
+    {
+        var size = now == next && now == new InstanceSize(Spec.Cpus, Spec.MemoryBytes) ? "" : $" with {Words(now)}{(now == next ? "" : $", then {Words(next)}")}";
+        return $"{state}{(name == Spec.Name ? "" : $" as {name[(Spec.Name.Length + 1)..]}")}{size}";
+
+        static string Words(InstanceSize size) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{size.Cpus} CPU{(size.Cpus == 1 ? "" : "s")} and {size.MemoryBytes / Limits.MiB} MiB");
     }
 
     public async ValueTask DisposeAsync()

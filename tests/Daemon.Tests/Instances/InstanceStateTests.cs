@@ -15,6 +15,10 @@ public sealed class InstanceStateTests(RunningDaemon daemon) : IClassFixture<Run
         [InstanceAction.Pause] = [InstanceState.Running],
         [InstanceAction.Resume] = [InstanceState.Paused],
         [InstanceAction.Delete] = [InstanceState.Stopped, InstanceState.Error],
+        [InstanceAction.Restart] = [InstanceState.Running],
+        [InstanceAction.Reset] = [InstanceState.Running],
+        [InstanceAction.Rename] = [InstanceState.Stopped, InstanceState.Running, InstanceState.Paused],
+        [InstanceAction.Resize] = [InstanceState.Stopped, InstanceState.Running, InstanceState.Paused],
     };
 
     public static TheoryData<InstanceAction, InstanceState> EveryPair()
@@ -40,11 +44,11 @@ public sealed class InstanceStateTests(RunningDaemon daemon) : IClassFixture<Run
 
         if (Possible[action].Contains(state))
         {
-            await RunningDaemon.DoneAsync(daemon.Api.ActOnInstanceAsync(name, action, 60));
+            await RunningDaemon.DoneAsync(ActAsync(name, action));
         }
         else
         {
-            var refusal = await RunningDaemon.RefusedAsync(() => daemon.Api.ActOnInstanceAsync(name, action, 60));
+            var refusal = await RunningDaemon.RefusedAsync(() => ActAsync(name, action));
             (refusal.Code, refusal.Status).ShouldBe(("instance.wrong_state", 409));
             refusal.Message.ShouldContain(name);
             refusal.Hint.ShouldNotBeEmpty();
@@ -64,6 +68,23 @@ public sealed class InstanceStateTests(RunningDaemon daemon) : IClassFixture<Run
 
         daemon.Node.Context.Folders.All().ShouldNotContain(made.Id);
     }
+
+    [Fact]
+    public async Task A_paused_instance_is_restarted_by_force()
+    {
+        await daemon.GivenInstanceAsync("forced-restart", InstanceState.Paused);
+
+        await RunningDaemon.DoneAsync(daemon.Api.RestartInstanceAsync("forced-restart", new(1, Force: true), 60));
+
+        (await daemon.Api.GetInstanceAsync("forced-restart")).State.ShouldBe(InstanceState.Running);
+    }
+
+    private Task<Operation> ActAsync(string name, InstanceAction action) => action switch
+    {
+        InstanceAction.Rename => daemon.Api.RenameInstanceAsync(name, $"{name}-2", 60),
+        InstanceAction.Resize => daemon.Api.ResizeInstanceAsync(name, new(MemoryBytes: 64 * Limits.MiB), 60),
+        _ => daemon.Api.ActOnInstanceAsync(name, action, 60),
+    };
 
     [Fact]
     public void Every_pair_has_an_answer() =>

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Gantry.Contracts;
 using Gantry.Daemon.Tests.Support;
 using Gantry.Node.Host;
@@ -51,6 +52,68 @@ public sealed class RealMachineTests(TestPostgres postgres) : DatabaseTests(post
         finally
         {
             foreach (var pid in pids.Values.Where(pid => IsOurs(pid, root.Path)))
+            {
+                Posix.Kill(pid, Posix.SigKill);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task What_guests_did_while_the_daemon_was_dead_is_told_by_the_next_one()
+    {
+        using var root = new TestRoot();
+        await using var daemon = new DaemonProcess(root.Path, Database, driver: "qemu");
+        await daemon.StartAsync();
+        await RunningDaemon.DoneAsync(daemon.Api.BuildImageAsync(new("micro"), 120));
+        var guests = new (string Name, InstanceKind Kind, string Run, string Done)[]
+        {
+            ("off", InstanceKind.Vm, "sleep 3; poweroff -f", "Power down"),
+            ("panicked", InstanceKind.Microvm, "sleep 3; echo c >/proc/sysrq-trigger", "Kernel panic"),
+            ("again", InstanceKind.Vm, "sleep 3; reboot -f", "Restarting system"),
+        };
+        var pids = new List<int>();
+        try
+        {
+            var ids = new Dictionary<string, Id<Instance>>();
+            foreach (var (name, kind, run, _) in guests)
+            {
+                var commandLine = $"quiet gantry.run={Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes(run))}";
+                await RunningDaemon.DoneAsync(daemon.Api.CreateInstanceAsync(new() { Name = name, Image = "micro", Kind = kind, Boot = new() { CommandLine = commandLine }, StartNow = true }, 120));
+                var made = await daemon.Api.GetInstanceAsync(name);
+                ids[name] = made.Id;
+                pids.Add(made.Observed!.Pid!.Value);
+            }
+
+            await daemon.KillAsync();
+            foreach (var (name, _, _, done) in guests)
+            {
+                await Eventually.ShouldBeAsync(
+                    async () => (await File.ReadAllTextAsync($"{root.Path}/data/instances/{ids[name]}/serial.log")).Contains(done, StringComparison.Ordinal), true);
+            }
+
+            await daemon.StartAsync();
+            await Eventually.ShouldBeAsync(async () => (await daemon.Api.GetInstanceAsync("off")).StopCause, StopCause.GuestShutdown);
+            await Eventually.ShouldBeAsync(async () => (await daemon.Api.GetInstanceAsync("panicked")).StopCause, StopCause.Panicked);
+            (await daemon.Api.GetInstanceAsync("again")).State.ShouldBe(InstanceState.Running);
+            using var deadline = new CancellationTokenSource(TestDaemon.Deadline, TimeProvider.System);
+            await foreach (var json in daemon.Api.StreamEventsAsync(since: 0, "instance", ct: deadline.Token))
+            {
+                var happened = JsonSerializer.Deserialize(json, WireJson.Default.Event)!;
+                if (happened.Type == EventTypes.InstanceReset && happened.Subject == $"instances/{ids["again"]}")
+                {
+                    happened.Data!.Value.GetProperty("by").GetString().ShouldBe("guest");
+                    break;
+                }
+            }
+
+            foreach (var (name, _, _, _) in guests)
+            {
+                await RunningDaemon.DoneAsync(daemon.Api.DeleteInstanceAsync(name, force: true, 60));
+            }
+        }
+        finally
+        {
+            foreach (var pid in pids.Where(pid => IsOurs(pid, root.Path)))
             {
                 Posix.Kill(pid, Posix.SigKill);
             }

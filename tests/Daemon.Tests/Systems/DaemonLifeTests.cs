@@ -31,12 +31,14 @@ public sealed class DaemonLifeTests(TestPostgres postgres)
         await daemon.GivenInstanceAsync("resting");
         var garbled = await daemon.GivenInstanceAsync("garbled", InstanceState.Running);
         var missing = await daemon.GivenInstanceAsync("missing");
-        var auto = (await RunningDaemon.DoneAsync(daemon.Api.CreateInstanceAsync(RunningDaemon.A("auto") with { AutoStart = true }, 60))).TargetName;
+        var auto = (await RunningDaemon.DoneAsync(daemon.Api.CreateInstanceAsync(RunningDaemon.A("auto") with { AutoStart = true, StartNow = true }, 60))).TargetName;
+        var autoId = (await daemon.Api.GetInstanceAsync(auto)).Id;
 
         await daemon.RestartAsync(() =>
         {
             File.WriteAllText($"{daemon.Node.Context.Folders.Data(garbled.Id)}/spec.json", "{ not json");
             Directory.Delete(daemon.Node.Context.Folders.Data(missing.Id), recursive: true);
+            Directory.Delete(daemon.Node.Context.Folders.Run(autoId), recursive: true);
         });
 
         (await daemon.Api.GetInstanceAsync("fine")).State.ShouldBe(InstanceState.Running);

@@ -96,6 +96,44 @@ public abstract class DriverConformance : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_reset_keeps_the_guest_running_and_is_no_news()
+    {
+        var driver = _driver.ShouldBeAssignableTo<IReset>()!;
+        var id = await GivenAsync(Boot);
+        (await Should.ThrowAsync<Refusal>(() => driver.ResetAsync(id, default))).Code.ShouldBe("instance.not_running");
+
+        await driver.StartAsync(id, default);
+        var before = await driver.InspectAsync(id, default);
+        await driver.ResetAsync(id, default);
+        await driver.ResetAsync(id, default);
+
+        var after = await driver.InspectAsync(id, default);
+        (after.State, after.Observed!.Pid).ShouldBe((InstanceState.Running, before.Observed!.Pid));
+        await UntilItIsUpAsync(id);
+    }
+
+    [Fact]
+    public async Task A_size_that_cannot_be_had_now_is_no_error_and_says_why()
+    {
+        var driver = _driver.ShouldBeAssignableTo<IResize>()!;
+        var id = await GivenAsync(Boot);
+        var asItIs = new InstanceSize(1, 128 * Limits.MiB);
+        (await driver.ResizeAsync(id, asItIs, default)).ShouldBeNull();
+
+        await driver.StartAsync(id, default);
+        (await driver.ResizeAsync(id, asItIs, default)).ShouldBe(new Resized(asItIs));
+        var much = await driver.ResizeAsync(id, new(64, 1L << 40), default);
+        much!.Now.ShouldBe(asItIs);
+        much.WhyNot!.ShouldContain("CPUs");
+        much.WhyNot!.ShouldContain("room for 128 MiB");
+        var observed = (await driver.InspectAsync(id, default)).Observed!;
+        (observed.Cpus, observed.MemoryBytes).ShouldBe((1, 128 * Limits.MiB));
+
+        await ((IPause)driver).PauseAsync(id, default);
+        (await driver.ResizeAsync(id, new(1, 64 * Limits.MiB), default)).ShouldBe(new Resized(asItIs, ResizeReasons.Paused));
+    }
+
+    [Fact]
     public async Task A_guest_writes_on_its_serial_line_and_minds_its_power_button()
     {
         var id = await GivenAsync(Boot);
@@ -148,7 +186,8 @@ public abstract class DriverConformance : IAsyncLifetime
         LetItEnd(_driver, id);
 
         (await NextChangeAsync(id)).State.ShouldBe(InstanceState.Stopped);
-        (await _driver.InspectAsync(id, default)).State.ShouldBe(InstanceState.Stopped);
+        var seen = await _driver.InspectAsync(id, default);
+        (seen.State, seen.StopCause).ShouldBe((InstanceState.Stopped, StopCause.GuestShutdown));
     }
 
     [Fact]

@@ -121,15 +121,17 @@ public sealed partial class QemuDriver
     private async Task<string?> ResizeMemoryAsync(QemuGuest guest, InstanceSpec spec, long wanted, CancellationToken ct)
     {
         var size = await QemuSize.ReadAsync(guest, ct);
-        string? why = null;
         if (wanted > size.Plugged)
         {
-            why = await PlugMemoryAsync(guest, spec, size.Plugged, wanted - size.Plugged, ct);
+            if (await PlugMemoryAsync(guest, spec, size.Plugged, wanted - size.Plugged, ct) is { } why)
+            {
+                return why;
+            }
+
             size = await QemuSize.ReadAsync(guest, ct);
         }
 
-        var target = Math.Min(wanted, size.Plugged);
-        return await MoveBalloonAsync(guest, size.Memory, target, ct) ?? why;
+        return await MoveBalloonAsync(guest, size.Memory, wanted, ct);
     }
 
     private async Task<string?> PlugMemoryAsync(QemuGuest guest, InstanceSpec spec, long plugged, long more, CancellationToken ct)

@@ -16,6 +16,7 @@ namespace Gantry.Node.Drivers.Qemu;
 public sealed partial class QemuDriver(NodeContext node, string? program = null) : IPause, IReset, IResize, ISerialLog, ICommandLine
 {
     private readonly QemuHost _host = new(node, program);
+    private readonly QemuIsolation _isolation = new(node);
     private readonly ILogger _logger = node.Logs.CreateLogger<QemuDriver>();
     private readonly ConcurrentDictionary<Id<Instance>, Slot> _slots = [];
 
@@ -51,7 +52,16 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
 
     public Task ResumeAsync(Id<Instance> id, CancellationToken ct) => TellAsync(id, "cont", InstanceState.Running, ct);
 
-    public Task<InstanceStatus> RecoverAsync(Id<Instance> id, CancellationToken ct) => InspectAsync(id, ct);
+    public async Task<InstanceStatus> RecoverAsync(Id<Instance> id, CancellationToken ct)
+    {
+        var status = await InspectAsync(id, ct);
+        if (status.State == InstanceState.Stopped)
+        {
+            await node.Cgroups.RemoveAsync(node.Folders.Run(id));
+        }
+
+        return status;
+    }
 
     /// <summary>One that is known is asked at once: its turn may be a resize's or a shutdown's for as long as its guest takes.</summary>
     public Task<InstanceStatus> InspectAsync(Id<Instance> id, CancellationToken ct) =>
@@ -65,7 +75,13 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
         var guest = await AttachAsync(slot, id) ?? throw DriverErrors.NotRunning(id);
         try
         {
-            return (await guest.QueryAsync(ct)).State == InstanceState.Stopped ? throw DriverErrors.NotRunning(id) : await guest.ExecuteAsync("system_reset", ct);
+            if ((await guest.QueryAsync(ct)).State == InstanceState.Stopped)
+            {
+                throw DriverErrors.NotRunning(id);
+            }
+
+            await guest.ResetAsync(ct);
+            return true;
         }
         catch (QmpFailed) when (guest.Process.Ended.IsCompleted)
         {
@@ -141,7 +157,11 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
 
         var run = node.Folders.Run(id);
         var guest = new QemuGuest(id, process, $"{run}/qmp.sock", new(LogPath(id), $"{run}/resets"), node.Time, (status, wasReset) => Tell(id, status, wasReset));
-        guest.Watch(() => EndOf(id));
+        guest.Watch(() =>
+        {
+            node.Cgroups.Remove(run);
+            return EndOf(id);
+        });
         return slot.Guest = guest;
     }
 
@@ -219,6 +239,7 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
             await guest.DisposeAsync();
         }
 
+        await node.Cgroups.RemoveAsync(node.Folders.Run(id));
         if (Directory.Exists(node.Folders.Run(id)))
         {
             Directory.Delete(node.Folders.Run(id), recursive: true);

@@ -17,7 +17,13 @@ internal sealed class QemuGuest(
 
     private static readonly TimeSpan QuitDeadline = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan KillDeadline = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan ResetsTogether = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
+
+    // After one reset SeaBIOS asks for another or two, to get its own memory back as it was; all of them are one to people.
+    private static readonly TimeSpan ResetsTogether = TimeSpan.FromSeconds(5);
+
+    // And hangs when it is reset once more while it is at that.
+    private static readonly TimeSpan BetweenResets = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
     private readonly SemaphoreSlim _connecting = new(1);
@@ -27,7 +33,9 @@ internal sealed class QemuGuest(
     private Task _watching = Task.CompletedTask;
     private Task _telling = Task.CompletedTask;
     private Task? _finishing;
-    private bool _resetsTold;
+    private InstanceStatus? _told;
+    private bool _resetTold;
+    private long? _reset;
     private volatile string? _failedDisk;
     private volatile bool _disposed;
 
@@ -58,21 +66,35 @@ internal sealed class QemuGuest(
         if (status.State != InstanceState.Stopped)
         {
             Known = status;
+            _told ??= status;
         }
 
         return status;
     }
 
     /// <summary>Notes a state that is about to be asked for, so that it is no news.</summary>
-    public void Expect(InstanceState state) => Known = new(state);
+    public void Expect(InstanceState state) => Known = _told = new(state);
 
-    public void Restore(InstanceStatus before) => Known = before;
+    public void Restore(InstanceStatus before) => Known = _told = before;
 
     /// <exception cref="QmpFailed"/>
     public async Task<JsonElement> ExecuteAsync(string command, CancellationToken ct, TimeSpan? deadline = null, JsonObject? arguments = null)
     {
         var qmp = await ConnectAsync(ct);
         return await qmp.ExecuteAsync(command, arguments, deadline ?? AnswerDeadline, ct);
+    }
+
+    /// <summary>The reset button; pressed again too soon, it waits.</summary>
+    /// <exception cref="QmpFailed"/>
+    public async Task ResetAsync(CancellationToken ct)
+    {
+        if (_reset is { } before && BetweenResets - time.GetElapsedTime(before) is { Ticks: > 0 } left)
+        {
+            await Task.Delay(left, time, ct);
+        }
+
+        _reset = time.GetTimestamp();
+        await ExecuteAsync("system_reset", ct);
     }
 
     /// <summary>
@@ -220,7 +242,7 @@ internal sealed class QemuGuest(
     /// <summary>A QEMU that lives on without its connection is asked again, less and less often, so that what it does is still seen.</summary>
     private async Task ReconnectAsync()
     {
-        for (var pause = ResetsTogether; !process.Ended.IsCompleted && !_disposed; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
+        for (var pause = FirstPause; !process.Ended.IsCompleted && !_disposed; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
         {
             try
             {
@@ -241,7 +263,6 @@ internal sealed class QemuGuest(
     /// <summary>Asks QEMU how it is and tells what is news. False when it does not say.</summary>
     private async Task<bool> LookAsync()
     {
-        var before = Known;
         try
         {
             var now = await QueryAsync(_letGo.Token);
@@ -249,9 +270,11 @@ internal sealed class QemuGuest(
             {
                 _ = FinishAsync(now);
             }
-            else if ((Known.State, Known.PauseCause) != (before.State, before.PauseCause) && !EndAsked)
+            else if ((now.State, now.PauseCause) != (_told?.State, _told?.PauseCause) && !EndAsked)
             {
-                changed(Known, false);
+                // Held against what was told: whoever else asked meanwhile has told nobody.
+                _told = now;
+                changed(now, false);
             }
 
             return true;
@@ -262,16 +285,17 @@ internal sealed class QemuGuest(
         }
     }
 
-    /// <summary>Told at once, and those that follow within a second together with it: a guest may reset itself again and again.</summary>
+    /// <summary>One of the guest's own is told at once; those that soon follow it, or one that was asked for, belong to that.</summary>
     private void NoteReset(bool byGuest)
     {
         lock (_lock)
         {
-            if (byGuest && !_resetsTold && !EndAsked)
+            if (byGuest && !_resetTold && !EndAsked)
             {
-                _resetsTold = true;
                 changed(Known, true);
             }
+
+            _resetTold = true;
 
             if (_telling.IsCompleted)
             {
@@ -293,7 +317,7 @@ internal sealed class QemuGuest(
 
         lock (_lock)
         {
-            _resetsTold = false;
+            _resetTold = false;
             resets.Save();
         }
     }

@@ -109,6 +109,24 @@ public sealed class QemuDriverTests(TestImages images) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_QEMU_whose_monitor_is_gone_can_be_looked_at_and_stopped()
+    {
+        var spec = await GivenAsync();
+        await _driver.StartAsync(spec.Id, default);
+        await _driver.DisposeAsync();
+        File.Delete($"{_root.Context.Folders.Run(spec.Id)}/qmp.sock");
+        _driver = new(_root.Context);
+
+        var status = await _driver.RecoverAsync(spec.Id, default);
+        status.State.ShouldBe(InstanceState.Running);
+        status.Reason!.ShouldContain("cannot be reached");
+        (await Should.ThrowAsync<Refusal>(() => _driver.ResizeAsync(spec.Id, new(1, 64 * Limits.MiB), default))).Code.ShouldBe("driver.no_answer");
+        await _driver.StopAsync(spec.Id, StopMode.PowerOff, TimeSpan.Zero, default);
+
+        HostProcess.StartOf(status.Observed!.Pid!.Value).ShouldBeNull();
+    }
+
+    [Fact]
     public async Task A_guest_that_writes_without_end_fills_no_disk()
     {
         var spec = await GivenAsync("quiet rdinit=/bin/sh -- -c \"yes 0123456789012345678901234567890123456789012345678901234567890123456789 | head -c 6000000; echo the end; poweroff -f\"");
