@@ -27,6 +27,12 @@ install -m 755 "$built/cli/gantry" "$into/usr/bin/gantry"
 install -D -m 644 "$here/gantryd.service" "$into/usr/lib/systemd/system/gantryd.service"
 install -D -m 644 "$here/gantry.sysusers" "$into/usr/lib/sysusers.d/gantry.conf"
 install -D -m 644 "$here/gantry.tmpfiles" "$into/usr/lib/tmpfiles.d/gantry.conf"
+install -D -m 644 "$here/apparmor/gantry-qemu" "$into/etc/apparmor.d/gantry-qemu"
+
+# Where the kernel has AppArmor; running guests go on under the new profile.
+if [ -z "$into" ] && grep -qs Y /sys/module/apparmor/parameters/enabled && command -v apparmor_parser >/dev/null; then
+    apparmor_parser -r -W /etc/apparmor.d/gantry-qemu
+fi
 
 if [ -z "$into" ] && [ -d /run/systemd/system ]; then
     systemd-sysusers gantry.conf

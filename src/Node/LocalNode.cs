@@ -145,6 +145,7 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
     /// <summary>Takes every instance up again after a restart of this process, a few at a time, and says how each is.</summary>
     public async Task<IReadOnlyDictionary<Id<Instance>, InstanceStatus>> RecoverAsync(CancellationToken ct)
     {
+        await LaunchTrial.SweepAsync(Context);
         Context.Cgroups.Sweep();
         var found = new Dictionary<Id<Instance>, InstanceStatus>();
         await Parallel.ForEachAsync(Context.Folders.All(), new ParallelOptions { CancellationToken = ct, MaxDegreeOfParallelism = 16 }, async (id, token) =>

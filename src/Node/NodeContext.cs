@@ -16,6 +16,9 @@ public sealed record NodeContext(
     /// <summary>What must hold before a guest is started.</summary>
     public IsolationOptions Isolation { get; init; } = IsolationOptions.Default;
 
+    /// <summary>The program that starts guests: beside the assemblies, where the build puts it.</summary>
+    public string Launcher { get; init; } = Path.Combine(AppContext.BaseDirectory, "gantry-launch");
+
     internal Cgroups Cgroups { get; init; } = new(Root, Time);
 
     /// <summary>A context for the root; makes its directories and claims its user ids.</summary>

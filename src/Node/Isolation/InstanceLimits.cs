@@ -21,9 +21,9 @@ public sealed record InstanceLimits(long MemoryBytes, long SwapBytes, int Tasks,
     /// <summary>
     /// What QEMU takes beside the guest's memory, and room to spare: a guest that is killed for want of it is worse than one that
     /// could take some more. 2 ‰ are the page tables (8 bytes for 4 KiB), 8 MiB a processor its stack and state; these two as KubeVirt
-    /// counts them (GetMemoryOverhead in its pkg/virt-controller). QEMU 7.2 itself, with its disks' buffers and swtpm, was seen with
-    /// 60 to 110 MiB (docs/operate/isolation.md), so it has 256. TCG keeps translated code in a buffer of an eighth of the host's
-    /// memory and at most 1 GiB (tcg/region.c), which fills as the guest runs.
+    /// counts them (GetMemoryOverhead in its pkg/virt-controller). QEMU 7.2 under TCG was seen with 75 to 89 MiB beside a booted guest
+    /// and 23 MiB of files (docs/operate/isolation.md); with disks and swtpm it has 256. TCG keeps translated code in a buffer of an
+    /// eighth of the host's memory and at most 1 GiB (tcg/region.c), which fills as the guest runs.
     /// </summary>
     public static long Overhead(long guestMemory, int cpus, bool emulated, long hostMemory) =>
         (guestMemory / 512) + (cpus * 8 * MiB) + (256 * MiB) + (emulated ? Math.Min(1024 * MiB, hostMemory / 8) : 0);

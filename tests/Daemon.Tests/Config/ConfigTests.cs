@@ -2,6 +2,7 @@ using Gantry.Contracts;
 using Gantry.Daemon.Config;
 using Gantry.Daemon.Tests.Support;
 using Gantry.Node;
+using Gantry.Node.Isolation;
 using Microsoft.Extensions.Logging;
 
 namespace Gantry.Daemon.Tests.Config;
@@ -40,6 +41,26 @@ public sealed class ConfigTests : IDisposable
         refusal.Code.ShouldBe("config.invalid");
         refusal.Faults.Select(f => f.Path[(f.Path.LastIndexOf(':') + 1)..]).ShouldBe(["2", "4", "5", "7"]);
         refusal.Faults[0].Message.ShouldContain("did you mean 'log.level'?");
+    }
+
+    [Theory]
+    [InlineData("instances.uids=1000-2000", "ids below 65536")]
+    [InlineData("instances.uids=600000-700000", "the containers of systemd")]
+    [InlineData("instances.uids=many", "give the first and the last id")]
+    [InlineData("isolation.required=everything", "give namespaces, limits, apparmor")]
+    [InlineData("isolation.required=0", "give namespaces, limits, apparmor")]
+    [InlineData("isolation.required=", "give namespaces, limits, apparmor")]
+    public void A_setting_of_isolation_that_cannot_be_is_refused_with_the_reason(string flag, string why) =>
+        Should.Throw<Refusal>(() => ConfigLoader.Load(Root, null, [flag], _ => null)).Faults.Single().Message.ShouldContain(why);
+
+    [Fact]
+    public void Isolation_is_as_it_is_set()
+    {
+        ConfigLoader.Load(Root, null, [], _ => null).Config.Isolation.Required.ShouldBe([Measure.Namespaces]);
+        ConfigLoader.Load(Root, null, ["isolation.required=none"], _ => null).Config.Isolation.Required.ShouldBeEmpty();
+        var set = ConfigLoader.Load(Root, null, ["isolation.required=limits, apparmor", "instances.uids=1900000000-1900019999"], _ => null).Config.Isolation;
+        set.Required.ShouldBe([Measure.Limits, Measure.AppArmor], ignoreOrder: true);
+        set.Uids.ShouldBe(new(1_900_000_000, 1_900_019_999));
     }
 
     [Theory]

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Gantry.Contracts;
 using Gantry.Daemon.Tests.Support;
-using Gantry.Node.Host;
+using Gantry.Node.Drivers.Qemu;
 
 namespace Gantry.Daemon.Tests.Instances;
 
@@ -51,9 +51,13 @@ public sealed class RealMachineTests(TestPostgres postgres) : DatabaseTests(post
         }
         finally
         {
-            foreach (var pid in pids.Values.Where(pid => IsOurs(pid, root.Path)))
+            foreach (var run in Directory.GetDirectories($"{root.Path}/run/instances"))
             {
-                Posix.Kill(pid, Posix.SigKill);
+                if (await QemuProcess.FindAsync(run, TimeProvider.System) is { } left)
+                {
+                    left.Kill();
+                    await left.SettleAsync(TimeProvider.System);
+                }
             }
         }
     }
@@ -136,18 +140,5 @@ public sealed class RealMachineTests(TestPostgres postgres) : DatabaseTests(post
         (await daemon.Api.ListInstancesAsync()).Items.ShouldBeEmpty();
         Directory.GetFileSystemEntries($"{root.Path}/data/instances").ShouldBeEmpty();
         Directory.GetFileSystemEntries($"{root.Path}/run/instances").ShouldBeEmpty();
-    }
-
-    /// <summary>A pid may be another's by now; the path of this root among the arguments may not.</summary>
-    private static bool IsOurs(int pid, string root)
-    {
-        try
-        {
-            return File.ReadAllText($"/proc/{pid}/cmdline").Contains(root, StringComparison.Ordinal);
-        }
-        catch (IOException)
-        {
-            return false;
-        }
     }
 }

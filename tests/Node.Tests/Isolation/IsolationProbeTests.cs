@@ -1,3 +1,5 @@
+using Gantry.Node.Drivers.Qemu;
+using Gantry.Node.Host;
 using Gantry.Node.Isolation;
 
 namespace Gantry.Node.Tests.Isolation;
@@ -27,6 +29,21 @@ public sealed class IsolationProbeTests : IAsyncDisposable
         findings[^1].Holds.ShouldBe(AppArmor.WhyNot() is null, findings[^1].Finding);
         Directory.GetFileSystemEntries(_root.Path, "*", SearchOption.AllDirectories).ShouldBe(before);
         _root.Context.Cgroups.Host.Legacy.Values.Select(own => $"{own}/gantry/{_root.Context.Cgroups.Root}").ShouldAllBe(d => !Directory.Exists(d));
+    }
+
+    [Fact]
+    public async Task What_a_daemon_that_was_killed_meanwhile_left_of_a_trial_is_ended_by_the_next()
+    {
+        var trial = new LaunchTrial(_root.Context, _root.Context.Uids.FirstTool);
+        (await trial.StartAsync([], [], ["/bin/sleep", "1000"], TimeSpan.FromSeconds(30), default)).ShouldBeNull();
+        var pid = trial.Process!.Pid;
+
+        await using var next = new LocalNode(_root.Context);
+        await next.RecoverAsync(default);
+
+        HostProcess.StartOf(pid).ShouldBeNull();
+        Directory.Exists(trial.Run).ShouldBeFalse();
+        trial.Process.Dispose();
     }
 
     [Fact]

@@ -15,7 +15,7 @@ internal sealed class LaunchTrial : IAsyncDisposable
         Run = string.Create(CultureInfo.InvariantCulture, $"{node.Root.Run}/trial-{uid}");
         if (Directory.Exists(Run))
         {
-            Directory.Delete(Run, recursive: true); // of a daemon that was killed: what ran there dies with its supervisor, or has ended
+            Directory.Delete(Run, recursive: true); // nothing runs under this user id, or it would not have been lent
         }
 
         Directory.CreateDirectory(Run, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
@@ -33,7 +33,7 @@ internal sealed class LaunchTrial : IAsyncDisposable
     /// <returns>The launcher's last words when it did not start; null when it did.</returns>
     public async Task<string?> StartAsync(IReadOnlyList<string> before, IReadOnlyList<string> options, IReadOnlyList<string> command, TimeSpan deadline, CancellationToken ct)
     {
-        string[] all = [.. before, QemuHost.Launcher];
+        string[] all = [.. before, _node.Launcher];
         try
         {
             await _node.Shell.RunAsync(
@@ -53,14 +53,31 @@ internal sealed class LaunchTrial : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (Process is { } process)
+        Process?.Dispose();
+        await EndAsync(_node, Run);
+    }
+
+    /// <summary>Ends and removes what a daemon that was killed has left of its trials.</summary>
+    public static async Task SweepAsync(NodeContext node)
+    {
+        foreach (var run in Directory.GetDirectories(node.Root.Run, "trial-*"))
         {
-            process.Kill();
-            await process.SettleAsync(_node.Time);
-            process.Dispose();
+            await EndAsync(node, run);
+        }
+    }
+
+    private static async Task EndAsync(NodeContext node, string run)
+    {
+        using (var process = await QemuProcess.FindAsync(run, node.Time))
+        {
+            if (process is not null)
+            {
+                process.Kill();
+                await process.SettleAsync(node.Time);
+            }
         }
 
-        await _node.Cgroups.RemoveAsync(Run);
-        Directory.Delete(Run, recursive: true);
+        await node.Cgroups.RemoveAsync(run);
+        Directory.Delete(run, recursive: true);
     }
 }

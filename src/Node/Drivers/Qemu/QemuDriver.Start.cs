@@ -69,7 +69,7 @@ public sealed partial class QemuDriver
         var tpm = spec.Tpm ? (string[])["--tpm", TpmFolder(spec), "--tpm-uid", TpmUid(spec).ToString(CultureInfo.InvariantCulture)] : [];
         var isolation = await _isolation.PrepareAsync(spec, _host.AcceleratorOf(spec), _host.Facts, run);
         var group = _host.AcceleratorOf(spec).Group is { } kvm ? (string[])["--group", kvm.ToString(CultureInfo.InvariantCulture)] : [];
-        string[] command = [.. isolation.Before, QemuHost.Launcher];
+        string[] command = [.. isolation.Before, node.Launcher];
         await node.Shell.RunAsync(
             new Command(
                 command[0],

@@ -23,9 +23,6 @@ internal sealed class QemuHost(NodeContext node, string? program)
 
     private (string Path, DateTime Written, string Version)? _asked;
 
-    /// <summary>Beside the assemblies, where the build puts it.</summary>
-    public static string Launcher => Path.Combine(AppContext.BaseDirectory, "gantry-launch");
-
     /// <summary>Of this host's own architecture; null when it is not installed.</summary>
     public string? NativePath => Find(Native);
 
@@ -130,7 +127,7 @@ internal sealed class QemuHost(NodeContext node, string? program)
     private string? WhyNot() =>
         Facts.Architecture != "x86_64" ? $"this host is {Facts.Architecture}; so far QEMU is run on x86_64 only."
         : Find(Native) is null ? $"{program ?? Native} is not installed: `apt-get install qemu-system-x86`."
-        : !File.Exists(Launcher) ? $"the launcher {Launcher} is missing: install Gantry anew."
+        : !File.Exists(node.Launcher) ? $"the launcher {node.Launcher} is missing: install Gantry anew."
         : Environment.UserName != "root" ? "only root can give each guest a user of its own: run the daemon as root."
         : null;
 

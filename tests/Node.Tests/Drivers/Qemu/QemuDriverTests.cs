@@ -184,6 +184,21 @@ public sealed class QemuDriverTests(TestImages images) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Without_the_launcher_nothing_is_started_and_the_driver_says_why()
+    {
+        var node = _root.Context with { Launcher = $"{_root.Path}/gone" };
+        await using var driver = new QemuDriver(node);
+        var spec = await GivenAsync();
+
+        (await driver.ProbeAsync(default)).Health.ShouldBe(DriverHealth.Unusable);
+        var refusal = await Should.ThrowAsync<Refusal>(() => driver.StartAsync(spec.Id, default));
+        (refusal.Code, refusal.Message).ShouldBe(("driver.unusable", $"The driver 'qemu' cannot run instances here: the launcher {node.Launcher} is missing: install Gantry anew."));
+        await using var local = new LocalNode(node);
+        (await local.ExamineIsolationAsync(default)).ShouldHaveSingleItem().Finding.ShouldContain("gone");
+        NothingRuns(spec);
+    }
+
+    [Fact]
     public async Task A_kernel_that_a_guests_user_cannot_read_is_refused()
     {
         var secret = $"{_root.Path}/secret";
