@@ -36,7 +36,11 @@ if [ -z "$into" ]; then
     fi
 fi
 
+if [ -z "$into" ] && grep -qs '^gantry-qemu ' /sys/kernel/security/apparmor/profiles; then
+    apparmor_parser -R /etc/apparmor.d/gantry-qemu
+fi
 rm -rf "$into/usr/lib/gantry"
+rm -f "$into/etc/apparmor.d/gantry-qemu"
 rm -f "$into/usr/bin/gantry" "$into/usr/lib/systemd/system/gantryd.service" "$into/usr/lib/sysusers.d/gantry.conf" "$into/usr/lib/tmpfiles.d/gantry.conf"
 
 if [ -z "$into" ]; then

@@ -20,7 +20,7 @@ public sealed class ScriptTests : IDisposable
         Files().ShouldBe(
         [
             "usr/bin/gantry", "usr/lib/gantry/daemon", "usr/lib/gantry/daemon-one/gantryd", "usr/lib/systemd/system/gantryd.service",
-            "usr/lib/sysusers.d/gantry.conf", "usr/lib/tmpfiles.d/gantry.conf",
+            "usr/lib/sysusers.d/gantry.conf", "usr/lib/tmpfiles.d/gantry.conf", "etc/apparmor.d/gantry-qemu",
         ], ignoreOrder: true);
         File.ReadAllText(Installed("usr/lib/gantry/daemon/gantryd")).ShouldContain("one");
         File.GetUnixFileMode(Installed("usr/bin/gantry")).ShouldBe((UnixFileMode)0b111_101_101);
