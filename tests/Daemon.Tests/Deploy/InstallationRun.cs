@@ -11,6 +11,9 @@ public sealed partial class InstallationRun : IAsyncLifetime
     /// <summary>What `./dev soak` has built: the installation, and what it is upgraded to.</summary>
     private const string Build = "GANTRY_BUILD", Upgrade = "GANTRY_UPGRADE";
 
+    /// <summary>A file that gets what the guest wrote: docs/operate/systemd-run.log is one.</summary>
+    private const string Log = "GANTRY_INSTALLATION_LOG";
+
     private readonly Dictionary<string, (int Code, string Said)> _steps = [];
     private string _console = "";
 
@@ -29,6 +32,11 @@ public sealed partial class InstallationRun : IAsyncLifetime
             await BringAsync(guest, "2", Upgrade);
             File.Copy(Path.Combine(AppContext.BaseDirectory, "Deploy/installation.sh"), $"{guest.Brought}/run");
             (Findings, _console) = await guest.RunAsync(CancellationToken.None);
+            if (Environment.GetEnvironmentVariable(Log) is { } log)
+            {
+                await File.WriteAllTextAsync(log, Findings);
+            }
+
             foreach (Match step in Step().Matches(Findings))
             {
                 _steps[step.Groups["name"].Value] = (int.Parse(step.Groups["code"].Value, CultureInfo.InvariantCulture), step.Groups["said"].Value);

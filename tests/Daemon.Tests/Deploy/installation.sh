@@ -5,8 +5,8 @@ export LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp
 
 step() { # NAME: the function of that name is run
     echo "BEGIN $1"
-    ("$1") 2>&1
-    echo "END $1 $?"
+    ("$1") 2>&1 | cat # no terminal: no progress bars
+    echo "END $1 ${PIPESTATUS[0]}"
 }
 
 until_it_is() { # SECONDS COMMAND…: tried again until it succeeds
