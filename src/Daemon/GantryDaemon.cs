@@ -28,11 +28,12 @@ internal static class GantryDaemon
         using var logs = LoggerFactory.Create(logging => AddLogs(logging, loaded.Config));
         var context = NodeContext.Open(root, TimeProvider.System, logs, loaded.Config.Isolation);
         using var onlyMe = RootLock.Take(root);
-        await using var app = Build(context, loaded);
+        await using var app = Build(context, loaded, NotifySocket.TakeFromEnvironment());
         await app.RunAsync(ct);
     }
 
-    public static WebApplication Build(NodeContext context, ConfigLoader.Loaded loaded)
+    /// <param name="notify">Whom to tell how the daemon is; nobody when left out.</param>
+    public static WebApplication Build(NodeContext context, ConfigLoader.Loaded loaded, NotifySocket? notify = null)
     {
         var (root, config, time) = (context.Root, loaded.Config, context.Time);
         context = context with { SerialLogBytes = config.ConsoleLogSize };
@@ -67,6 +68,7 @@ internal static class GantryDaemon
         });
         AddDatabase(services, root, context, config);
         AddAreas(services, config);
+        services.AddSingleton(notify ?? new(null, null)).AddHostedService<ServiceManager>();
 
         var app = builder.Build();
         app.UseRequestIds().UseExceptionHandler().UseStatusCodePages(status => Problems.WriteStatusAsync(status.HttpContext)).UseRouting().UseSignIn().UseOutputCache().UseWebSockets();
