@@ -115,7 +115,7 @@ public sealed class CgroupTests(TestImages images) : IAsyncLifetime
 
         Cgroups.OomKills(launched.Run).ShouldBe(1);
         var end = QemuProcess.EndOf(launched.Run, "");
-        (end.StopCause, end.Reason).ShouldBe((StopCause.Killed, "QEMU was killed: out of memory (limit 96 MiB)"));
+        (end.StopCause, end.Reason).ShouldBe((StopCause.OutOfMemory, "QEMU was killed: out of memory (limit 96 MiB)"));
         Cgroups.Remove(launched.Run).ShouldBeTrue();
     }
 
