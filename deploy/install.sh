@@ -1,21 +1,28 @@
 #!/bin/sh
 # Installs what `sudo ./dev build` made: as the system's daemon, or under $DESTDIR for a package. Run again, it upgrades;
-# guests go on through it.
+# guests go on through it. deploy/uninstall.sh takes it away again.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-built=$here/../artifacts/dev/$(cat "$here/../artifacts/dev/current" 2>/dev/null || echo none)
+build=$(cat "$here/../artifacts/dev/current" 2>/dev/null || echo none)
+built=$here/../artifacts/dev/$build
 into=${DESTDIR:-}
+lib=$into/usr/lib/gantry
 
 [ -x "$built/daemon/gantryd" ] || { echo "install.sh: there is no build yet: sudo ./dev build" >&2; exit 1; }
 [ -n "$into" ] || [ "$(id -u)" = 0 ] || { echo "install.sh: run it with sudo, or set DESTDIR" >&2; exit 1; }
 
-# Beside the old one and then in its place: a running daemon keeps the files it has open.
-mkdir -p "$into/usr/lib/gantry" "$into/usr/bin"
-rm -rf "$into/usr/lib/gantry/daemon.new" "$into/usr/lib/gantry/daemon.old"
-cp -r "$built/daemon" "$into/usr/lib/gantry/daemon.new"
-[ ! -d "$into/usr/lib/gantry/daemon" ] || mv "$into/usr/lib/gantry/daemon" "$into/usr/lib/gantry/daemon.old"
-mv "$into/usr/lib/gantry/daemon.new" "$into/usr/lib/gantry/daemon"
-rm -rf "$into/usr/lib/gantry/daemon.old"
+# Each build has a directory of its own and `daemon` is a link to the one to be started: a daemon that runs still finds the files
+# it was started from, until the next one has taken its place.
+mkdir -p "$lib" "$into/usr/bin"
+name=daemon-$build
+while [ -e "$lib/$name" ]; do name=$name+; done
+rm -rf "$lib/new"
+cp -r "$built/daemon" "$lib/new"
+mv "$lib/new" "$lib/$name"
+[ -L "$lib/daemon" ] || [ ! -e "$lib/daemon" ] || mv "$lib/daemon" "$lib/daemon-unlinked"
+before=$(readlink "$lib/daemon" || true)
+ln -sfn "$name" "$lib/daemon.new"
+mv -T "$lib/daemon.new" "$lib/daemon"
 install -m 755 "$built/cli/gantry" "$into/usr/bin/gantry"
 install -D -m 644 "$here/gantryd.service" "$into/usr/lib/systemd/system/gantryd.service"
 install -D -m 644 "$here/gantry.sysusers" "$into/usr/lib/sysusers.d/gantry.conf"
@@ -32,8 +39,16 @@ if [ -z "$into" ] && [ -d /run/systemd/system ]; then
     systemd-tmpfiles --create gantry.conf
     systemctl daemon-reload
     systemctl enable gantryd.service
-    systemctl restart gantryd.service
-    echo "gantryd runs. Next: gantry doctor; gantry image build micro; gantry launch micro hello"
+    systemctl restart gantryd.service || {
+        echo "install.sh: gantryd does not start: journalctl -u gantryd -n 20" >&2
+        [ -z "$before" ] || echo "install.sh: the build before it is kept as $lib/$before" >&2
+        exit 1
+    }
+    echo "gantryd $(gantry query GET /system | sed -n 's/.*"version": *"\([^"]*\)".*/\1/p') runs. Next: gantry doctor; gantry image build micro; gantry launch micro hello"
 else
     echo "Installed${into:+ under $into}. Start it with systemd, or by hand: /usr/lib/gantry/daemon/gantryd"
 fi
+
+for old in "$lib"/daemon-*; do
+    [ "$old" = "$lib/$name" ] || rm -rf "$old"
+done

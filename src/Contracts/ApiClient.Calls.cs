@@ -16,6 +16,10 @@ public sealed partial class ApiClient
     public Task<Operation> CreateInstanceAsync(CreateInstance body, int waitSeconds = 0, CancellationToken ct = default) =>
         PostAsync($"/instances?wait={waitSeconds}", body, WireJson.Default.CreateInstance, WireJson.Default.Operation, ct);
 
+    /// <summary>What would be made; nothing is.</summary>
+    public Task<InstancePreview> PreviewInstanceAsync(CreateInstance body, CancellationToken ct = default) =>
+        PostAsync("/instances?dryRun=true", body, WireJson.Default.CreateInstance, WireJson.Default.InstancePreview, ct);
+
     public Task<Operation> ActOnInstanceAsync(string name, InstanceAction action, int waitSeconds = 0, CancellationToken ct = default) =>
         action == InstanceAction.Delete
             ? DeleteInstanceAsync(name, force: false, waitSeconds, ct)
@@ -35,8 +39,8 @@ public sealed partial class ApiClient
         PostAsync($"/instances/{Escape(name)}/resize?wait={waitSeconds}", body, WireJson.Default.ResizeInstance, WireJson.Default.Operation, ct);
 
     /// <summary>Changes what is not left out. A label of the body is added or replaced, the others stay; <c>gantry query PATCH</c> takes away.</summary>
-    public Task<Instance> PatchInstanceAsync(string name, InstanceSettings body, CancellationToken ct = default) =>
-        SendAsync(HttpMethod.Patch, $"/instances/{Escape(name)}", WireJson.Default.Instance, JsonContent.Create(body, WireJson.Default.InstanceSettings), ct);
+    public Task<Instance> PatchInstanceAsync(string name, ChangeInstance body, CancellationToken ct = default) =>
+        SendAsync(HttpMethod.Patch, $"/instances/{Escape(name)}", WireJson.Default.Instance, JsonContent.Create(body, WireJson.Default.ChangeInstance), ct);
 
     public Task<Operation> DeleteInstanceAsync(string name, bool force, int waitSeconds = 0, CancellationToken ct = default) =>
         SendAsync(HttpMethod.Delete, $"/instances/{Escape(name)}?wait={waitSeconds}{(force ? "&force=true" : "")}", WireJson.Default.Operation, null, ct);
@@ -44,9 +48,15 @@ public sealed partial class ApiClient
     public Task<BatchResults> BatchInstancesAsync(BatchInstances body, CancellationToken ct = default) =>
         PostAsync("/instances:batch", body, WireJson.Default.BatchInstances, WireJson.Default.BatchResults, ct);
 
-    /// <param name="tailBytes">At most this many of the last bytes.</param>
-    public Task<SerialOutput> GetLogsAsync(string name, int? tailBytes = null, CancellationToken ct = default) =>
-        GetAsync($"/instances/{Escape(name)}/logs{(tailBytes is { } n ? $"?tail={n}" : "")}", WireJson.Default.SerialOutput, ct);
+    /// <param name="tailBytes">At most this many bytes: the last ones, or the first after <paramref name="since"/>.</param>
+    /// <param name="since">Only what follows this offset in all the guest has written: the <see cref="SerialOutput.End"/> of an answer before.</param>
+    /// <param name="timestamps">Each line with its time before it.</param>
+    public Task<SerialOutput> GetLogsAsync(string name, int? tailBytes = null, long? since = null, bool timestamps = false, CancellationToken ct = default) =>
+        GetAsync($"/instances/{Escape(name)}/logs?{LogsQuery(tailBytes, since, timestamps)}", WireJson.Default.SerialOutput, ct);
+
+    /// <summary>The query of a call for logs.</summary>
+    public static string LogsQuery(long? tailBytes, long? since, bool timestamps) => string.Join(
+        '&', new[] { tailBytes is { } n ? $"tail={n}" : null, since is { } after ? $"since={after}" : null, timestamps ? "timestamps=true" : null }.OfType<string>());
 
     public Task<DriverCommandLine> GetCommandLineAsync(string name, CancellationToken ct = default) =>
         GetAsync($"/instances/{Escape(name)}/command-line", WireJson.Default.DriverCommandLine, ct);
@@ -94,6 +104,18 @@ public sealed partial class ApiClient
 
     public Task<Operation> DeleteImageAsync(string name, int waitSeconds = 0, CancellationToken ct = default) =>
         SendAsync(HttpMethod.Delete, $"/images/{Escape(name)}?wait={waitSeconds}", WireJson.Default.Operation, null, ct);
+
+    public Task<Page<Template>> ListTemplatesAsync(string query = "", CancellationToken ct = default) =>
+        GetAsync($"/templates{query}", WireJson.Default.PageTemplate, ct);
+
+    public Task<Template> GetTemplateAsync(string name, CancellationToken ct = default) =>
+        GetAsync($"/templates/{Escape(name)}", WireJson.Default.Template, ct);
+
+    public Task<Template> CreateTemplateAsync(CreateTemplate body, CancellationToken ct = default) =>
+        PostAsync("/templates", body, WireJson.Default.CreateTemplate, WireJson.Default.Template, ct);
+
+    public async Task DeleteTemplateAsync(string name, CancellationToken ct = default) =>
+        (await SendAsync(HttpMethod.Delete, $"/templates/{Escape(name)}", ct: ct)).Dispose();
 
     public Task<Page<DriverInfo>> ListDriversAsync(CancellationToken ct = default) => GetAsync("/drivers", WireJson.Default.PageDriverInfo, ct);
 

@@ -50,11 +50,12 @@ public sealed partial class ApiClient(HttpClient http) : IDisposable
     /// Any call, its answer as it came: for <c>gantry query</c> and <c>-o json</c>. Throws the refusal on a status of 400 and above.
     /// A POST carries an Idempotency-Key of its own, so one whose connection breaks is sent a second time without being done twice.
     /// </summary>
+    /// <param name="ifMatch">The ETag the object must still have; null when that does not matter.</param>
     public async Task<HttpResponseMessage> SendAsync(
         HttpMethod method, string path, HttpContent? body = null,
-        HttpCompletionOption completion = HttpCompletionOption.ResponseContentRead, CancellationToken ct = default)
+        HttpCompletionOption completion = HttpCompletionOption.ResponseContentRead, string? ifMatch = null, CancellationToken ct = default)
     {
-        var response = await Reach(() => DeliverAsync(method, path, body, completion, ct));
+        var response = await Reach(() => DeliverAsync(method, path, body, completion, ifMatch, ct));
         return await DemandSuccessAsync(response, ct);
     }
 
@@ -94,7 +95,7 @@ public sealed partial class ApiClient(HttpClient http) : IDisposable
         SendAsync(HttpMethod.Post, path, answer, JsonContent.Create(body, type), ct);
 
     private async Task<HttpResponseMessage> DeliverAsync(
-        HttpMethod method, string path, HttpContent? body, HttpCompletionOption completion, CancellationToken ct)
+        HttpMethod method, string path, HttpContent? body, HttpCompletionOption completion, string? ifMatch, CancellationToken ct)
     {
         var key = method == HttpMethod.Post ? Guid.CreateVersion7().ToString() : null;
         using var limit = new CancellationTokenSource(Patience, TimeProvider.System);
@@ -120,6 +121,11 @@ public sealed partial class ApiClient(HttpClient http) : IDisposable
             if (key is not null)
             {
                 request.Headers.Add("Idempotency-Key", key);
+            }
+
+            if (ifMatch is not null)
+            {
+                request.Headers.Add("If-Match", ifMatch);
             }
 
             return request;

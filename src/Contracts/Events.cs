@@ -28,11 +28,16 @@ public static class EventTypes
     public const string InstanceRenamed = "instance.renamed";
     public const string InstanceChanged = "instance.changed";
     public const string InstanceDeleted = "instance.deleted";
+    public const string ConsoleOpened = "console.opened";
+    public const string ConsoleClosed = "console.closed";
     public const string ImageBuilt = "image.built";
     public const string ImageImported = "image.imported";
     public const string ImageCaptured = "image.captured";
     public const string ImageUpdated = "image.updated";
     public const string ImageDeleted = "image.deleted";
+    public const string TemplateCreated = "template.created";
+    public const string TemplateUpdated = "template.updated";
+    public const string TemplateDeleted = "template.deleted";
     public const string OperationCreated = "operation.created";
     public const string OperationProgressed = "operation.progressed";
     public const string OperationFinished = "operation.finished";
@@ -43,7 +48,9 @@ public static class EventTypes
     [
         InstanceCreated, InstanceStarted, InstanceStopped, InstancePaused, InstanceResumed, InstanceFailed,
         InstanceReset, InstanceResized, InstanceRenamed, InstanceChanged, InstanceDeleted,
+        ConsoleOpened, ConsoleClosed,
         ImageBuilt, ImageImported, ImageCaptured, ImageUpdated, ImageDeleted,
+        TemplateCreated, TemplateUpdated, TemplateDeleted,
         OperationCreated, OperationProgressed, OperationFinished,
         DaemonStarted, DaemonStopping,
     ];

@@ -35,8 +35,10 @@ public sealed class IdConverterFactory : JsonConverterFactory
     {
         _ when typeToConvert == typeof(Id<Instance>) => new IdConverter<Instance>(),
         _ when typeToConvert == typeof(Id<Image>) => new IdConverter<Image>(),
+        _ when typeToConvert == typeof(Id<Template>) => new IdConverter<Template>(),
         _ when typeToConvert == typeof(Id<Operation>) => new IdConverter<Operation>(),
         _ when typeToConvert == typeof(Id<NodeInfo>) => new IdConverter<NodeInfo>(),
+        _ when typeToConvert == typeof(Id<ConsoleInfo>) => new IdConverter<ConsoleInfo>(),
         _ => throw new NotSupportedException($"{typeToConvert} needs a line in {nameof(IdConverterFactory)}."),
     };
 

@@ -104,31 +104,15 @@ public enum Firmware
 public sealed record Observed(int? Pid = null, double? UptimeSeconds = null, string? Accelerator = null, int? Cpus = null, long? MemoryBytes = null);
 
 /// <summary>
-/// The body of <c>POST /instances</c>. What is left out is null and takes the image's or the configured default
+/// The body of <c>POST /instances</c>. What is left out is null and takes the template's, the image's or the configured default
 /// (the serialiser's generated code would not keep an initialiser's).
 /// </summary>
-public sealed record CreateInstance : Machine
+public sealed record CreateInstance : InstanceSettings
 {
     public required string Name { get; init; }
-    public InstanceKind? Kind { get; init; }
-    public string? Driver { get; init; }
-    public string? Image { get; init; }
 
-    /// <summary>Default 1.</summary>
-    public int? Cpus { get; init; }
-
-    /// <summary>Default 128 MiB for a microVM or container, 512 MiB for a VM.</summary>
-    public long? MemoryBytes { get; init; }
-
-    /// <summary>For a VM: how many CPUs it can be given while it runs. Default: as many as the node has, up to 64.</summary>
-    public int? MaxCpus { get; init; }
-
-    /// <summary>For a VM: how much memory it can be given while it runs. Default: twice its memory where that is 1 GiB or more, else no more than it has.</summary>
-    public long? MaxMemoryBytes { get; init; }
-    public string? Description { get; init; }
-    public IReadOnlyDictionary<string, string>? Labels { get; init; }
-    public Boot? Boot { get; init; }
-    public bool AutoStart { get; init; }
+    /// <summary>What says all that is left out here.</summary>
+    public string? Template { get; init; }
 
     /// <summary>Start it in the same operation; if it does not start, nothing is left behind.</summary>
     public bool StartNow { get; init; }
@@ -180,8 +164,10 @@ public sealed record InstanceStateAnswer(
 
 /// <summary>Serial output kept of an instance.</summary>
 /// <param name="Text">UTF-8; what is not valid is replaced.</param>
-/// <param name="Truncated">There was more before.</param>
-public sealed record SerialOutput(string Text, bool Truncated);
+/// <param name="Truncated">There was more before, or with <c>since</c> between it and this.</param>
+/// <param name="Start">How much the guest had written before this, in bytes, since it was made.</param>
+/// <param name="End">The same behind it: asked for with <c>since</c> this, the next answer goes on from here.</param>
+public sealed record SerialOutput(string Text, bool Truncated, long Start = 0, long End = 0);
 
 /// <summary>How the driver started an instance: the program and its arguments, one by one, and as one line for reading.</summary>
 public sealed record DriverCommandLine(string Program, IReadOnlyList<string> Arguments, string Text);

@@ -12,6 +12,12 @@ public record Machine
     public IReadOnlyList<Volume>? Volumes { get; init; }
     public IReadOnlyList<Nic>? Nics { get; init; }
     public Security? Security { get; init; }
+
+    /// <summary>Default <c>utc</c>.</summary>
+    public ClockBase? Clock { get; init; }
+
+    /// <summary>For a Windows that is installed by itself.</summary>
+    public WindowsSetup? Windows { get; init; }
 }
 
 /// <summary>How the CPUs look to the guest, and which of the host's run them.</summary>
@@ -28,6 +34,9 @@ public sealed record CpuOptions
 
     /// <summary>Of one core.</summary>
     public int? Threads { get; init; }
+
+    /// <summary>Under KVM: tell the guest that it runs on Hyper-V, by which Windows runs faster. Default: no.</summary>
+    public bool? HyperV { get; init; }
 
     /// <summary>For each CPU, from the first: the CPUs of the host it may run on, as <c>2</c> or <c>0-3,8</c>.</summary>
     public IReadOnlyList<string>? Pinning { get; init; }
@@ -76,6 +85,9 @@ public sealed record Volume
 
     /// <summary>For a disc drive: absolute path of an ISO file on the node that everyone may read.</summary>
     public string? Path { get; init; }
+
+    /// <summary>For a disc drive: a disc that Gantry makes, in place of an image or a file. With none of them the drive is empty.</summary>
+    public GeneratedDisc? Generated { get; init; }
 
     /// <summary>Of a disk. Default: as large as its image.</summary>
     public long? SizeBytes { get; init; }

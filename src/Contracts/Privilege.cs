@@ -17,4 +17,6 @@ public enum Privilege
     NodeAudit = 11,
     SystemAudit = 12,
     InstanceConfigure = 13,
+    TemplateAudit = 16,
+    TemplateAllocate = 17,
 }

@@ -13,7 +13,9 @@ namespace Gantry.Contracts;
         typeof(Words<InstanceKind>), typeof(Words<InstanceState>), typeof(Words<InstanceAction>), typeof(Words<Firmware>),
         typeof(Words<StopCause>), typeof(Words<PauseCause>),
         typeof(Words<ImageState>), typeof(Words<DiskFormat>), typeof(Words<OperationState>), typeof(Words<DriverHealth>), typeof(Words<CheckLevel>),
+        typeof(Words<ConsoleKind>), typeof(Words<ConsoleEnd>),
         typeof(Words<Architecture>), typeof(Words<NumaMode>), typeof(Words<VolumeDevice>), typeof(Words<VolumeBus>), typeof(Words<VolumeCache>), typeof(Words<NicModel>),
+        typeof(Words<GeneratedDisc>), typeof(Words<ClockBase>),
     ],
     NumberHandling = JsonNumberHandling.Strict,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -24,16 +26,27 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(Page<Instance>))]
 [JsonSerializable(typeof(Machine))]
 [JsonSerializable(typeof(CreateInstance))]
+[JsonSerializable(typeof(InstanceSettings))]
+[JsonSerializable(typeof(InstancePreview))]
+[JsonSerializable(typeof(Template))]
+[JsonSerializable(typeof(Page<Template>))]
+[JsonSerializable(typeof(CreateTemplate))]
+[JsonSerializable(typeof(ChangeTemplate))]
 [JsonSerializable(typeof(ShutdownInstance))]
 [JsonSerializable(typeof(RestartInstance))]
 [JsonSerializable(typeof(RenameInstance))]
 [JsonSerializable(typeof(ResizeInstance))]
-[JsonSerializable(typeof(InstanceSettings))]
+[JsonSerializable(typeof(ChangeInstance))]
 [JsonSerializable(typeof(PendingResize))]
 [JsonSerializable(typeof(BatchInstances))]
 [JsonSerializable(typeof(BatchResults))]
 [JsonSerializable(typeof(SerialOutput))]
 [JsonSerializable(typeof(DriverCommandLine))]
+[JsonSerializable(typeof(OpenConsole))]
+[JsonSerializable(typeof(ConsoleTicket))]
+[JsonSerializable(typeof(Page<ConsoleInfo>))]
+[JsonSerializable(typeof(ConsoleRequest))]
+[JsonSerializable(typeof(ConsoleNews))]
 [JsonSerializable(typeof(Operation))]
 [JsonSerializable(typeof(Page<Operation>))]
 [JsonSerializable(typeof(OperationLog))]

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Gantry.Contracts;
 using Gantry.Daemon.Config;
+using Gantry.Daemon.Consoles;
 using Gantry.Daemon.Events;
 using Gantry.Daemon.Images;
 using Gantry.Daemon.Instances;
@@ -10,6 +11,7 @@ using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
 using Gantry.Daemon.Postgres;
 using Gantry.Daemon.Systems;
+using Gantry.Daemon.Templates;
 using Gantry.Node;
 using Gantry.Node.Images;
 using Npgsql;
@@ -26,13 +28,15 @@ internal static class GantryDaemon
         using var logs = LoggerFactory.Create(logging => AddLogs(logging, loaded.Config));
         var context = NodeContext.Open(root, TimeProvider.System, logs, loaded.Config.Isolation);
         using var onlyMe = RootLock.Take(root);
-        await using var app = Build(context, loaded);
+        await using var app = Build(context, loaded, NotifySocket.TakeFromEnvironment());
         await app.RunAsync(ct);
     }
 
-    public static WebApplication Build(NodeContext context, ConfigLoader.Loaded loaded)
+    /// <param name="notify">Whom to tell how the daemon is; nobody when left out.</param>
+    public static WebApplication Build(NodeContext context, ConfigLoader.Loaded loaded, NotifySocket? notify = null)
     {
         var (root, config, time) = (context.Root, loaded.Config, context.Time);
+        context = context with { SerialLogBytes = config.ConsoleLogSize };
         // Empty: no appsettings.json that would be watched for, no variable of somebody else's that changes what is served.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         AddLogs(builder.Logging, config);
@@ -64,6 +68,7 @@ internal static class GantryDaemon
         });
         AddDatabase(services, root, context, config);
         AddAreas(services, config);
+        services.AddSingleton(notify ?? new(null, null)).AddHostedService<ServiceManager>();
 
         var app = builder.Build();
         app.UseRequestIds().UseExceptionHandler().UseStatusCodePages(status => Problems.WriteStatusAsync(status.HttpContext)).UseRouting().UseSignIn().UseOutputCache().UseWebSockets();
@@ -100,10 +105,12 @@ internal static class GantryDaemon
         services.AddSingleton(p => OperationOwner.Of(p.GetRequiredService<NodeIdentity>()));
         services.AddSingleton(new ImageSettings(config.ImagesMaxSize, config.ImagesLinkLocal)).AddSingleton<ImageStore>().AddHostedService<ImageWorkshops>();
         services.AddOperation<ImageBuild>().AddOperation<ImageImport>().AddOperation<ImageDeletion>().AddOperation<InstanceCapture>();
-        services.AddSingleton<InstanceStore>().AddSingleton<InstancePages>().AddSingleton<InstanceStates>().AddSingleton<MachinePlan>().AddSingleton<InstancePlan>().AddSingleton<InstanceActor>();
+        services.AddSingleton<InstanceStore>().AddSingleton<InstancePages>().AddSingleton<InstanceStates>().AddSingleton<MachinePlan>().AddSingleton<InstanceLayers>().AddSingleton<InstancePlan>().AddSingleton<InstanceActor>();
+        services.AddSingleton<TemplateStore>().AddSingleton<TemplateSources>().AddSingleton<TemplateLayers>(p => p.GetRequiredService<TemplateStore>().LayersAsync);
         services.AddOperation<InstanceCreation>().AddOperation<InstanceStart>().AddOperation<InstanceShutdown>().AddOperation<InstanceStop>();
         services.AddOperation<InstancePause>().AddOperation<InstanceResume>().AddOperation<InstanceRestart>().AddOperation<InstanceReset>();
         services.AddOperation<InstanceRename>().AddOperation<InstanceResize>().AddOperation<InstanceDeletion>().AddHostedService<InstanceWatcher>().AddHostedService<InstancePagesWorker>();
+        services.AddSingleton<ConsoleTickets>().AddSingleton<OpenConsoles>().AddSingleton<ConsoleSessions>();
         services.AddSingleton<Doctor>().AddHostedService<DaemonEvents>();
     }
 
@@ -120,7 +127,9 @@ internal static class GantryDaemon
     private static void Map(IEndpointRouteBuilder api)
     {
         api.MapInstances();
+        api.MapConsoles();
         api.MapImages();
+        api.MapTemplates();
         api.MapCapture();
         api.MapNodes();
         api.MapOperations();

@@ -23,7 +23,8 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
     private readonly Lock _uids = new();
     private readonly ImageBuilder _builder = new(context, recipes ?? Recipes.All);
     private readonly ImageImporter _importer = new(context, images ?? ImageSettings.Default);
-    private readonly InstanceVolumes _volumes = new(context.Root, new QemuImg(context.Shell, context.ToolUids));
+    private readonly InstanceVolumes _volumes = new(
+        context.Root, new QemuImg(context.Shell, context.ToolUids), new GeneratedDiscs(context.Root, context.Shell, context.ToolUids));
     private Dictionary<Id<Instance>, (int Guest, int Tpm)>? _uidsTaken;
 
     public NodeContext Context { get; } = context;
@@ -83,6 +84,12 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
 
     public Task ResumeAsync(Id<Instance> id, CancellationToken ct) => Able<IPause>(id, "resume").ResumeAsync(id, ct);
 
+    public Task<SerialOutput> ReadSerialAsync(Id<Instance> id, int mostBytes, CancellationToken ct, long? since = null, bool timestamps = false) =>
+        Able<ISerialLog>(id, "show serial output").ReadSerialAsync(id, mostBytes, ct, since, timestamps);
+
+    public Task<ISerialLine> OpenSerialAsync(Id<Instance> id, long? since, int tailBytes, CancellationToken ct) =>
+        Able<ISerialConsole>(id, "open a serial console").OpenSerialAsync(id, since, tailBytes, ct);
+
     public Task ResetAsync(Id<Instance> id, CancellationToken ct) => Able<IReset>(id, "reset").ResetAsync(id, ct);
 
     /// <summary>Gives it another name; what runs shows it from its next start on.</summary>
@@ -114,9 +121,6 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
         return (await driver.InspectAsync(id, ct)).State is InstanceState.Running or InstanceState.Paused
             ? throw DriverErrors.Cannot(driver.Name, "resize a running instance") : null;
     }
-
-    public Task<SerialOutput> ReadSerialAsync(Id<Instance> id, int tailBytes, CancellationToken ct) =>
-        Able<ISerialLog>(id, "show serial output").ReadSerialAsync(id, tailBytes, ct);
 
     public Task<DriverCommandLine> CommandLineAsync(Id<Instance> id, CancellationToken ct) =>
         Able<ICommandLine>(id, "show a command line").CommandLineAsync(id, ct);

@@ -1,3 +1,4 @@
+using Gantry.Contracts;
 using Gantry.Node.Host;
 using Gantry.Node.Instances;
 using Gantry.Node.Isolation;
@@ -20,6 +21,9 @@ public sealed record NodeContext(
     public string Launcher { get; init; } = Path.Combine(AppContext.BaseDirectory, "gantry-launch");
 
     internal Cgroups Cgroups { get; init; } = new(Root, Time);
+
+    /// <summary>How much is kept of what each instance writes on its serial line, in bytes.</summary>
+    public long SerialLogBytes { get; init; } = 4 * Limits.MiB;
 
     /// <summary>A context for the root; makes its directories and claims its user ids.</summary>
     /// <exception cref="Contracts.Refusal"><c>node.uids_taken</c>, <c>node.uids_used_up</c></exception>

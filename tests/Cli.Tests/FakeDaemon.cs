@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Gantry.Cli.Tests;
 
-internal sealed record Seen(string Method, string Path, string Query, string Body, string? IdempotencyKey);
+internal sealed record Seen(string Method, string Path, string Query, string Body, string? IdempotencyKey, string? IfMatch = null);
 
 /// <summary>A daemon that answers on a Unix socket what it was told to, in the API's own form. For how the command speaks and prints; the real daemon is tested elsewhere.</summary>
 internal sealed class FakeDaemon : IAsyncDisposable
@@ -34,6 +34,7 @@ internal sealed class FakeDaemon : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(options => options.ListenUnixSocket(Socket));
         _host = builder.Build();
+        _host.UseWebSockets();
         _host.Run(HandleAsync);
         await _host.StartAsync();
     }
@@ -75,7 +76,7 @@ internal sealed class FakeDaemon : IAsyncDisposable
         using var reader = new StreamReader(context.Request.Body);
         var body = await reader.ReadToEndAsync();
         var path = context.Request.Path.Value![ApiClient.Base.Length..];
-        Requests.Enqueue(new Seen(context.Request.Method, path, context.Request.QueryString.Value ?? "", body, context.Request.Headers["Idempotency-Key"]));
+        Requests.Enqueue(new Seen(context.Request.Method, path, context.Request.QueryString.Value ?? "", body, context.Request.Headers["Idempotency-Key"], context.Request.Headers.IfMatch));
         if (!_answers.TryGetValue($"{context.Request.Method} {path}", out var queue) || !queue.TryPeek(out var answer))
         {
             context.Response.StatusCode = 418;

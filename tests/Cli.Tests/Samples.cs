@@ -60,6 +60,43 @@ internal static class Samples
         Etag = "\"2\"",
     };
 
+    public static Template Template(string name = "web") => new()
+    {
+        Id = Id<Template>.Parse("0198c0de-0000-7000-8000-0000000000dd"),
+        Name = name,
+        Description = "our front",
+        BuiltIn = false,
+        Base = "linux",
+        Settings = new()
+        {
+            Kind = InstanceKind.Vm,
+            Cpus = 2,
+            MemoryBytes = 1L << 30,
+            Labels = new Dictionary<string, string> { ["tier"] = "front" },
+            Boot = new() { Order = ["root", "eth0"] },
+            Volumes = [new() { Name = "root", SizeBytes = 20L << 30, Limits = new() { ReadBytesPerSecond = 100 << 20 } }, new() { Name = "spare" }],
+            Nics = [new() { Name = "eth0", Model = NicModel.Virtio }],
+        },
+        Origins = new Dictionary<string, string>
+        {
+            ["$.kind"] = "built-in linux",
+            ["$.cpus"] = "template web",
+            ["$.memoryBytes"] = "built-in linux",
+            ["$.labels.tier"] = "template web",
+            ["$.boot.order"] = "template web",
+            ["$.volumes[0].name"] = "template web",
+            ["$.volumes[0].sizeBytes"] = "template web",
+            ["$.volumes[0].limits.readBytesPerSecond"] = "template web",
+            ["$.volumes[1].name"] = "template web",
+            ["$.nics[0].name"] = "built-in linux",
+            ["$.nics[0].model"] = "built-in linux",
+        },
+        Least = new(1, 1L << 29),
+        CreatedAt = CliRig.Now.AddDays(-1),
+        UpdatedAt = CliRig.Now.AddHours(-1),
+        Etag = "\"7\"",
+    };
+
     public static string Event(long seq, string type = "instance.started") => JsonSerializer.Serialize(
         new Event(seq, CliRig.Now, type.Split('.')[0], type, "instances/web1", "root", "req-1", null), WireJson.Default.Event);
 

@@ -26,7 +26,7 @@ public sealed class WaitingTests
         var result = await CliRig.RunAsync(daemon, "launch", "micro", "web1", "--kind", "microvm", "--cpus", "2", "--memory", "1GiB", "--driver", "qemu",
             "--kernel", "/k", "--initrd", "/i", "--command-line", "quiet x=1", "--label", "a=1", "--label", "b=x=y", "--description", "d", "--auto-start");
         result.ShouldBe(new CliResult(0, "web1 launched\n", ""));
-        daemon.Requests.First().Body.ShouldBe("""{"name":"web1","kind":"microvm","driver":"qemu","image":"micro","cpus":2,"memoryBytes":1073741824,"description":"d","labels":{"a":"1","b":"x=y"},"boot":{"kernel":"/k","initrd":"/i","commandLine":"quiet x=1"},"autoStart":true,"startNow":true}""");
+        daemon.Requests.First().Body.ShouldBe("""{"name":"web1","startNow":true,"kind":"microvm","driver":"qemu","image":"micro","cpus":2,"memoryBytes":1073741824,"description":"d","labels":{"a":"1","b":"x=y"},"boot":{"kernel":"/k","initrd":"/i","commandLine":"quiet x=1"},"autoStart":true}""");
         daemon.Requests.Skip(1).Select(seen => seen.Query).ShouldBe(["?wait=60", "?wait=60"]);
     }
 
@@ -35,7 +35,7 @@ public sealed class WaitingTests
     {
         await using var daemon = await GivenLaunchAsync(Samples.Operation(OperationState.Succeeded));
         (await CliRig.RunAsync(daemon, "create", "micro", "web1", "-q")).Out.ShouldBe("web1\n");
-        daemon.Requests.First().Body.ShouldBe("""{"name":"web1","image":"micro","autoStart":false,"startNow":false}""");
+        daemon.Requests.First().Body.ShouldBe("""{"name":"web1","startNow":false,"image":"micro"}""");
     }
 
     [Fact]

@@ -18,6 +18,8 @@ public class AreaTests
         ["Postgres"] = [],
         ["Images"] = [],
         ["Instances"] = ["Config", "Images"],
+        ["Templates"] = ["Instances"],
+        ["Consoles"] = ["Config", "Instances"],
         ["Nodes"] = [],
         ["Systems"] = ["Config", "Nodes", "Postgres"],
     };

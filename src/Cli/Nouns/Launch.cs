@@ -1,5 +1,8 @@
 using System.CommandLine;
 using System.CommandLine.Completions;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json.Nodes;
 using Gantry.Contracts;
 
 namespace Gantry.Cli;
@@ -11,14 +14,16 @@ internal static class Launch
         "gantry launch micro web1",
         "gantry launch micro web2 --cpus 2 --memory 1GiB --label tier=front",
         "gantry launch debian db1 --memory 1GiB --disk 20GiB",
+        "gantry launch --template windows win1 --cdrom install=/isos/win11.iso --cdrom drivers=/isos/virtio-win.iso",
         "gantry launch --kernel /boot/vmlinuz --initrd ./initrd.img probe --kind microvm")
     { More = More });
 
     public static Command Creating(App app) => Build(app, startNow: false, "created", new Verb("create", "Make an instance of an image without starting it.",
-        "gantry create micro web1 --auto-start")
+        "gantry create micro web1 --auto-start",
+        "gantry create micro web1 --template linux-microvm --set cpu.weight=50 --dry-run")
     { More = More });
 
-    private const string More = "What is left out takes the image's or the configured default. With --kernel the image may be left out.";
+    private const string More = "What is left out takes the template's, the image's or the configured default; --dry-run shows which. With --kernel or --template the image may be left out.";
 
     private static Verb Build(App app, bool startNow, string done, Verb verb)
     {
@@ -36,7 +41,8 @@ internal static class Launch
         var initrd = Choose.Text("--initrd", "An initial RAM disk on this machine, in place of the image's.", "FILE");
         var commandLine = Choose.Text("--command-line", "Added behind what Gantry puts on the kernel's command line.", "TEXT");
         var disk = Choose.Size("--disk", "How large its first disk is: 10GiB. Default: as large as the image's.");
-        var cdrom = Choose.Text("--cdrom", "A disc in a drive: an ISO file on this machine that everyone may read.", "FILE");
+        var cdrom = new Option<string[]>("--cdrom") { HelpName = "[DRIVE=]FILE" };
+        cdrom.Description = "A disc in a drive: an ISO file on this machine that everyone may read. May be given several times; the drive is 'cdrom' when none is named.";
         var firmware = Choose.Optional<Firmware>("--firmware", "What it boots by. Default: what its image wants.");
         var secureBoot = Choose.Flag("--secure-boot", "Boot only what is signed; with --firmware uefi.");
         var tpm = Choose.Flag("--tpm", "Give it a TPM 2.0.");
@@ -44,10 +50,13 @@ internal static class Launch
         var label = new Option<string[]>("--label") { Description = "A label; may be given several times.", HelpName = "KEY=VALUE" };
         var description = Choose.Text("--description", "For people; at most 1,000 characters.", "TEXT");
         var autoStart = Choose.Flag("--auto-start", "Start it when the host has booted.");
+        var template = Choose.Text("--template", "What says all that is left out here (gantry template list).", "TEMPLATE");
+        var (file, sets) = (SettingsInput.File(), SettingsInput.Sets());
+        var dryRun = Choose.Flag("--dry-run", "Show what would be made, and where each value comes from; make nothing.");
 
-        return verb.With(what, kind, cpus, memory, maxCpus, maxMemory, driver, kernel, initrd, commandLine, disk, cdrom, firmware, secureBoot, tpm, architecture, label, description, autoStart).Runs(app, async (parsed, session, ct) =>
+        return verb.With(what, kind, cpus, memory, maxCpus, maxMemory, driver, kernel, initrd, commandLine, disk, cdrom, firmware, secureBoot, tpm, architecture, label, description, autoStart, template, file, sets, dryRun).Runs(app, async (parsed, session, ct) =>
         {
-            var (image, name) = Named(parsed.GetValue(what)!, parsed.GetValue(kernel) is not null, verb.Name);
+            var (image, name) = Named(parsed.GetValue(what)!, (parsed.GetValue(kernel) ?? parsed.GetValue(template) ?? parsed.GetValue(file)) is not null, verb.Name);
             var boot = new Boot
             {
                 Kernel = FullPath(parsed.GetValue(kernel)),
@@ -67,31 +76,60 @@ internal static class Launch
                 Driver = parsed.GetValue(driver),
                 Boot = boot is { Kernel: null, Initrd: null, CommandLine: null, Firmware: null } ? null : boot,
                 Architecture = parsed.GetValue(architecture),
-                Volumes = Volumes(parsed.GetValue(disk), FullPath(parsed.GetValue(cdrom))),
-                Security = parsed.GetValue(secureBoot) || parsed.GetValue(tpm) ? new() { SecureBoot = parsed.GetValue(secureBoot), Tpm = parsed.GetValue(tpm) } : null,
+                Volumes = Volumes(parsed.GetValue(disk), parsed.GetValue(cdrom) ?? []),
+                Security = parsed.GetValue(secureBoot) || parsed.GetValue(tpm) ? new() { SecureBoot = parsed.GetValue(secureBoot) ? true : null, Tpm = parsed.GetValue(tpm) ? true : null } : null,
                 Labels = Labels(parsed.GetValue(label) ?? []),
                 Description = parsed.GetValue(description),
-                AutoStart = parsed.GetValue(autoStart),
+                AutoStart = parsed.GetValue(autoStart) ? true : null,
+                Template = parsed.GetValue(template),
                 StartNow = startNow,
             };
-            var begun = await session.SendAsync(HttpMethod.Post, "/instances", body, WireJson.Default.CreateInstance, ct);
+            var whole = SettingsInput.Over(await SettingsInput.ReadAsync(session, parsed.GetValue(file), ct), SettingsInput.Of(body, WireJson.Default.CreateInstance));
+            foreach (var assignment in parsed.GetValue(sets) ?? [])
+            {
+                SettingPath.Set(whole, assignment);
+            }
+
+            if (parsed.GetValue(dryRun))
+            {
+                Preview(session, await session.SendAsync(HttpMethod.Post, "/instances?dryRun=true", Content(whole), ct));
+                return ExitCode.Done;
+            }
+
+            var begun = await session.SendAsync(HttpMethod.Post, "/instances", Content(whole), ct);
             return await Waiting.FinishAsync(session, begun, name, done, ct);
         });
     }
 
-    private static (string? Image, string Name) Named(string[] given, bool hasKernel, string verb) => given switch
+    private static (string? Image, string Name) Named(string[] given, bool needsNone, string verb) => given switch
     {
         [var image, var name] => (image, name),
-        [var name] when hasKernel => (null, name),
+        [var name] when needsNone => (null, name),
         _ => throw new WrongUseException($"`gantry {verb}` needs an image and a name.", $"For example `gantry {verb} micro web1`; `gantry image list` shows the images."),
     };
 
     /// <summary>The disk is named as the one an image brings along, so that its size is that one's.</summary>
-    private static Volume[]? Volumes(long? diskBytes, string? cdrom) => (diskBytes, cdrom) is (null, null) ? null :
+    private static Volume[]? Volumes(long? diskBytes, string[] cdroms) => diskBytes is null && cdroms.Length == 0 ? null :
     [
         .. diskBytes is { } size ? (Volume[])[new() { Name = "root", SizeBytes = size }] : [],
-        .. cdrom is not null ? (Volume[])[new() { Name = "cdrom", Device = VolumeDevice.Cdrom, Path = cdrom }] : [],
+        .. cdroms.Select(Drive),
     ];
+
+    private static Volume Drive(string text)
+    {
+        var at = text.IndexOf('=', StringComparison.Ordinal);
+        var (drive, file) = at > 0 && Limits.IsName(text[..at]) ? (text[..at], text[(at + 1)..]) : ("cdrom", text);
+        return new() { Name = drive, Device = VolumeDevice.Cdrom, Path = FullPath(file) };
+    }
+
+    private static void Preview(Session session, byte[] answer) => session.Show(answer, WireJson.Default.InstancePreview, preview => [preview.Name], preview =>
+    {
+        session.Out.WriteLine($"{Words.Clean(preview.Name)} would be made with:");
+        session.Out.WriteLine();
+        SettingsTable.Write(session, preview.Settings, preview.Origins);
+    });
+
+    private static StringContent Content(JsonObject body) => new(body.ToJsonString(), Encoding.UTF8, new MediaTypeHeaderValue("application/json"));
 
     private static string? FullPath(string? path) => path is null ? null : Path.GetFullPath(path);
 

@@ -45,6 +45,10 @@ internal static partial class ConfigSettings
             "How long finished operations and their logs are kept: a number and s, m, h or d.", CheckDuration),
         new("retention.events", _ => "30d",
             "How long events are kept.", CheckDuration),
+        new("console.log_size", _ => "4MiB",
+            "How much of each instance's serial output is kept, 64KiB to 1GiB; it holds from an instance's next start on.", CheckLogSize),
+        new("console.idle", _ => "24h",
+            "A console in which nothing was written or typed for so long is closed; 'off' for never.", value => value == "off" ? null : CheckDuration(value)),
         new("log.level", _ => "information",
             "trace, debug, information, warning or error.", CheckLogLevel),
     ];
@@ -62,6 +66,8 @@ internal static partial class ConfigSettings
         OperationsConcurrency = int.Parse(value("operations.concurrency")!, CultureInfo.InvariantCulture),
         RetentionOperations = Duration(value("retention.operations")!)!.Value,
         RetentionEvents = Duration(value("retention.events")!)!.Value,
+        ConsoleLogSize = Size(value("console.log_size")!)!.Value,
+        ConsoleIdle = Duration(value("console.idle")!),
         LogLevel = Enum.Parse<LogLevel>(value("log.level")!, ignoreCase: true),
     };
 
@@ -85,6 +91,9 @@ internal static partial class ConfigSettings
 
     private static string? CheckDuration(string value) => Duration(value) is null ? "give a number and s, m, h or d, such as 30d" : null;
 
+    private static string? CheckLogSize(string value) =>
+        Size(value) is >= 64 << 10 and <= 1 << 30 ? null : "give a size from 64KiB to 1GiB, such as 4MiB";
+
     private static string? CheckLogLevel(string value) =>
         value is "trace" or "debug" or "information" or "warning" or "error" ? null : "give trace, debug, information, warning or error";
 
@@ -106,9 +115,9 @@ internal static partial class ConfigSettings
     }
 
     private static long? Size(string value) => SizePattern().Match(value) is { Success: true } m && int.Parse(m.Groups["n"].Value, CultureInfo.InvariantCulture) is var n and > 0
-        ? n * (m.Groups["unit"].Value switch { "MiB" => 1L << 20, "GiB" => 1L << 30, _ => 1L << 40 }) : null;
+        ? n * (m.Groups["unit"].Value switch { "KiB" => 1L << 10, "MiB" => 1L << 20, "GiB" => 1L << 30, _ => 1L << 40 }) : null;
 
-    [GeneratedRegex(@"\A(?<n>[0-9]{1,6})(?<unit>MiB|GiB|TiB)\z")]
+    [GeneratedRegex(@"\A(?<n>[0-9]{1,6})(?<unit>KiB|MiB|GiB|TiB)\z")]
     private static partial Regex SizePattern();
 
     [GeneratedRegex(@"\A(\[(?<host>[^\]]+)\]|(?<host>[^:]+)):(?<port>[0-9]{1,5})\z")]

@@ -35,5 +35,11 @@ internal sealed record GantryConfig
 
     public required TimeSpan RetentionEvents { get; init; }
 
+    /// <summary>How much of each instance's serial output is kept, in bytes.</summary>
+    public required long ConsoleLogSize { get; init; }
+
+    /// <summary>A console without a byte for so long is closed; null for never.</summary>
+    public required TimeSpan? ConsoleIdle { get; init; }
+
     public required LogLevel LogLevel { get; init; }
 }

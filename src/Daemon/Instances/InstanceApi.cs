@@ -8,13 +8,12 @@ namespace Gantry.Daemon.Instances;
 internal static class InstanceApi
 {
     private const int DefaultTail = 256 << 10;
-    private const int LargestTail = 4 << 20;
 
     public static void MapInstances(this IEndpointRouteBuilder api)
     {
         var instances = api.MapGroup("/instances").WithTags("Instances");
         instances.MapGet("/", List).Produces<Page<Instance>>().Requires(Privilege.InstanceAudit);
-        instances.MapPost("/", Create).Produces<Operation>(202).Requires(Privilege.InstanceAllocate);
+        instances.MapPost("/", Create).Produces<InstancePreview>().Produces<Operation>(202).Requires(Privilege.InstanceAllocate);
 
         // It may delete, so it asks for what deleting asks for.
         api.MapPost("/instances:batch", InstanceBatch.RunAsync).Produces<BatchResults>().WithTags("Instances").Requires(Privilege.InstanceAllocate);
@@ -44,10 +43,11 @@ internal static class InstanceApi
     }
 
     private static async Task<IResult> Create(
-        HttpContext http, Body<CreateInstance> body, InstancePlan plan, InstanceCreation creation, Operations.Operations operations, Caller caller, CancellationToken ct)
+        HttpContext http, Body<CreateInstance> body, InstancePlan plan, InstanceCreation creation, Operations.Operations operations, Caller caller, CancellationToken ct,
+        bool dryRun = false)
     {
-        var wanted = body.Checked(value => InstanceRules.Faults(value, plan.Host));
-        return await operations.BeginAsync(http, caller, wanted, async options =>
+        var wanted = body.Value;
+        return dryRun ? TypedResults.Ok(await plan.PreviewAsync(wanted, ct)) : await operations.BeginAsync(http, caller, wanted, async options =>
         {
             var input = await plan.ResolveAsync(wanted, ct);
             return await operations.BeginAsync(creation, input, $"instances/{input.Spec.Id}", wanted.Name, caller, options, ct);
@@ -85,10 +85,11 @@ internal static class InstanceApi
         operations.BeginAsync(http, caller, force, async options =>
             await actor.BeginAsync(await FindAsync(instance, http, store, ct), InstanceAction.Delete, caller, options, ct, force));
 
-    private static async Task<SerialOutput> Logs(string instance, InstanceStore store, LocalNode node, CancellationToken ct, int tail = DefaultTail) =>
-        tail is < 1 or > LargestTail
-            ? throw Refusal.Invalid("request.tail", $"tail is {tail}.", $"Give a number of bytes from 1 to {LargestTail}.")
-            : await node.ReadSerialAsync((await store.GetAsync(instance, ct)).Id, tail, ct);
+    private static async Task<SerialOutput> Logs(
+        string instance, InstanceStore store, LocalNode node, CancellationToken ct, int tail = DefaultTail, long? since = null, bool timestamps = false) =>
+        tail is < 1 or > Limits.LogBytes ? throw Refusal.Invalid("request.tail", $"tail is {tail}.", $"Give a number of bytes from 1 to {Limits.LogBytes}.")
+        : since < 0 ? throw Refusal.Invalid("request.since", $"since is {since}.", "Give the `end` of an answer before, or 0 for all that is kept.")
+        : await node.ReadSerialAsync((await store.GetAsync(instance, ct)).Id, tail, ct, since, timestamps);
 
     private static async Task<DriverCommandLine> CommandLine(string instance, InstanceStore store, LocalNode node, CancellationToken ct) =>
         await node.CommandLineAsync((await store.GetAsync(instance, ct)).Id, ct);

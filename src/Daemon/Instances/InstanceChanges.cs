@@ -17,12 +17,12 @@ internal static class InstanceChanges
     }
 
     private static async Task<Instance> Patch(
-        string instance, HttpContext http, MergePatch<InstanceSettings> patch, InstanceStore store, EventLog events, Db db, Caller caller, CancellationToken ct)
+        string instance, HttpContext http, MergePatch<ChangeInstance> patch, InstanceStore store, EventLog events, Db db, Caller caller, CancellationToken ct)
     {
         while (true)
         {
             var found = await InstanceApi.FindAsync(instance, http, store, ct);
-            var before = new InstanceSettings(found.Description, found.Labels, found.AutoStart);
+            var before = new ChangeInstance(found.Description, found.Labels, found.AutoStart);
             var after = patch.Applied(before, InstanceRules.Faults);
             var changed = Changed(before, after).ToList();
             if (changed.Count == 0 || await db.InTransactionAsync(async tx => await store.SetAsync(tx, found, after) && await TellAsync(tx), ct))
@@ -40,7 +40,7 @@ internal static class InstanceChanges
         }
     }
 
-    private static IEnumerable<string> Changed(InstanceSettings before, InstanceSettings after)
+    private static IEnumerable<string> Changed(ChangeInstance before, ChangeInstance after)
     {
         if (before.Description != after.Description)
         {

@@ -1,7 +1,4 @@
 using Gantry.Contracts;
-using Gantry.Daemon.Config;
-using Gantry.Daemon.Images;
-using Gantry.Daemon.Platform;
 using Gantry.Node;
 using Gantry.Node.Host;
 using Gantry.Node.Images;
@@ -9,11 +6,9 @@ using Gantry.Node.Instances;
 
 namespace Gantry.Daemon.Instances;
 
-/// <summary>From what was asked for to what the node is told: the image's and the configured defaults filled in, and checked on the node.</summary>
-internal sealed class InstancePlan(ImageStore images, LocalNode node, MachinePlan machines, GantryConfig config)
+/// <summary>From what was asked for to what the node is told: all that was left out filled in, and checked on the node.</summary>
+internal sealed class InstancePlan(InstanceLayers layers, InstanceStore store, LocalNode node, MachinePlan machines)
 {
-    private const long DefaultVmMemory = 512 * Limits.MiB;
-    private const long DefaultMicrovmMemory = 128 * Limits.MiB;
     private const int MostDefaultCpus = 64;
 
     // A guest with room for more memory sets 64 MiB aside for devices that cannot reach it: too much of a small one's.
@@ -21,32 +16,47 @@ internal sealed class InstancePlan(ImageStore images, LocalNode node, MachinePla
 
     public HostFacts Host => node.Host;
 
-    /// <exception cref="Refusal">The image is unknown or not ready, a file is missing, the driver cannot run it here.</exception>
-    public async Task<InstanceCreation.Input> ResolveAsync(CreateInstance wanted, CancellationToken ct)
+    /// <exception cref="Refusal">The template or image is unknown or not ready, a file is missing, the driver cannot run it here.</exception>
+    public async Task<InstanceCreation.Input> ResolveAsync(CreateInstance asked, CancellationToken ct) =>
+        await PlanAsync(asked, await layers.SettleAsync(asked, ct), ct);
+
+    /// <summary>What <see cref="ResolveAsync"/> would come to, and where each value is from.</summary>
+    public async Task<InstancePreview> PreviewAsync(CreateInstance asked, CancellationToken ct)
     {
-        var boot = wanted.Boot ?? new Boot();
-        var image = wanted.Image is null ? null : await images.GetReadyAsync(wanted.Image, ct);
-        var files = image is null ? null : node.ImageFiles(image.Id);
-        var kind = wanted.Kind ?? image?.DefaultKind ?? InstanceKind.Vm;
+        var settled = await layers.SettleAsync(asked, ct);
+        var input = await PlanAsync(asked, settled, ct);
+        if (await store.IsTakenAsync(asked.Name, ct))
+        {
+            throw InstanceErrors.NameTaken(asked.Name);
+        }
+
+        var shown = SettingsOf.Plan(input, settled.Image?.Name);
+        SettingsLayer[] rest =
+        [
+            .. settled.Image is { } image ? (SettingsLayer[])[new($"image {image.Name}", new() { Volumes = SettingsOf.VolumesOf(image, shown, settled.Files) })] : [],
+            new("default", shown),
+        ];
+        return new(asked.Name, shown, SettingsLayers.Resolve([.. settled.Layers, .. rest]).Origins, asked.Template);
+    }
+
+    private async Task<InstanceCreation.Input> PlanAsync(CreateInstance asked, SettledRequest settled, CancellationToken ct)
+    {
+        var (wanted, image, files) = (settled.Settings, settled.Image, settled.Files);
+        var boot = wanted.Boot!;
         var id = Id<Instance>.New();
         var volumes = MachinePlan.WithRoot(wanted.Volumes, files?.DiskBytes is null ? null : image);
         var volumeSpecs = await machines.ResolveAsync(volumes, ct);
-        var firmware = boot.Firmware ?? (boot.Kernel is not null || kind != InstanceKind.Vm ? Firmware.Direct : files?.Firmware ?? Firmware.Bios);
-        var cpus = wanted.Cpus ?? 1;
-        var memory = wanted.MemoryBytes ?? (kind == InstanceKind.Vm ? DefaultVmMemory : DefaultMicrovmMemory);
-        _ = new Body<CreateInstance>(wanted with { Kind = kind, Cpus = cpus, MemoryBytes = memory }).Checked(value => InstanceRules.Faults(value, Host));
+        var (kind, cpus, memory) = (wanted.Kind!.Value, wanted.Cpus!.Value, wanted.MemoryBytes!.Value);
         var spec = new InstanceSpec(
-            id, wanted.Name, kind, wanted.Driver ?? config.DefaultDriver, cpus, memory,
-            firmware,
+            id, asked.Name, kind, wanted.Driver!, cpus, memory, boot.Firmware!.Value,
             boot.Kernel ?? (files?.Has("kernel") == true ? ImageFolders.Kernel(node.Context.Root, image!.Id) : null),
             boot.Initrd ?? (boot.Kernel is null && files?.Has("initrd") == true ? ImageFolders.Initrd(node.Context.Root, image!.Id) : null),
             Join(files?.CommandLine, boot.CommandLine),
             Uid: 0)
         {
-            // Who lays the CPUs out in sockets says by that how many there can be.
-            MaxCpus = kind != InstanceKind.Vm ? null : wanted.MaxCpus ?? (wanted.Cpu is { Sockets: null, Cores: null, Threads: null } or null ? Math.Max(cpus, Math.Min(Host.Cpus, MostDefaultCpus)) : cpus),
-            MaxMemoryBytes = kind != InstanceKind.Vm ? null : wanted.MaxMemoryBytes ?? (memory < LeastMemoryWithRoom ? memory : RoomFor(memory)),
-            Architecture = wanted.Architecture ?? files?.Architecture ?? Host.Guest,
+            MaxCpus = kind != InstanceKind.Vm ? null : wanted.MaxCpus ?? DefaultMaxCpus(cpus, wanted.Cpu, Host),
+            MaxMemoryBytes = kind != InstanceKind.Vm ? null : wanted.MaxMemoryBytes ?? DefaultMaxMemory(memory, Host),
+            Architecture = wanted.Architecture,
             Cpu = wanted.Cpu,
             Memory = wanted.Memory,
             Volumes = volumeSpecs,
@@ -54,6 +64,8 @@ internal sealed class InstancePlan(ImageStore images, LocalNode node, MachinePla
             BootOrder = boot.Order,
             SecureBoot = wanted.Security?.SecureBoot == true,
             Tpm = wanted.Security?.Tpm == true,
+            Clock = wanted.Clock,
+            Windows = wanted.Windows,
         };
         if (spec.Kernel is null && (spec.Firmware == Firmware.Direct || volumes.Count == 0) && spec.Kind != InstanceKind.Container)
         {
@@ -69,15 +81,22 @@ internal sealed class InstancePlan(ImageStore images, LocalNode node, MachinePla
             Volumes = MachinePlan.Shown(volumes, volumeSpecs),
             Nics = spec.Nics,
             Security = wanted.Security,
+            Clock = spec.Clock,
+            Windows = spec.Windows,
         };
         return new(
             spec,
-            new(image?.Id, wanted.Description, wanted.Labels ?? new Dictionary<string, string>(), boot with { Firmware = firmware }, wanted.AutoStart, machine),
-            wanted.StartNow);
+            new(image?.Id, wanted.Description, wanted.Labels ?? new Dictionary<string, string>(), boot, wanted.AutoStart == true, machine),
+            asked.StartNow);
     }
 
+    /// <summary>Who lays the CPUs out in sockets says by that how many there can be.</summary>
+    public static int DefaultMaxCpus(int cpus, CpuOptions? cpu, HostFacts host) =>
+        cpu is { Sockets: null, Cores: null, Threads: null } or null ? Math.Max(cpus, Math.Min(host.Cpus, MostDefaultCpus)) : cpus;
+
     /// <summary>Twice as much, where the node has it.</summary>
-    private long RoomFor(long memory) => Math.Max(memory, Math.Min(2 * memory, Host.MemoryBytes / Limits.MiB * Limits.MiB));
+    public static long DefaultMaxMemory(long memory, HostFacts host) =>
+        memory < LeastMemoryWithRoom ? memory : Math.Max(memory, Math.Min(2 * memory, host.MemoryBytes / Limits.MiB * Limits.MiB));
 
     private static string? Join(string? first, string? second) =>
         string.Join(' ', new[] { first, second }.Where(part => !string.IsNullOrWhiteSpace(part))) is { Length: > 0 } text ? text : null;

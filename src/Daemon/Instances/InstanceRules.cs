@@ -6,12 +6,12 @@ namespace Gantry.Daemon.Instances;
 /// <summary>What a body for a new instance must keep to, each fault by its JSON path.</summary>
 internal static class InstanceRules
 {
-    public static IEnumerable<Fault> Faults(CreateInstance body, HostFacts host)
+    public static IEnumerable<Fault> Faults(InstanceSettings body, HostFacts host)
     {
         foreach (var fault in (IEnumerable<Fault>)[
-            .. OfName(body.Name), .. OfCpus("$.cpus", body.Cpus, host), .. OfMemory("$.memoryBytes", body.MemoryBytes, body.Kind, host),
+            .. OfCpus("$.cpus", body.Cpus, host), .. OfMemory("$.memoryBytes", body.MemoryBytes, body.Kind, host),
             .. OfCpus("$.maxCpus", body.MaxCpus, host), .. OfMemory("$.maxMemoryBytes", body.MaxMemoryBytes, body.Kind, host),
-            .. OfNotes(body.Description, body.Labels), .. OfBoot(body.Boot), .. MachineRules.Faults(body, body.MaxCpus ?? body.Cpus, body.Boot, host)])
+            .. OfNotes(body.Description, body.Labels), .. OfBoot(body.Boot), .. MachineRules.Faults(body, body.MaxCpus ?? body.Cpus, body.Boot, host), .. WindowsRules.Faults(body.Windows)])
         {
             yield return fault;
         }
@@ -37,7 +37,7 @@ internal static class InstanceRules
             ? [new("$", "give cpus, memoryBytes, or both")]
             : [.. OfCpus("$.cpus", body.Cpus, host), .. OfMemory("$.memoryBytes", body.MemoryBytes, kind, host)];
 
-    public static IEnumerable<Fault> Faults(InstanceSettings body) => OfNotes(body.Description, body.Labels);
+    public static IEnumerable<Fault> Faults(ChangeInstance body) => OfNotes(body.Description, body.Labels);
 
     public static IEnumerable<Fault> OfName(string name)
     {
@@ -130,7 +130,7 @@ internal static class InstanceRules
         }
     }
 
-    private static IEnumerable<Fault> Text(string at, string? text, int longest, bool lines)
+    internal static IEnumerable<Fault> Text(string at, string? text, int longest, bool lines)
     {
         if (text?.Length > longest)
         {

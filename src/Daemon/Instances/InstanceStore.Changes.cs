@@ -69,7 +69,7 @@ internal sealed partial class InstanceStore
     }
 
     /// <summary>False when the row is no longer of that version.</summary>
-    public async Task<bool> SetAsync(NpgsqlTransaction transaction, Instance read, InstanceSettings settings)
+    public async Task<bool> SetAsync(NpgsqlTransaction transaction, Instance read, ChangeInstance settings)
     {
         Touch(transaction);
         return await transaction.Connection!.ExecuteAsync("""

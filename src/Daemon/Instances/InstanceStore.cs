@@ -59,6 +59,9 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
         return row is null ? throw InstanceErrors.Unknown(nameOrId) : ToWire(row);
     }
 
+    public Task<bool> IsTakenAsync(string name, CancellationToken ct) => db.WithAsync(connection => connection.ExecuteScalarAsync<bool>(new CommandDefinition(
+        """select exists (select from instances where not deleted and name collate "C" = @name)""", new { name }, cancellationToken: ct)), ct);
+
     /// <summary>Every instance of this node that is listed, with its state.</summary>
     public Task<IReadOnlyList<Instance>> OfThisNodeAsync(CancellationToken ct) => db.WithAsync<IReadOnlyList<Instance>>(async connection =>
         [.. (await connection.QueryAsync<Row>(new CommandDefinition($"select {Columns} where not i.deleted and i.node = @Node", new { Node = node.Id.Value }, cancellationToken: ct))).Select(ToWire)], ct);
@@ -200,6 +203,8 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
         Volumes = machine.Volumes,
         Nics = machine.Nics,
         Security = machine.Security,
+        Clock = machine.Clock,
+        Windows = machine.Windows,
     };
 
 #pragma warning disable IDE1006 // named as the columns are, for Dapper

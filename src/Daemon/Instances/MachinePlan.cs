@@ -46,7 +46,7 @@ internal sealed class MachinePlan(ImageStore images, LocalNode node)
             Device = spec.Device,
             SizeBytes = spec.Device == VolumeDevice.Cdrom ? null : spec.SizeBytes,
             Bus = spec.Bus,
-            Cache = spec.Cache,
+            Cache = spec.Device == VolumeDevice.Cdrom ? null : spec.Cache,
             ReadOnly = spec.ReadOnly,
         }),
     ];
@@ -76,7 +76,8 @@ internal sealed class MachinePlan(ImageStore images, LocalNode node)
             volume.Bus ?? (disc ? VolumeBus.Sata : VolumeBus.Virtio),
             volume.Cache ?? VolumeCache.Writeback,
             disc || volume.ReadOnly == true,
-            volume.Limits);
+            volume.Limits,
+            volume.Generated);
     }
 }
 

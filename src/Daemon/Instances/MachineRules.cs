@@ -126,9 +126,18 @@ internal static partial class MachineRules
                 yield return new($"{at}.bus", "a drive for discs is on sata or scsi");
             }
 
-            if (disc && volume is { Image: not null, Path: not null })
+            if (disc && new[] { (object?)volume.Image, volume.Path, volume.Generated }.Count(content => content is not null) > 1)
             {
-                yield return new(at, "a disc is an image or a file, not both");
+                yield return new(at, "a disc is an image, a file or a generated one, and only one of them");
+            }
+
+            if (!disc && volume.Generated is not null)
+            {
+                yield return new($"{at}.generated", "only a drive for discs shows a generated one");
+            }
+            else if (volume.Generated is not null && volumes.Take(number).Any(v => v.Generated == volume.Generated))
+            {
+                yield return new($"{at}.generated", "another drive shows it");
             }
 
             if (!disc && volume.Path is not null)

@@ -15,6 +15,11 @@ internal sealed partial class DatabaseSupervisor(
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
+    private readonly TaskCompletionSource _inTrouble = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Done when it was tried to start or to reach the database, and that failed: it may take long, and need somebody's help.</summary>
+    public Task InTrouble => _inTrouble.Task;
+
     /// <summary>Why the database is not there, for <c>/system/health</c>; null when all is well.</summary>
     public string? Trouble { get; private set; } = "The database is being started.";
 
@@ -53,6 +58,7 @@ internal sealed partial class DatabaseSupervisor(
             {
                 LogTrouble(logger, e.Message, e is Refusal ? null : e);
                 Trouble = e.Message;
+                _inTrouble.TrySetResult();
             }
 
             await Task.Delay(Pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

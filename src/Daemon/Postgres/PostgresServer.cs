@@ -14,6 +14,9 @@ internal sealed class PostgresServer(GantryRoot root, IShell shell, string? inst
     private const string User = "postgres";
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
 
+    /// <summary>Once in a cluster's life, and what a slow host has begun is not begun again.</summary>
+    private static readonly TimeSpan PatienceAtFirst = TimeSpan.FromMinutes(10);
+
     private string Cluster => $"{root.Data}/postgres";
 
     /// <summary>Root's, not the server's: root writes here, and the server's user is one that others share.</summary>
@@ -74,7 +77,7 @@ internal sealed class PostgresServer(GantryRoot root, IShell shell, string? inst
 
         MakeOwned(beside);
         await RunAsync(programs, "initdb",
-            ["-D", beside, "-U", "gantry", "-E", "UTF8", "--locale=C.UTF-8", "--auth-local=peer", "--auth-host=reject", "--data-checksums"], ct);
+            ["-D", beside, "-U", "gantry", "-E", "UTF8", "--locale=C.UTF-8", "--auth-local=peer", "--auth-host=reject", "--data-checksums"], ct, PatienceAtFirst);
         Directory.Move(beside, Cluster);
     }
 
@@ -135,11 +138,11 @@ internal sealed class PostgresServer(GantryRoot root, IShell shell, string? inst
             : throw PostgresErrors.Missing(home);
     }
 
-    private async Task RunAsync(string programs, string program, string[] arguments, CancellationToken ct)
+    private async Task RunAsync(string programs, string program, string[] arguments, CancellationToken ct, TimeSpan? patience = null)
     {
         try
         {
-            await shell.RunAsync(new Command($"{programs}/{program}", arguments, Patience, User), ct);
+            await shell.RunAsync(new Command($"{programs}/{program}", arguments, patience ?? Patience, User), ct);
         }
         catch (CommandFailed e)
         {

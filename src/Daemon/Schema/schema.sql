@@ -133,6 +133,19 @@ CREATE TABLE public.schema_migrations (
     sha256 text NOT NULL,
     applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
+CREATE TABLE public.templates (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    description text,
+    base text,
+    settings jsonb NOT NULL,
+    created_by text NOT NULL,
+    idempotency_key text,
+    request_hash text,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    version bigint DEFAULT 1 NOT NULL
+);
 ALTER TABLE ONLY public.event_counter
     ADD CONSTRAINT event_counter_pkey PRIMARY KEY (only_one);
 ALTER TABLE ONLY public.event_pending
@@ -153,6 +166,8 @@ ALTER TABLE ONLY public.operations
     ADD CONSTRAINT operations_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY public.templates
+    ADD CONSTRAINT templates_pkey PRIMARY KEY (id);
 CREATE UNIQUE INDEX images_name ON public.images USING btree (name);
 CREATE INDEX instance_images_image ON public.instance_images USING btree (image);
 CREATE INDEX instances_image ON public.instances USING btree (image);
@@ -163,6 +178,8 @@ CREATE UNIQUE INDEX operations_idempotency ON public.operations USING btree (cre
 CREATE INDEX operations_newest ON public.operations USING btree (created_at DESC, id DESC);
 CREATE INDEX operations_of_target ON public.operations USING btree (target, created_at DESC, id DESC);
 CREATE UNIQUE INDEX operations_one_at_a_time ON public.operations USING btree (target) WHERE ((state = ANY (ARRAY[1, 2, 5])) AND (NOT behind));
+CREATE UNIQUE INDEX templates_idempotency ON public.templates USING btree (created_by, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+CREATE UNIQUE INDEX templates_name ON public.templates USING btree (name COLLATE "C");
 ALTER TABLE ONLY public.instance_images
     ADD CONSTRAINT instance_images_image_fkey FOREIGN KEY (image) REFERENCES public.images(id);
 ALTER TABLE ONLY public.instance_images

@@ -25,6 +25,7 @@ internal sealed class Doctor(LocalNode node, DatabaseSupervisor database, FrontD
             Program("apt-get", "/usr/bin/apt-get", "apt", "building images"),
             Program("qemu-img", "/usr/bin/qemu-img", "qemu-utils", "every image with a disk"),
             Program("mmdebstrap", "/usr/bin/mmdebstrap", "mmdebstrap fdisk dosfstools mtools", "building the images debian and rootfs"),
+            Program("xorriso", "/usr/bin/xorriso", "xorriso", "the discs that Gantry makes, such as the answers for Windows' setup"),
             doors.HttpsTrouble is { } taken ? new("https", CheckLevel.Failed, taken, "End that process, or set another port with `https.listen`, and restart the daemon.")
             : doors.HttpsUrl is { } url
                 ? new("https", CheckLevel.Ok, $"{url}, certificate SHA-256 {doors.CertificateSha256}.", null)

@@ -45,6 +45,15 @@ public static class DriverErrors
     public static Refusal NotRunning(Id<Instance> id) => Refusal.Conflict(
         "instance.not_running", $"Instance {id} is not running.", "Start it with `gantry start`.");
 
+    public static Refusal ConsoleTooOld(Id<Instance> id) => Refusal.Conflict(
+        "console.supervisor_too_old", $"Instance {id} was started by an earlier Gantry, whose supervisor has no console.", "Stop it and start it again; `gantry logs` shows what it wrote.");
+
+    public static Refusal ConsoleFull(Id<Instance> id) => Refusal.Conflict(
+        "console.too_many", $"Instance {id} has as many consoles open as there may be, {Limits.ConsolesPerInstance}.", "Close one of them.");
+
+    public static Refusal ConsoleSilent(Id<Instance> id) => new(
+        "console.no_answer", 504, $"The supervisor of instance {id} does not answer.", "Try again; `gantry info` says how the instance is.");
+
     public static Refusal KernelNeeded(string driver, InstanceKind kind) => Refusal.Invalid(
         "kernel.needed", $"The driver '{driver}' boots a {kind.ToString().ToLowerInvariant()} from a kernel, and none is named.", "Name an image (`--image`) or a kernel (`--kernel`).");
 

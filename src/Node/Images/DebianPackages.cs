@@ -14,6 +14,7 @@ internal sealed partial class DebianPackages(IShell shell, string? cache = null,
     public const string CacheVariable = "GANTRY_CACHE";
 
     private static readonly TimeSpan AskDeadline = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan UnpackDeadline = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan FetchDeadline = TimeSpan.FromMinutes(15);
 
     /// <summary>Written when the node's administrator asked for news of packages; then ours are asked for again too.</summary>
@@ -41,7 +42,7 @@ internal sealed partial class DebianPackages(IShell shell, string? cache = null,
     {
         var file = await FetchAsync(package, under, ct);
         Directory.CreateDirectory(folder);
-        await AskAsync(package, "dpkg-deb", ["-x", file, folder], ct);
+        await AskAsync(package, "dpkg-deb", ["-x", file, folder], ct, deadline: UnpackDeadline);
     }
 
     private async Task<string> FetchAsync(string package, string under, CancellationToken ct)

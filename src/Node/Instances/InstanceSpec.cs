@@ -30,6 +30,8 @@ public sealed record InstanceSpec(
     public IReadOnlyList<string>? BootOrder { get; init; }
     public bool SecureBoot { get; init; }
     public bool Tpm { get; init; }
+    public ClockBase? Clock { get; init; }
+    public WindowsSetup? Windows { get; init; }
 
     /// <summary>The user its TPM runs under; null in what was written before there was a choice.</summary>
     public int? TpmUid { get; init; }
@@ -39,8 +41,10 @@ public sealed record InstanceSpec(
 /// <param name="Image">A disk keeps only what differs from this image; a disc drive shows it.</param>
 /// <param name="Path">For a disc drive: a file on this node.</param>
 /// <param name="SizeBytes">Of a disk; 0 for a disc drive.</param>
+/// <param name="Generated">For a disc drive: what is made in the instance's folder.</param>
 public sealed record VolumeSpec(
-    string Name, VolumeDevice Device, Id<Image>? Image, string? Path, long SizeBytes, VolumeBus Bus, VolumeCache Cache, bool ReadOnly, VolumeLimits? Limits = null);
+    string Name, VolumeDevice Device, Id<Image>? Image, string? Path, long SizeBytes, VolumeBus Bus, VolumeCache Cache, bool ReadOnly, VolumeLimits? Limits = null,
+    GeneratedDisc? Generated = null);
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, UseStringEnumConverter = true, WriteIndented = true,
     RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]

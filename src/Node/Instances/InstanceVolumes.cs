@@ -5,7 +5,7 @@ using Gantry.Node.Images;
 namespace Gantry.Node.Instances;
 
 /// <summary>The files of an instance's volumes, in its folder. Each is there whole or not at all.</summary>
-internal sealed class InstanceVolumes(GantryRoot root, QemuImg disks)
+internal sealed class InstanceVolumes(GantryRoot root, QemuImg disks, GeneratedDiscs discs)
 {
     public static string PathOf(GantryRoot root, Id<Instance> id, string volume) => $"{root.Instances}/{id}/volumes/{volume}.qcow2";
 
@@ -15,7 +15,7 @@ internal sealed class InstanceVolumes(GantryRoot root, QemuImg disks)
     /// <summary>The folder of its TPM's state.</summary>
     public static string TpmOf(GantryRoot root, Id<Instance> id) => $"{root.Instances}/{id}/tpm";
 
-    /// <summary>Makes those disks that are not there yet; what is there is kept.</summary>
+    /// <summary>Makes those disks that are not there yet; what is there is kept. Discs of Gantry's own are made to say what they should.</summary>
     public async Task EnsureAsync(InstanceSpec spec, CancellationToken ct)
     {
         foreach (var volume in (spec.Volumes ?? []).Where(v => v.Device == VolumeDevice.Disk))
@@ -29,6 +29,8 @@ internal sealed class InstanceVolumes(GantryRoot root, QemuImg disks)
                 Posix.SyncDirectory(Path.GetDirectoryName(path)!);
             }
         }
+
+        await discs.EnsureAsync(spec, ct);
     }
 
     private async Task CreateAsync(VolumeSpec volume, string path, CancellationToken ct)

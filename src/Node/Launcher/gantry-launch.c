@@ -7,12 +7,13 @@
  * the end writes how QEMU ended. All these files were opened by root in directories of root: the guest's user can
  * neither replace them nor reach anything beside them.
  *
- *   gantry-launch --uid N --run DIR --serial FILE --log FILE [OPTION VALUE]... -- PROGRAM ARGUMENT...
+ *   gantry-launch --uid N --run DIR --serial FILE --serial-limit BYTES --log FILE [OPTION VALUE]... -- PROGRAM ARGUMENT...
  *
  *   --group       the one supplementary group QEMU keeps (the owner of /dev/kvm)
- *   --run         gets qmp.sock, pids ("QEMU-PID START SUPERVISOR-PID START BOOT": field 22 of /proc/PID/stat and the
- *                 kernel's boot_id, which together name one process for ever)
+ *   --run         gets qmp.sock, tty.sock (the serial line, console.h), pids ("QEMU-PID START SUPERVISOR-PID START BOOT":
+ *                 field 22 of /proc/PID/stat and the kernel's boot_id, which together name one process for ever)
  *                 and, at the end, exit ("exit CODE" or "signal NUMBER", then what --counters holds)
+ *   --serial      keeps the last of the serial line, no more than the limit (serial_log.h)
  *   --open        NUMBER:r|rw:FILE: QEMU gets the file, which its own user need not be able to reach, under that number (6 and up)
  *   --tap         NUMBER:NAME: QEMU gets that TAP device, of the network this runs in
  *   --tpm         starts swtpm on the state in DIR, as user --tpm-uid; QEMU gets its control channel as 5
@@ -32,10 +33,12 @@
  */
 #define _GNU_SOURCE
 #include "confine.h"
+#include "console.h"
 #include "descriptors.h"
 #include "fail.h"
 #include "init.h"
 #include "keep.h"
+#include "serial_log.h"
 #include "tap.h"
 #include "tpm.h"
 #include "watch.h"
@@ -53,7 +56,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SERIAL_LIMIT = 4 << 20, LOG_LIMIT = 256 << 10 };
+enum { LEAST_SERIAL_LIMIT = 64 << 10, LOG_LIMIT = 256 << 10, SHOWN_OF_LAST_RUN = 64 << 10 };
 
 int report = STDERR_FILENO;
 
@@ -81,7 +84,7 @@ static void add(struct list *list, const char *item)
 int main(int argc, char **argv)
 {
     const char *run = NULL, *serial_path = NULL, *log_path = NULL, *tpm_state = NULL, *counters_path = NULL;
-    long tpm_uid = 0;
+    long tpm_uid = 0, serial_limit = 0;
     struct start start = {.apart = true};
     struct list files = {0}, taps = {0}, cgroups = {0};
     int i = 1, devices = 0, limits = 0;
@@ -91,6 +94,7 @@ int main(int argc, char **argv)
         else if (!strcmp(name, "--group")) start.group = (gid_t)atol(value);
         else if (!strcmp(name, "--run")) run = start.view.at = value;
         else if (!strcmp(name, "--serial")) serial_path = value;
+        else if (!strcmp(name, "--serial-limit")) serial_limit = atol(value);
         else if (!strcmp(name, "--log")) log_path = value;
         else if (!strcmp(name, "--tpm")) tpm_state = value;
         else if (!strcmp(name, "--tpm-uid")) tpm_uid = atol(value);
@@ -104,8 +108,8 @@ int main(int argc, char **argv)
         else if (!strcmp(name, "--limit") && limits < MOST_LIMITS - 1) start.limits[limits++] = value;
         else fail("unknown argument %s %s, or one too many\n", name, value);
     }
-    if (start.uid == 0 || (tpm_state && tpm_uid <= 0) || !run || !serial_path || !log_path || i + 1 >= argc)
-        fail("usage: gantry-launch --uid N --run DIR --serial FILE --log FILE [OPTION VALUE]... -- PROGRAM ARGUMENT...\n");
+    if (start.uid == 0 || (tpm_state && tpm_uid <= 0) || !run || !serial_path || serial_limit < LEAST_SERIAL_LIMIT || !log_path || i + 1 >= argc)
+        fail("usage: gantry-launch --uid N --run DIR --serial FILE --serial-limit BYTES --log FILE [OPTION VALUE]... -- PROGRAM ARGUMENT...\n");
     start.program = argv + i + 1;
     start.view.program = start.program[0];
 
@@ -113,7 +117,8 @@ int main(int argc, char **argv)
     syscall(SYS_close_range, 3, ~0U, 0);
     signal(SIGPIPE, SIG_IGN);
 
-    hand(QMP_FD, listen_on(run, "qmp.sock"));
+    hand(QMP_FD, listen_on(run, "qmp.sock", SOCK_STREAM));
+    int console = listen_on(run, "tty.sock", SOCK_SEQPACKET | SOCK_NONBLOCK);
     for (int file = 0; file < files.count; file++)
         hand_file(files.items[file]);
     for (int tap = 0; tap < taps.count; tap++)
@@ -123,7 +128,9 @@ int main(int argc, char **argv)
         counters = own(counters, counters_path);
     int pids = open_in(run, "pids", O_WRONLY | O_TRUNC);
     int exit_file = open_in(run, "exit", O_WRONLY | O_TRUNC);
-    struct kept_file serial_file = keep_in(serial_path, SERIAL_LIMIT, 0);
+    struct serial_log serial_log = open_serial_log(serial_path, serial_limit);
+    static char shown[SHOWN_OF_LAST_RUN];
+    open_console(console, serial_log.end, shown, tail_of_serial_log(&serial_log, shown, sizeof shown));
     struct kept_file log_file = keep_in(log_path, LOG_LIMIT, O_TRUNC);
     char boot[37] = "";
     int boot_id = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
@@ -222,7 +229,8 @@ int main(int argc, char **argv)
         _exit(1);
     close(report);
 
-    watch(pidfd, serial[0], &serial_file, log[0], &log_file);
+    watch(pidfd, serial[0], &serial_log, log[0], &log_file);
     tell_end(ended[0], counters, exit_file);
+    close_console();
     return 0;
 }

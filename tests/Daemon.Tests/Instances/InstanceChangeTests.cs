@@ -157,7 +157,11 @@ public sealed class InstanceChangeTests(RunningDaemon daemon) : IClassFixture<Ru
     {
         await RunningDaemon.DoneAsync(daemon.Api.CreateInstanceAsync(RunningDaemon.A("roomy") with
         {
-            Kind = InstanceKind.Vm, MemoryBytes = 256 * MiB, MaxCpus = 2, MaxMemoryBytes = 512 * MiB, StartNow = true,
+            Kind = InstanceKind.Vm,
+            MemoryBytes = 256 * MiB,
+            MaxCpus = 2,
+            MaxMemoryBytes = 512 * MiB,
+            StartNow = true,
         }, 60));
 
         await RunningDaemon.DoneAsync(daemon.Api.ResizeInstanceAsync("roomy", new(2, 384 * MiB), 60));

@@ -6,6 +6,7 @@ using Gantry.Contracts;
 using Gantry.Daemon.Config;
 using Gantry.Daemon.Events;
 using Gantry.Daemon.Instances;
+using Gantry.Daemon.Systems;
 using Gantry.Node;
 using Gantry.Node.Drivers.Sim;
 using Gantry.Node.Instances;
@@ -40,6 +41,9 @@ public sealed class RunningDaemon(TestPostgres postgres) : IAsyncLifetime
 
     /// <summary>Settings beside the tests' own, as <c>name=value</c>.</summary>
     public IReadOnlyList<string> Settings { get; init; } = [];
+
+    /// <summary>Whom it tells how it is.</summary>
+    internal NotifySocket? Notify { get; init; }
 
     /// <summary>Its connection string; empty for a fresh one on the tests' server, null for a private server of its own.</summary>
     public string? Database { get; init; } = "";
@@ -87,7 +91,7 @@ public sealed class RunningDaemon(TestPostgres postgres) : IAsyncLifetime
         _context ??= NodeContext.Open(root, TimeProvider.System, NullLoggerFactory.Instance);
         string[] database = _database is null ? [] : [$"database.connection={_database}"];
         var loaded = ConfigLoader.Load(root, null, [.. database, "instances.driver=sim", "log.level=error", .. Settings], _ => null);
-        _app = GantryDaemon.Build(_context, loaded);
+        _app = GantryDaemon.Build(_context, loaded, Notify);
         Node = Services.GetRequiredService<LocalNode>();
         await _app.StartAsync();
         _stopped = false;

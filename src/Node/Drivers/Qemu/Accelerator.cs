@@ -31,6 +31,10 @@ internal sealed record Accelerator(string Name, int? Group = null, string? Reaso
                 : mode.HasFlag(ForGroup) && Posix.FactsOf(device).Group is var group and > 0 ? new("kvm", group)
                 : Tcg($"only root may open {device}: give it to the group kvm with mode 0660");
         }
+        catch (FileNotFoundException)
+        {
+            return Tcg($"there is no {device}: the kernel's module kvm_intel or kvm_amd is not loaded");
+        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return Tcg($"{device} cannot be opened: {e.Message}");

@@ -14,6 +14,10 @@ namespace Gantry.Node.Drivers.Qemu;
 internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFacts host, Accelerator accelerator, UefiFirmware? firmware)
 {
     public const string Sandbox = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
+
+    /// <summary>What every KVM of the last years has and Windows uses (https://www.qemu.org/docs/master/system/i386/hyperv.html).</summary>
+    private const string HyperV = "hv-relaxed=on,hv-vapic=on,hv-spinlocks=0x1fff,hv-vpindex=on,hv-runtime=on,hv-time=on,hv-synic=on,hv-stimer=on,hv-frequencies=on,hv-tlbflush=on,hv-ipi=on";
+
     private const int MemorySlots = 16;
 
     private readonly QemuPlatform _platform = QemuPlatform.Of(spec, host.Guest);
@@ -39,9 +43,10 @@ internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFa
             "-uuid", spec.Id.ToString(),
             "-machine", Machine(),
             "-accel", accelerator.Name,
-            "-cpu", spec.Cpu?.Model ?? (accelerator.Name == "kvm" ? "host" : "max"),
+            "-cpu", CpuModel(),
             "-smp", Cpus(),
             .. Memory(),
+            .. spec.Clock == ClockBase.Localtime ? (string[])["-rtc", "base=localtime"] : [],
 
             // A guest that ends by itself leaves QEMU paused, to be asked what happened; its resets are counted in the log (QemuResets.cs).
             "-action", "reboot=reset,shutdown=pause,panic=pause",
@@ -63,6 +68,10 @@ internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFa
         spec.Memory is null ? "" : ",memory-backend=ram",
         firmware is null ? "" : ",pflash0=uefi.code,pflash1=uefi.vars",
         firmware is { NeedsSmm: true } ? ",smm=on" : "");
+
+    /// <summary>Under emulation QEMU has no Hyper-V to offer.</summary>
+    private string CpuModel() => (spec.Cpu?.Model ?? (accelerator.Name == "kvm" ? "host" : "max"))
+        + (spec.Cpu?.HyperV == true && accelerator.Name == "kvm" ? $",{HyperV}" : "");
 
     private string Cpus() => string.Join(',', new[]
     {

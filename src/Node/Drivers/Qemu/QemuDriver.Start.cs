@@ -77,7 +77,7 @@ public sealed partial class QemuDriver
                     .. command[1..], .. isolation.Options,
                     "--uid", spec.Uid.ToString(CultureInfo.InvariantCulture), .. group,
                     .. tpm, .. (start.Files ?? []).SelectMany(f => (string[])["--open", f.ToString()]),
-                    "--run", run, "--serial", SerialPath(spec.Id), "--log", LogPath(spec.Id),
+                    "--run", run, "--serial", SerialPath(spec.Id), "--serial-limit", node.SerialLogBytes.ToString(CultureInfo.InvariantCulture), "--log", LogPath(spec.Id),
                     "--", start.Program, .. start.Arguments,
                 ],
                 LaunchDeadline),

@@ -13,7 +13,7 @@ namespace Gantry.Node.Drivers.Qemu;
 /// What belongs to a running one lies in its run folder: qmp.sock, pids and exit (written by the launcher), start.json, resets and end.
 /// </summary>
 /// <param name="program">For tests: another program in QEMU's place.</param>
-public sealed partial class QemuDriver(NodeContext node, string? program = null) : IPause, IReset, IResize, ISerialLog, ICommandLine
+public sealed partial class QemuDriver(NodeContext node, string? program = null) : IPause, IReset, IResize, ISerialLog, ISerialConsole, ICommandLine
 {
     private readonly QemuHost _host = new(node, program);
     private readonly QemuIsolation _isolation = new(node);
@@ -109,9 +109,6 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
             }
         }
     }
-
-    public Task<SerialOutput> ReadSerialAsync(Id<Instance> id, int tailBytes, CancellationToken ct) =>
-        Task.FromResult(LogTail.Read(SerialPath(id), tailBytes));
 
     public Task<DriverCommandLine> CommandLineAsync(Id<Instance> id, CancellationToken ct)
     {

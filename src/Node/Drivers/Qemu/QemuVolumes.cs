@@ -60,17 +60,12 @@ internal sealed class QemuVolumes(InstanceSpec spec, QemuPlatform platform, Gant
     }
 
     /// <summary>An empty drive for discs has none.</summary>
-    private static bool HasMedium(VolumeSpec volume) => volume.Device == VolumeDevice.Disk || volume.Image is not null || volume.Path is not null;
+    private static bool HasMedium(VolumeSpec volume) => volume.Device == VolumeDevice.Disk || (volume.Image ?? (object?)volume.Path ?? volume.Generated) is not null;
 
     private JsonObject Node(VolumeSpec volume, string name) => volume switch
     {
-        { Device: VolumeDevice.Cdrom, Path: { } path } => new()
-        {
-            ["driver"] = "raw",
-            ["node-name"] = name,
-            ["read-only"] = true,
-            ["file"] = File(path, writable: false, $"{volume.Name}.file"),
-        },
+        { Device: VolumeDevice.Cdrom, Path: { } path } => Disc(volume, path, name),
+        { Device: VolumeDevice.Cdrom, Generated: { } generated } => Disc(volume, GeneratedDiscs.PathOf(root, spec.Id, generated), name),
         { Device: VolumeDevice.Cdrom, Image: { } image } => Image(image, name),
         _ => new()
         {
@@ -83,6 +78,14 @@ internal sealed class QemuVolumes(InstanceSpec spec, QemuPlatform platform, Gant
             ["file"] = File(InstanceVolumes.PathOf(root, spec.Id, volume.Name), !volume.ReadOnly, $"{volume.Name}.file"),
             ["backing"] = volume.Image is { } image ? Image(image, $"{volume.Name}.base") : null,
         },
+    };
+
+    private JsonObject Disc(VolumeSpec volume, string path, string name) => new()
+    {
+        ["driver"] = "raw",
+        ["node-name"] = name,
+        ["read-only"] = true,
+        ["file"] = File(path, writable: false, $"{volume.Name}.file"),
     };
 
     private JsonObject Image(Id<Image> image, string name) => new()
