@@ -8,7 +8,7 @@ internal static class Commands
     /// <summary>How `gantry --help` shows them.</summary>
     public static IReadOnlyList<(string Title, string[] Names)> Groups { get; } =
     [
-        ("Every day", ["launch", "create", "list", "info", "start", "shutdown", "stop", "restart", "reset", "pause", "resume", "resize", "rename", "set", "delete", "logs", "command-line"]),
+        ("Every day", ["launch", "create", "list", "info", "start", "shutdown", "stop", "restart", "reset", "pause", "resume", "resize", "rename", "set", "delete", "console", "logs", "command-line"]),
         ("What instances are made from", ["image"]),
         ("What is going on", ["operation", "events"]),
         ("This host and its daemon", ["doctor", "driver", "node", "system", "config"]),
@@ -34,7 +34,8 @@ internal static class Commands
             Changes.Rename(app),
             Changes.Set(app),
             Power.Delete(app),
-            Instances.Logs(app),
+            Consoles.Build(app),
+            Logs.Build(app),
             Instances.CommandLine(app),
             Images.Build(app),
             Operations.Build(app),

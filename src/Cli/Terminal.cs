@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 
 namespace Gantry.Cli;
 
@@ -14,18 +15,28 @@ internal sealed class Terminal(Stream output, TextWriter error, Stream input, Ti
     public Func<string, string?> Environment { get; } = environment;
     public bool OutIsTerminal { get; init; }
     public bool ErrorIsTerminal { get; init; }
+    public bool InIsTerminal { get; init; }
     public Func<int> Width { get; init; } = () => 100;
+
+    /// <summary>Zeros when the terminal does not say.</summary>
+    public Func<(int Columns, int Rows)> Size { get; init; } = () => (0, 0);
+
+    /// <summary>From now on keys come as they are pressed, until what it returns is disposed of.</summary>
+    public Func<IDisposable> EnterRaw { get; init; } = RawMode.Enter;
 
     /// <summary>The process's own.</summary>
     public static Terminal OfProcess() => new(
         new StandardStream(1),
         new StreamWriter(new StandardStream(2), new UTF8Encoding(false)) { AutoFlush = true },
-        Console.OpenStandardInput(),
+        // Console's own stream edits lines when it reads from a terminal, and changes the terminal's mode for that.
+        Console.IsInputRedirected ? Console.OpenStandardInput() : new FileStream(new SafeFileHandle(0, ownsHandle: false), FileAccess.Read, bufferSize: 0),
         TimeProvider.System,
         System.Environment.GetEnvironmentVariable)
     {
         OutIsTerminal = !Console.IsOutputRedirected,
         ErrorIsTerminal = !Console.IsErrorRedirected,
+        InIsTerminal = !Console.IsInputRedirected,
+        Size = () => StandardStream.Size(0),
         Width = () => StandardStream.Width(2) is > 0 and var width ? Math.Clamp(width, 40, 200) : 80,
     };
 
@@ -92,7 +103,10 @@ internal sealed partial class StandardStream(int descriptor) : Stream
     public override void SetLength(long value) => throw new NotSupportedException();
 
     /// <summary>Columns of the terminal; 0 when it does not say. Console would answer too, and switch the keypad's mode on the way.</summary>
-    public static int Width(int descriptor) => WindowSize(descriptor, TIOCGWINSZ, out var size) == 0 ? (int)(size >> 16 & 0xffff) : 0;
+    public static int Width(int descriptor) => Size(descriptor).Columns;
+
+    public static (int Columns, int Rows) Size(int descriptor) =>
+        WindowSize(descriptor, TIOCGWINSZ, out var size) == 0 ? ((int)(size >> 16 & 0xffff), (int)(size & 0xffff)) : (0, 0);
 
     // struct winsize is four 16-bit numbers: rows, columns, and two that nobody sets.
     [LibraryImport("libc", EntryPoint = "ioctl")]

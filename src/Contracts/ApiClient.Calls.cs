@@ -44,9 +44,15 @@ public sealed partial class ApiClient
     public Task<BatchResults> BatchInstancesAsync(BatchInstances body, CancellationToken ct = default) =>
         PostAsync("/instances:batch", body, WireJson.Default.BatchInstances, WireJson.Default.BatchResults, ct);
 
-    /// <param name="tailBytes">At most this many of the last bytes.</param>
-    public Task<SerialOutput> GetLogsAsync(string name, int? tailBytes = null, CancellationToken ct = default) =>
-        GetAsync($"/instances/{Escape(name)}/logs{(tailBytes is { } n ? $"?tail={n}" : "")}", WireJson.Default.SerialOutput, ct);
+    /// <param name="tailBytes">At most this many bytes: the last ones, or the first after <paramref name="since"/>.</param>
+    /// <param name="since">Only what follows this offset in all the guest has written: the <see cref="SerialOutput.End"/> of an answer before.</param>
+    /// <param name="timestamps">Each line with its time before it.</param>
+    public Task<SerialOutput> GetLogsAsync(string name, int? tailBytes = null, long? since = null, bool timestamps = false, CancellationToken ct = default) =>
+        GetAsync($"/instances/{Escape(name)}/logs?{LogsQuery(tailBytes, since, timestamps)}", WireJson.Default.SerialOutput, ct);
+
+    /// <summary>The query of a call for logs.</summary>
+    public static string LogsQuery(long? tailBytes, long? since, bool timestamps) => string.Join(
+        '&', new[] { tailBytes is { } n ? $"tail={n}" : null, since is { } after ? $"since={after}" : null, timestamps ? "timestamps=true" : null }.OfType<string>());
 
     public Task<DriverCommandLine> GetCommandLineAsync(string name, CancellationToken ct = default) =>
         GetAsync($"/instances/{Escape(name)}/command-line", WireJson.Default.DriverCommandLine, ct);
@@ -76,9 +82,10 @@ public sealed partial class ApiClient
         PostAsync($"/images:import?wait={waitSeconds}", body, WireJson.Default.ImportImage, WireJson.Default.Operation, ct);
 
     /// <summary>Sends the disk's bytes; <see cref="ImportImage.Url"/> and the paths must be left out. Not sent again when the connection breaks.</summary>
-    public async Task<Operation> UploadImageAsync(ImportImage about, HttpContent disk, CancellationToken ct = default)
+    /// <param name="source">The file's name, for people.</param>
+    public async Task<Operation> UploadImageAsync(ImportImage about, HttpContent disk, string? source = null, CancellationToken ct = default)
     {
-        using var response = await UploadAsync($"/images:upload?{UploadQuery(about)}", disk, ct);
+        using var response = await UploadAsync($"/images:upload?{UploadQuery(about, source)}", disk, ct);
         return (await response.Content.ReadFromJsonAsync(WireJson.Default.Operation, ct))!;
     }
 
@@ -110,12 +117,12 @@ public sealed partial class ApiClient
     public static string Escape(string segment) => Uri.EscapeDataString(segment);
 
     /// <summary>What stands in the query beside an upload's bytes.</summary>
-    public static string UploadQuery(ImportImage about)
+    public static string UploadQuery(ImportImage about, string? source)
     {
         (string Name, string? Value)[] fields =
         [
             ("name", about.Name), ("sha256", about.Sha256), ("format", Word(about.Format)), ("firmware", Word(about.Firmware)), ("defaultKind", Word(about.DefaultKind)),
-            ("architecture", Word(about.Architecture)), ("commandLine", about.CommandLine), ("description", about.Description),
+            ("architecture", Word(about.Architecture)), ("commandLine", about.CommandLine), ("description", about.Description), ("source", source),
         ];
         return string.Join('&', fields.Where(f => f.Value is not null).Select(f => $"{f.Name}={Escape(f.Value!)}"));
     }

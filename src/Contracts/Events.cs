@@ -28,6 +28,8 @@ public static class EventTypes
     public const string InstanceRenamed = "instance.renamed";
     public const string InstanceChanged = "instance.changed";
     public const string InstanceDeleted = "instance.deleted";
+    public const string ConsoleOpened = "console.opened";
+    public const string ConsoleClosed = "console.closed";
     public const string ImageBuilt = "image.built";
     public const string ImageImported = "image.imported";
     public const string ImageCaptured = "image.captured";
@@ -43,6 +45,7 @@ public static class EventTypes
     [
         InstanceCreated, InstanceStarted, InstanceStopped, InstancePaused, InstanceResumed, InstanceFailed,
         InstanceReset, InstanceResized, InstanceRenamed, InstanceChanged, InstanceDeleted,
+        ConsoleOpened, ConsoleClosed,
         ImageBuilt, ImageImported, ImageCaptured, ImageUpdated, ImageDeleted,
         OperationCreated, OperationProgressed, OperationFinished,
         DaemonStarted, DaemonStopping,

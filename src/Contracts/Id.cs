@@ -37,6 +37,7 @@ public sealed class IdConverterFactory : JsonConverterFactory
         _ when typeToConvert == typeof(Id<Image>) => new IdConverter<Image>(),
         _ when typeToConvert == typeof(Id<Operation>) => new IdConverter<Operation>(),
         _ when typeToConvert == typeof(Id<NodeInfo>) => new IdConverter<NodeInfo>(),
+        _ when typeToConvert == typeof(Id<ConsoleInfo>) => new IdConverter<ConsoleInfo>(),
         _ => throw new NotSupportedException($"{typeToConvert} needs a line in {nameof(IdConverterFactory)}."),
     };
 

@@ -180,8 +180,10 @@ public sealed record InstanceStateAnswer(
 
 /// <summary>Serial output kept of an instance.</summary>
 /// <param name="Text">UTF-8; what is not valid is replaced.</param>
-/// <param name="Truncated">There was more before.</param>
-public sealed record SerialOutput(string Text, bool Truncated);
+/// <param name="Truncated">There was more before, or with <c>since</c> between it and this.</param>
+/// <param name="Start">How much the guest had written before this, in bytes, since it was made.</param>
+/// <param name="End">The same behind it: asked for with <c>since</c> this, the next answer goes on from here.</param>
+public sealed record SerialOutput(string Text, bool Truncated, long Start = 0, long End = 0);
 
 /// <summary>How the driver started an instance: the program and its arguments, one by one, and as one line for reading.</summary>
 public sealed record DriverCommandLine(string Program, IReadOnlyList<string> Arguments, string Text);

@@ -20,6 +20,9 @@ public enum StopCause
 
     /// <summary>The host restarted while it ran.</summary>
     HostRestarted = 6,
+
+    /// <summary>The process that ran it reached the limit of its memory, or the host had none left.</summary>
+    OutOfMemory = 7,
 }
 
 /// <summary>What paused an instance. Numbers are stored and never change (a golden test holds them).</summary>

@@ -31,6 +31,13 @@ public static partial class Limits
     public const int MaxWaitSeconds = 120;
     public const int MaxBatch = 1_000;
     public const int IdempotencyKeyLength = 255;
+    public const int LogBytes = 4 << 20;
+    public const int ConsolesPerInstance = 16;
+    public const int ConsoleTickets = 1_000;
+    public const int ConsoleTicketSeconds = 30;
+    public const int ConsoleTailBytes = 1 << 20;
+    public const int ConsoleMessageBytes = 64 << 10;
+    public const int ConsoleColumns = 10_000;
 
     /// <summary>A name is a host name: 1 to 63 of a-z, 0-9 and '-', not at either end a '-'.</summary>
     public static bool IsName(string? name) => name is { Length: >= 1 and <= NameLength } && NamePattern().IsMatch(name);

@@ -13,6 +13,7 @@ namespace Gantry.Contracts;
         typeof(Words<InstanceKind>), typeof(Words<InstanceState>), typeof(Words<InstanceAction>), typeof(Words<Firmware>),
         typeof(Words<StopCause>), typeof(Words<PauseCause>),
         typeof(Words<ImageState>), typeof(Words<DiskFormat>), typeof(Words<OperationState>), typeof(Words<DriverHealth>), typeof(Words<CheckLevel>),
+        typeof(Words<ConsoleKind>), typeof(Words<ConsoleEnd>),
         typeof(Words<Architecture>), typeof(Words<NumaMode>), typeof(Words<VolumeDevice>), typeof(Words<VolumeBus>), typeof(Words<VolumeCache>), typeof(Words<NicModel>),
     ],
     NumberHandling = JsonNumberHandling.Strict,
@@ -34,6 +35,11 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(BatchResults))]
 [JsonSerializable(typeof(SerialOutput))]
 [JsonSerializable(typeof(DriverCommandLine))]
+[JsonSerializable(typeof(OpenConsole))]
+[JsonSerializable(typeof(ConsoleTicket))]
+[JsonSerializable(typeof(Page<ConsoleInfo>))]
+[JsonSerializable(typeof(ConsoleRequest))]
+[JsonSerializable(typeof(ConsoleNews))]
 [JsonSerializable(typeof(Operation))]
 [JsonSerializable(typeof(Page<Operation>))]
 [JsonSerializable(typeof(OperationLog))]

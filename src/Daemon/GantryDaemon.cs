@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Gantry.Contracts;
 using Gantry.Daemon.Config;
+using Gantry.Daemon.Consoles;
 using Gantry.Daemon.Events;
 using Gantry.Daemon.Images;
 using Gantry.Daemon.Instances;
@@ -24,7 +25,7 @@ internal static class GantryDaemon
     public static async Task RunAsync(GantryRoot root, ConfigLoader.Loaded loaded, CancellationToken ct)
     {
         using var logs = LoggerFactory.Create(logging => AddLogs(logging, loaded.Config));
-        var context = NodeContext.Open(root, TimeProvider.System, logs);
+        var context = NodeContext.Open(root, TimeProvider.System, logs, loaded.Config.Isolation);
         using var onlyMe = RootLock.Take(root);
         await using var app = Build(context, loaded);
         await app.RunAsync(ct);
@@ -33,6 +34,7 @@ internal static class GantryDaemon
     public static WebApplication Build(NodeContext context, ConfigLoader.Loaded loaded)
     {
         var (root, config, time) = (context.Root, loaded.Config, context.Time);
+        context = context with { SerialLogBytes = config.ConsoleLogSize };
         // Empty: no appsettings.json that would be watched for, no variable of somebody else's that changes what is served.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         AddLogs(builder.Logging, config);
@@ -104,6 +106,7 @@ internal static class GantryDaemon
         services.AddOperation<InstanceCreation>().AddOperation<InstanceStart>().AddOperation<InstanceShutdown>().AddOperation<InstanceStop>();
         services.AddOperation<InstancePause>().AddOperation<InstanceResume>().AddOperation<InstanceRestart>().AddOperation<InstanceReset>();
         services.AddOperation<InstanceRename>().AddOperation<InstanceResize>().AddOperation<InstanceDeletion>().AddHostedService<InstanceWatcher>().AddHostedService<InstancePagesWorker>();
+        services.AddSingleton<ConsoleTickets>().AddSingleton<OpenConsoles>().AddSingleton<ConsoleSessions>();
         services.AddSingleton<Doctor>().AddHostedService<DaemonEvents>();
     }
 
@@ -120,6 +123,7 @@ internal static class GantryDaemon
     private static void Map(IEndpointRouteBuilder api)
     {
         api.MapInstances();
+        api.MapConsoles();
         api.MapImages();
         api.MapCapture();
         api.MapNodes();

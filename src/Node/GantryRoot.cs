@@ -11,7 +11,7 @@ public sealed partial class GantryRoot
 {
     public const string Variable = "GANTRY_ROOT";
 
-    /// <summary>What is left of a Unix socket's 107 characters beside <c>/run/instances/{id}/qmp.sock</c>.</summary>
+    /// <summary>What is left of a Unix socket's 107 characters beside <c>/run/instances/{id}/qmp.sock</c> and <c>tty.sock</c>.</summary>
     public const int MaxLength = 46;
 
     private GantryRoot(string path, string etc, string data, string run, string log) =>

@@ -1,9 +1,11 @@
 using System.Threading.Channels;
 using Gantry.Contracts;
 using Gantry.Node.Drivers;
+using Gantry.Node.Drivers.Qemu;
 using Gantry.Node.Host;
 using Gantry.Node.Images;
 using Gantry.Node.Instances;
+using Gantry.Node.Isolation;
 using Microsoft.Extensions.Logging;
 
 namespace Gantry.Node;
@@ -22,7 +24,7 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
     private readonly ImageBuilder _builder = new(context, recipes ?? Recipes.All);
     private readonly ImageImporter _importer = new(context, images ?? ImageSettings.Default);
     private readonly InstanceVolumes _volumes = new(context.Root, new QemuImg(context.Shell, context.ToolUids));
-    private Dictionary<Id<Instance>, int>? _uidsTaken;
+    private Dictionary<Id<Instance>, (int Guest, int Tpm)>? _uidsTaken;
 
     public NodeContext Context { get; } = context;
 
@@ -45,20 +47,20 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
         await driver.CheckAsync(spec, ct);
     }
 
-    /// <summary>Writes the instance's folder, gives it a user id of its own, which stays the same when it is written again, and makes its disks.</summary>
+    /// <summary>Writes the instance's folder, gives it user ids of its own, which stay the same when it is written again, and makes its disks.</summary>
     public async Task DefineAsync(InstanceSpec spec, CancellationToken ct)
     {
         lock (_uids)
         {
             // Read once: with ten thousand instances, reading every folder for each new one would take a second.
-            _uidsTaken ??= Context.Folders.All().Select(TryRead).OfType<InstanceSpec>().ToDictionary(s => s.Id, s => s.Uid);
-            if (!_uidsTaken.TryGetValue(spec.Id, out var uid))
+            _uidsTaken ??= Context.Folders.All().Select(TryRead).OfType<InstanceSpec>().ToDictionary(s => s.Id, s => (s.Uid, s.TpmUid ?? UidRange.TpmOf(s.Uid)));
+            if (!_uidsTaken.TryGetValue(spec.Id, out var uids))
             {
-                uid = Context.Uids.Next(_uidsTaken.Values.Concat(HostUsers.WithProcesses()).ToHashSet());
-                _uidsTaken[spec.Id] = uid;
+                uids = Context.Uids.Next(_uidsTaken.Values.SelectMany(u => (int[])[u.Guest, u.Tpm]).Concat(HostUsers.WithProcesses()).ToHashSet());
+                _uidsTaken[spec.Id] = uids;
             }
 
-            Context.Folders.Write(spec with { Uid = uid });
+            Context.Folders.Write(spec with { Uid = uids.Guest, TpmUid = uids.Tpm });
         }
 
         await _volumes.EnsureAsync(spec, ct);
@@ -113,8 +115,11 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
             ? throw DriverErrors.Cannot(driver.Name, "resize a running instance") : null;
     }
 
-    public Task<SerialOutput> ReadSerialAsync(Id<Instance> id, int tailBytes, CancellationToken ct) =>
-        Able<ISerialLog>(id, "show serial output").ReadSerialAsync(id, tailBytes, ct);
+    public Task<SerialOutput> ReadSerialAsync(Id<Instance> id, int mostBytes, CancellationToken ct, long? since = null, bool timestamps = false) =>
+        Able<ISerialLog>(id, "show serial output").ReadSerialAsync(id, mostBytes, ct, since, timestamps);
+
+    public Task<ISerialLine> OpenSerialAsync(Id<Instance> id, long? since, int tailBytes, CancellationToken ct) =>
+        Able<ISerialConsole>(id, "open a serial console").OpenSerialAsync(id, since, tailBytes, ct);
 
     public Task<DriverCommandLine> CommandLineAsync(Id<Instance> id, CancellationToken ct) =>
         Able<ICommandLine>(id, "show a command line").CommandLineAsync(id, ct);
@@ -137,9 +142,13 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
     /// <summary>How it is. A damaged or missing folder is a status, not an exception: that one instance is in error, the rest are fine.</summary>
     public Task<InstanceStatus> InspectAsync(Id<Instance> id, CancellationToken ct) => StatusAsync(id, (driver, token) => driver.InspectAsync(id, token), ct);
 
+    /// <summary>What keeps guests to themselves on this host, each measure tried.</summary>
+    public Task<IReadOnlyList<IsolationFinding>> ExamineIsolationAsync(CancellationToken ct) => new IsolationProbe(Context, new QemuHost(Context, null)).ExamineAsync(ct);
+
     /// <summary>Takes every instance up again after a restart of this process, a few at a time, and says how each is.</summary>
     public async Task<IReadOnlyDictionary<Id<Instance>, InstanceStatus>> RecoverAsync(CancellationToken ct)
     {
+        Context.Cgroups.Sweep();
         var found = new Dictionary<Id<Instance>, InstanceStatus>();
         await Parallel.ForEachAsync(Context.Folders.All(), new ParallelOptions { CancellationToken = ct, MaxDegreeOfParallelism = 16 }, async (id, token) =>
         {

@@ -1,19 +1,30 @@
+using Gantry.Contracts;
 using Gantry.Node.Host;
 using Gantry.Node.Instances;
+using Gantry.Node.Isolation;
 using Microsoft.Extensions.Logging;
 
 namespace Gantry.Node;
 
 /// <summary>What drivers and image builders stand on.</summary>
-/// <param name="Uids">The user ids guests of this root run under, a block no other root on this machine has.</param>
+/// <param name="Uids">The user ids guests of this root run under, which no other root on this machine has.</param>
 public sealed record NodeContext(
     GantryRoot Root, IShell Shell, InstanceFolders Folders, UidRange Uids, TimeProvider Time, ILoggerFactory Logs)
 {
     /// <summary>User ids for tools that read what strangers wrote.</summary>
     public ToolUids ToolUids { get; } = new(Uids);
 
+    /// <summary>What must hold before a guest is started.</summary>
+    public IsolationOptions Isolation { get; init; } = IsolationOptions.Default;
+
+    internal Cgroups Cgroups { get; init; } = new(Root, Time);
+
+    /// <summary>How much is kept of what each instance writes on its serial line, in bytes.</summary>
+    public long SerialLogBytes { get; init; } = 4 * Limits.MiB;
+
     /// <summary>A context for the root; makes its directories and claims its user ids.</summary>
-    public static NodeContext Open(GantryRoot root, TimeProvider time, ILoggerFactory logs)
+    /// <exception cref="Contracts.Refusal"><c>node.uids_taken</c>, <c>node.uids_used_up</c></exception>
+    public static NodeContext Open(GantryRoot root, TimeProvider time, ILoggerFactory logs, IsolationOptions? isolation = null)
     {
         foreach (var directory in (string[])[root.Data, root.Run, root.Log, root.Instances, root.InstancesRun, root.Images])
         {
@@ -23,6 +34,6 @@ public sealed record NodeContext(
             File.SetUnixFileMode(directory, (UnixFileMode)0b111_001_001);
         }
 
-        return new(root, new Shell(time), new InstanceFolders(root), UidRange.Claim(root), time, logs);
+        return new(root, new Shell(time), new InstanceFolders(root), UidRange.Claim(root, isolation?.Uids), time, logs) { Isolation = isolation ?? IsolationOptions.Default };
     }
 }

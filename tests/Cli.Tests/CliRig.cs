@@ -18,6 +18,9 @@ internal sealed class CliRig
     public bool OutIsTerminal { get; init; }
     public bool ErrorIsTerminal { get; init; }
     public string Input { get; init; } = "";
+
+    /// <summary>In place of <see cref="Input"/>.</summary>
+    public Stream? InputStream { get; init; }
     public CancellationToken Stop { get; init; }
     public Dictionary<string, string> Environment { get; init; } = [];
 
@@ -26,7 +29,7 @@ internal sealed class CliRig
         using var output = new MemoryStream();
         await using var error = new StringWriter { NewLine = "\n" };
         using var input = new MemoryStream(Encoding.UTF8.GetBytes(Input));
-        var terminal = new Terminal(output, error, input, new StillClock(), name => Environment.GetValueOrDefault(name))
+        var terminal = new Terminal(output, error, InputStream ?? input, new StillClock(), name => Environment.GetValueOrDefault(name))
         {
             OutIsTerminal = OutIsTerminal,
             ErrorIsTerminal = ErrorIsTerminal,

@@ -34,6 +34,7 @@ internal sealed class FakeDaemon : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(options => options.ListenUnixSocket(Socket));
         _host = builder.Build();
+        _host.UseWebSockets();
         _host.Run(HandleAsync);
         await _host.StartAsync();
     }

@@ -96,7 +96,7 @@ public sealed class ProcessTests : IDisposable
 
     [Theory]
     [InlineData("gantry la", "launch")]
-    [InlineData("gantry image ", "build list info delete")]
+    [InlineData("gantry image ", "build import create list info rename describe delete")]
     [InlineData("gantry launch ", "micro debian")]
     [InlineData("gantry launch micro ", "")]
     [InlineData("gantry launch --ki", "--kind")]
@@ -117,6 +117,25 @@ public sealed class ProcessTests : IDisposable
             _gantry; echo "${"{COMPREPLY[*]}"}"
             """, daemon);
         result.ShouldBe(new CliResult(0, candidates + "\n", ""));
+    }
+
+    [Theory]
+    [InlineData("gantry console web1", "\\035", 0)]
+    [InlineData("gantry console web1 --detach-key ^a", "\\035\\003\\001", 0)]
+    [InlineData("timeout --foreground --preserve-status 4 gantry console web1", "", 130)]
+    [InlineData("gantry console web1", "end\\r", 0)]
+    public async Task A_console_hands_over_every_key_and_leaves_the_terminal_as_it_was(string command, string keys, int code)
+    {
+        var console = new FakeConsole { EndsAt = "end\r" };
+        await using var daemon = console.On(await FakeDaemon.StartAsync());
+        var script = $"stty rows 43 cols 132; stty -a > before; {command}; echo code $? > code; stty -a > after";
+        (await BashAsync($"(until grep -q guest shown; do sleep 0.1; done 2>/dev/null; printf '{keys}'; until [ -e after ]; do sleep 0.1; done) | script -qec '{script}' /dev/null > shown; diff before after && cat code", daemon)).ShouldBe(new CliResult(0, $"code {code}\n", ""));
+
+        console.Size.ShouldBe("132x43");
+        var shown = File.ReadAllText(Path.Combine(_folder, "shown"));
+        shown.ShouldContain("guest\u001b[6n\r\n");
+        (console.Typed is "" or "\u001d\u0003" or "end\r").ShouldBeTrue(console.Typed);
+        shown.ShouldContain(keys.StartsWith("end", StringComparison.Ordinal) ? "'web1' stopped: it said so" : code == 0 ? "Left the console" : "leaves it");
     }
 
     [Fact]

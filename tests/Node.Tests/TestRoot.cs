@@ -3,6 +3,7 @@ using Gantry.Contracts;
 using Gantry.Node.Drivers.Qemu;
 using Gantry.Node.Host;
 using Gantry.Node.Instances;
+using Gantry.Node.Isolation;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Gantry.Node.Tests;
@@ -80,6 +81,8 @@ internal sealed class TestRoot : IAsyncDisposable
             return;
         }
 
+        // What has just ended may count as a member for a moment yet.
+        SpinWait.SpinUntil(new Cgroups(GantryRoot.At(root), TimeProvider.System).Sweep, TimeSpan.FromSeconds(5));
         Directory.Delete(root, recursive: true);
         UidRange.Release(GantryRoot.At(root));
     }

@@ -18,6 +18,7 @@ public class AreaTests
         ["Postgres"] = [],
         ["Images"] = [],
         ["Instances"] = ["Config", "Images"],
+        ["Consoles"] = ["Config", "Instances"],
         ["Nodes"] = [],
         ["Systems"] = ["Config", "Nodes", "Postgres"],
     };
@@ -27,7 +28,8 @@ public class AreaTests
         ["Host"] = [],
         ["Images"] = ["Host"],
         ["Instances"] = ["Host", "Images"],
-        ["Drivers"] = ["Host", "Images", "Instances"],
+        ["Isolation"] = ["Host"],
+        ["Drivers"] = ["Host", "Images", "Instances", "Isolation"],
     };
 
     [Fact]

@@ -80,7 +80,7 @@ public partial class DocTests
     [GeneratedRegex(@"^\| `(\w+)` \| ([\d,]+) \|", RegexOptions.Multiline)]
     private static partial Regex LimitLine();
 
-    [GeneratedRegex(@"^\| `[a-z]+\.[a-z]+` \|.*\|$", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^\| `[a-z]+\.[a-z_]+` \|.*\|$", RegexOptions.Multiline)]
     private static partial Regex SettingLine();
 
     [GeneratedRegex(@"\]\(([^)\s]+)\)")]

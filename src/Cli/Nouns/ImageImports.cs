@@ -24,7 +24,7 @@ internal static partial class ImageImports
         var description = Choose.Text("--description", "For people; at most 1,000 characters.", "TEXT");
         return new Verb("import", "Take in a disk as an image.",
             "gantry image import ./server.qcow2 --firmware uefi",
-            "gantry image import https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-generic-amd64.qcow2 --name debian-12",
+            "gantry image import https://images.example.org/server-12.qcow2 --name server --firmware uefi",
             "gantry image import --path /srv/old.vmdk --name old --sha256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")
         {
             More = "Taken are qcow2, raw, vmdk in one file, vdi, vhdx and vpc; on the node it is a qcow2 that stands alone. A disk that names other files is refused.",
@@ -68,7 +68,7 @@ internal static partial class ImageImports
 
         await using var disk = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.Read);
         using var body = new ProgressContent(disk, session.Terminal) { Headers = { ContentType = new("application/octet-stream") } };
-        using var response = await session.Api.UploadAsync($"/images:upload?{ApiClient.UploadQuery(about)}", body, ct);
+        using var response = await session.Api.UploadAsync($"/images:upload?{ApiClient.UploadQuery(about, Path.GetFileName(file))}", body, ct);
         return await response.Content.ReadAsByteArrayAsync(ct);
     }
 

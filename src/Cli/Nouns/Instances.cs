@@ -4,7 +4,7 @@ using Gantry.Contracts;
 
 namespace Gantry.Cli;
 
-/// <summary>Looking at instances: list, info, logs, command-line.</summary>
+/// <summary>Looking at instances: list, info, command-line.</summary>
 internal static class Instances
 {
     public static Command List(App app)
@@ -26,39 +26,6 @@ internal static class Instances
         return new Verb("info", "Show one instance.", "gantry info web1", "gantry info web1 -o yaml").With(name).Runs(app, (parsed, session, ct) =>
             session.ShowAsync($"/instances/{ApiClient.Escape(parsed.GetValue(name)!)}", WireJson.Default.Instance,
                 instance => [instance.Name], instance => WriteCard(session, instance), ct));
-    }
-
-    public static Command Logs(App app)
-    {
-        var name = Name.Of("instance", app, "/instances");
-        var tail = Choose.Size("--tail", "Only the last bytes: 4KiB.");
-        return new Verb("logs", "Show what an instance wrote to its serial console.", "gantry logs web1", "gantry logs web1 --tail 4KiB")
-        {
-            More = "On a terminal control characters are written as \\x1b, so that a guest cannot play tricks on it; into a pipe or file everything goes as it came.",
-        }.With(name, tail).Runs(app, async (parsed, session, ct) =>
-        {
-            var query = parsed.GetValue(tail) is { } bytes ? $"?tail={bytes}" : "";
-            var answer = await session.SendAsync(HttpMethod.Get, $"/instances/{ApiClient.Escape(parsed.GetValue(name)!)}/logs{query}", null, ct);
-            if (session.Format != OutputFormat.Table)
-            {
-                session.WriteDocument(answer);
-                return ExitCode.Done;
-            }
-
-            var output = Session.Read(answer, WireJson.Default.SerialOutput);
-            if (output.Truncated && session.Terminal.ErrorIsTerminal)
-            {
-                session.Terminal.Error.WriteLine("(there was more before)");
-            }
-
-            session.Out.Write(session.Terminal.OutIsTerminal ? Words.CleanLines(output.Text) : output.Text);
-            if (session.Terminal.OutIsTerminal && output.Text.Length > 0 && !output.Text.EndsWith('\n'))
-            {
-                session.Out.WriteLine();
-            }
-
-            return ExitCode.Done;
-        });
     }
 
     public static Command CommandLine(App app)

@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Gantry.Contracts;
 using Gantry.Node;
+using Gantry.Node.Host;
+using Gantry.Node.Isolation;
 
 namespace Gantry.Daemon.Config;
 
@@ -29,6 +31,10 @@ internal static partial class ConfigSettings
             "The name of this node.", CheckNotEmpty),
         new("instances.driver", _ => "qemu",
             "The driver of instances that name none.", CheckDriver),
+        new("instances.uids", _ => null,
+            "The user ids guests run under, such as 1900000000-1900019999: half for guests, half for their TPMs; left out, each root finds a block above 1900000000.", CheckUids),
+        new("isolation.required", _ => "namespaces",
+            "What no guest is started without: any of namespaces, limits and apparmor with commas between, or none.", CheckRequired),
         new("images.max_size", _ => "1TiB",
             "The largest file taken in as an image, and the largest disk it may be to its guest: a number and MiB, GiB or TiB.", value => Size(value) is null ? "give a number and MiB, GiB or TiB, such as 1TiB" : null),
         new("images.link_local", _ => "refuse",
@@ -39,6 +45,10 @@ internal static partial class ConfigSettings
             "How long finished operations and their logs are kept: a number and s, m, h or d.", CheckDuration),
         new("retention.events", _ => "30d",
             "How long events are kept.", CheckDuration),
+        new("console.log_size", _ => "4MiB",
+            "How much of each instance's serial output is kept, 64KiB to 1GiB; it holds from an instance's next start on.", CheckLogSize),
+        new("console.idle", _ => "24h",
+            "A console in which nothing was written or typed for so long is closed; 'off' for never.", value => value == "off" ? null : CheckDuration(value)),
         new("log.level", _ => "information",
             "trace, debug, information, warning or error.", CheckLogLevel),
     ];
@@ -50,11 +60,14 @@ internal static partial class ConfigSettings
         DatabaseConnection = value("database.connection"),
         NodeName = value("node.name")!,
         DefaultDriver = value("instances.driver")!,
+        Isolation = new(IsolationOptions.ParseRequired(value("isolation.required")!)!, value("instances.uids") is { } uids ? IdRange.Parse(uids) : null),
         ImagesMaxSize = Size(value("images.max_size")!)!.Value,
         ImagesLinkLocal = value("images.link_local") == "allow",
         OperationsConcurrency = int.Parse(value("operations.concurrency")!, CultureInfo.InvariantCulture),
         RetentionOperations = Duration(value("retention.operations")!)!.Value,
         RetentionEvents = Duration(value("retention.events")!)!.Value,
+        ConsoleLogSize = Size(value("console.log_size")!)!.Value,
+        ConsoleIdle = Duration(value("console.idle")!),
         LogLevel = Enum.Parse<LogLevel>(value("log.level")!, ignoreCase: true),
     };
 
@@ -69,10 +82,17 @@ internal static partial class ConfigSettings
     private static string? CheckDriver(string value) =>
         Gantry.Node.Drivers.Drivers.All.ContainsKey(value) ? null : $"there are {string.Join(", ", Gantry.Node.Drivers.Drivers.All.Keys.Order(StringComparer.Ordinal))}";
 
+    private static string? CheckUids(string value) => IdRange.Parse(value) is { } range ? range.WhyNot() : "give the first and the last id, such as 1900000000-1900019999";
+
+    private static string? CheckRequired(string value) => IsolationOptions.ParseRequired(value) is null ? "give namespaces, limits, apparmor, several with commas between, or none" : null;
+
     private static string? CheckNumber(string value, int least, int most) =>
         int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var n) && n >= least && n <= most ? null : $"give a whole number from {least} to {most}";
 
     private static string? CheckDuration(string value) => Duration(value) is null ? "give a number and s, m, h or d, such as 30d" : null;
+
+    private static string? CheckLogSize(string value) =>
+        Size(value) is >= 64 << 10 and <= 1 << 30 ? null : "give a size from 64KiB to 1GiB, such as 4MiB";
 
     private static string? CheckLogLevel(string value) =>
         value is "trace" or "debug" or "information" or "warning" or "error" ? null : "give trace, debug, information, warning or error";
@@ -94,10 +114,12 @@ internal static partial class ConfigSettings
         };
     }
 
-    private static long? Size(string value) => SizePattern().Match(value) is { Success: true } m && int.Parse(m.Groups["n"].Value, CultureInfo.InvariantCulture) is var n and > 0
-        ? n * (m.Groups["unit"].Value switch { "MiB" => 1L << 20, "GiB" => 1L << 30, _ => 1L << 40 }) : null;
+    private static long? Size(string value) =>
+        SizePattern().Match(value) is { Success: true } m
+            ? long.Parse(m.Groups["n"].Value, CultureInfo.InvariantCulture) << m.Groups["unit"].Value switch { "KiB" => 10, "MiB" => 20, "GiB" => 30, _ => 40 }
+            : null;
 
-    [GeneratedRegex(@"\A(?<n>[0-9]{1,6})(?<unit>MiB|GiB|TiB)\z")]
+    [GeneratedRegex(@"\A(?<n>[0-9]{1,6})(?<unit>KiB|MiB|GiB|TiB)\z")]
     private static partial Regex SizePattern();
 
     [GeneratedRegex(@"\A(\[(?<host>[^\]]+)\]|(?<host>[^:]+)):(?<port>[0-9]{1,5})\z")]

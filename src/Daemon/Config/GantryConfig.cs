@@ -1,3 +1,5 @@
+using Gantry.Node.Isolation;
+
 namespace Gantry.Daemon.Config;
 
 /// <summary>The settings of one daemon. Where each value came from is in <see cref="ConfigLoader.Loaded"/>.</summary>
@@ -18,6 +20,9 @@ internal sealed record GantryConfig
     /// <summary>The driver of instances that name none.</summary>
     public required string DefaultDriver { get; init; }
 
+    /// <summary>What keeps guests to themselves.</summary>
+    public required IsolationOptions Isolation { get; init; }
+
     /// <summary>The largest file taken in as an image, and the largest disk it may be to its guest.</summary>
     public required long ImagesMaxSize { get; init; }
 
@@ -29,6 +34,12 @@ internal sealed record GantryConfig
     public required TimeSpan RetentionOperations { get; init; }
 
     public required TimeSpan RetentionEvents { get; init; }
+
+    /// <summary>How much of each instance's serial output is kept, in bytes.</summary>
+    public required long ConsoleLogSize { get; init; }
+
+    /// <summary>A console without a byte for so long is closed; null for never.</summary>
+    public required TimeSpan? ConsoleIdle { get; init; }
 
     public required LogLevel LogLevel { get; init; }
 }

@@ -70,7 +70,7 @@ internal static class ImageApi
     private static async Task<IResult> Upload(
         HttpContext http, ImageImport import, ImageStore store, LocalNode node, ImageSettings settings, Operations.Operations operations, Caller caller, CancellationToken ct)
     {
-        var (asked, faults) = ImageRules.FromQuery(http.Request.Query);
+        var (asked, source, faults) = ImageRules.FromQuery(http.Request.Query);
         var wanted = new Body<ImportImage>(asked).Checked(value => [.. faults, .. ImageRules.Faults(value, sent: true)]);
         return await operations.BeginAsync(http, caller, wanted, async options =>
         {
@@ -80,7 +80,7 @@ internal static class ImageApi
             return await OrNothingAsync(id, node, async () =>
             {
                 await node.KeepImageUploadAsync(id, http.Request.Body, ct);
-                return await operations.BeginAsync(import, new(id, wanted.Name, ImageImport.PlanOf(wanted, "upload", hasDisk: true)), $"images/{id}", wanted.Name, caller, options, ct);
+                return await operations.BeginAsync(import, new(id, wanted.Name, ImageImport.PlanOf(wanted, source, hasDisk: true)), $"images/{id}", wanted.Name, caller, options, ct);
             });
         });
     }

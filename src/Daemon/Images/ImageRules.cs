@@ -7,6 +7,9 @@ namespace Gantry.Daemon.Images;
 /// <summary>What a request about images may say, by value; every fault at once.</summary>
 internal static partial class ImageRules
 {
+    /// <summary>As long as a file's name may be.</summary>
+    private const int LongestSource = 255;
+
     public static IEnumerable<Fault> Faults(BuildImage body) => body.Name is null ? [] : NameFaults(body.Name);
 
     public static IEnumerable<Fault> Faults(RenameImage body) => NameFaults(body.Name);
@@ -48,11 +51,12 @@ internal static partial class ImageRules
     }
 
     /// <summary>An upload says in its query what an import says in its body.</summary>
-    public static (ImportImage Body, IReadOnlyList<Fault> Faults) FromQuery(IQueryCollection query)
+    public static (ImportImage Body, string Source, IReadOnlyList<Fault> Faults) FromQuery(IQueryCollection query)
     {
         var faults = new List<Fault>();
-        string[] known = ["name", "sha256", "format", "firmware", "defaultKind", "architecture", "commandLine", "description", "wait"];
+        string[] known = ["name", "sha256", "format", "firmware", "defaultKind", "architecture", "commandLine", "description", "source", "wait"];
         faults.AddRange(query.Keys.Except(known).Select(k => new Fault("$", $"there is no '{(k.Length > 40 ? k[..40] : k)}'; there are {string.Join(", ", known)}")));
+        faults.AddRange(TextFaults("$.source", Text("source"), LongestSource));
         return (new ImportImage
         {
             Name = Text("name") ?? "",
@@ -63,7 +67,7 @@ internal static partial class ImageRules
             Architecture = Word<Architecture>("architecture"),
             CommandLine = Text("commandLine"),
             Description = Text("description"),
-        }, faults);
+        }, Text("source") ?? "upload", faults);
 
         string? Text(string name) => query[name].ToString() is { Length: > 0 } text ? text : null;
 

@@ -8,7 +8,6 @@ namespace Gantry.Daemon.Instances;
 internal static class InstanceApi
 {
     private const int DefaultTail = 256 << 10;
-    private const int LargestTail = 4 << 20;
 
     public static void MapInstances(this IEndpointRouteBuilder api)
     {
@@ -85,10 +84,11 @@ internal static class InstanceApi
         operations.BeginAsync(http, caller, force, async options =>
             await actor.BeginAsync(await FindAsync(instance, http, store, ct), InstanceAction.Delete, caller, options, ct, force));
 
-    private static async Task<SerialOutput> Logs(string instance, InstanceStore store, LocalNode node, CancellationToken ct, int tail = DefaultTail) =>
-        tail is < 1 or > LargestTail
-            ? throw Refusal.Invalid("request.tail", $"tail is {tail}.", $"Give a number of bytes from 1 to {LargestTail}.")
-            : await node.ReadSerialAsync((await store.GetAsync(instance, ct)).Id, tail, ct);
+    private static async Task<SerialOutput> Logs(
+        string instance, InstanceStore store, LocalNode node, CancellationToken ct, int tail = DefaultTail, long? since = null, bool timestamps = false) =>
+        tail is < 1 or > Limits.LogBytes ? throw Refusal.Invalid("request.tail", $"tail is {tail}.", $"Give a number of bytes from 1 to {Limits.LogBytes}.")
+        : since < 0 ? throw Refusal.Invalid("request.since", $"since is {since}.", "Give the `end` of an answer before, or 0 for all that is kept.")
+        : await node.ReadSerialAsync((await store.GetAsync(instance, ct)).Id, tail, ct, since, timestamps);
 
     private static async Task<DriverCommandLine> CommandLine(string instance, InstanceStore store, LocalNode node, CancellationToken ct) =>
         await node.CommandLineAsync((await store.GetAsync(instance, ct)).Id, ct);

@@ -28,13 +28,13 @@ internal sealed class InstancePlan(ImageStore images, LocalNode node, MachinePla
         var image = wanted.Image is null ? null : await images.GetReadyAsync(wanted.Image, ct);
         var files = image is null ? null : node.ImageFiles(image.Id);
         var kind = wanted.Kind ?? image?.DefaultKind ?? InstanceKind.Vm;
-        var cpus = wanted.Cpus ?? 1;
-        var memory = wanted.MemoryBytes ?? (kind == InstanceKind.Vm ? DefaultVmMemory : DefaultMicrovmMemory);
-        _ = new Body<CreateInstance>(wanted with { Kind = kind, Cpus = cpus, MemoryBytes = memory }).Checked(value => InstanceRules.Faults(value, Host));
         var id = Id<Instance>.New();
         var volumes = MachinePlan.WithRoot(wanted.Volumes, files?.DiskBytes is null ? null : image);
         var volumeSpecs = await machines.ResolveAsync(volumes, ct);
         var firmware = boot.Firmware ?? (boot.Kernel is not null || kind != InstanceKind.Vm ? Firmware.Direct : files?.Firmware ?? Firmware.Bios);
+        var cpus = wanted.Cpus ?? 1;
+        var memory = wanted.MemoryBytes ?? (kind == InstanceKind.Vm ? DefaultVmMemory : DefaultMicrovmMemory);
+        _ = new Body<CreateInstance>(wanted with { Kind = kind, Cpus = cpus, MemoryBytes = memory }).Checked(value => InstanceRules.Faults(value, Host));
         var spec = new InstanceSpec(
             id, wanted.Name, kind, wanted.Driver ?? config.DefaultDriver, cpus, memory,
             firmware,

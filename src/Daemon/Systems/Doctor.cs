@@ -22,7 +22,9 @@ internal sealed class Doctor(LocalNode node, DatabaseSupervisor database, FrontD
             Privileges(),
             Space(),
             Program("setpriv", "/usr/bin/setpriv", "util-linux", "commands as another user"),
-            Program("apt-get", "/usr/bin/apt-get", "apt", "building the micro image"),
+            Program("apt-get", "/usr/bin/apt-get", "apt", "building images"),
+            Program("qemu-img", "/usr/bin/qemu-img", "qemu-utils", "every image with a disk"),
+            Program("mmdebstrap", "/usr/bin/mmdebstrap", "mmdebstrap fdisk dosfstools mtools", "building the images debian and rootfs"),
             doors.HttpsTrouble is { } taken ? new("https", CheckLevel.Failed, taken, "End that process, or set another port with `https.listen`, and restart the daemon.")
             : doors.HttpsUrl is { } url
                 ? new("https", CheckLevel.Ok, $"{url}, certificate SHA-256 {doors.CertificateSha256}.", null)
@@ -38,7 +40,21 @@ internal sealed class Doctor(LocalNode node, DatabaseSupervisor database, FrontD
             });
         }
 
+        checks.AddRange(await IsolationAsync(ct));
         return new(checks);
+    }
+
+    private async Task<IEnumerable<Check>> IsolationAsync(CancellationToken ct)
+    {
+        try
+        {
+            return (await node.ExamineIsolationAsync(ct)).Select(f => new Check(
+                $"isolation: {f.Measure}", f.Holds ? CheckLevel.Ok : f.Required ? CheckLevel.Failed : CheckLevel.Warning, f.Finding, f.Hint));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or Refusal)
+        {
+            return [new("isolation", CheckLevel.Warning, $"It could not be tried: {e.Message}", "Ask again.")];
+        }
     }
 
     private static Check Privileges() => Environment.IsPrivilegedProcess

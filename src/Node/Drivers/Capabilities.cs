@@ -31,11 +31,22 @@ public sealed record InstanceSize(int Cpus, long MemoryBytes);
 /// <param name="WhyNot">Why it is not what was wanted; null when it is.</param>
 public sealed record Resized(InstanceSize Now, string? WhyNot = null);
 
-/// <summary>Keeps what the guest writes on its serial line.</summary>
+/// <summary>Keeps what the guest writes on its serial line, with the times at which its lines began.</summary>
 public interface ISerialLog : IDriver
 {
-    /// <param name="tailBytes">At most this many of the last bytes.</param>
-    Task<SerialOutput> ReadSerialAsync(Id<Instance> id, int tailBytes, CancellationToken ct);
+    /// <param name="mostBytes">At most this many bytes: the last ones, or the first after <paramref name="since"/>.</param>
+    /// <param name="since">Only what follows this offset in all the guest has written.</param>
+    /// <param name="timestamps">Puts the time, ISO 8601 in UTC, before each line whose time is known.</param>
+    Task<SerialOutput> ReadSerialAsync(Id<Instance> id, int mostBytes, CancellationToken ct, long? since = null, bool timestamps = false);
+}
+
+/// <summary>Connects to the serial line of a running instance: several at once, and no reader holds up the guest or another reader.</summary>
+public interface ISerialConsole : IDriver
+{
+    /// <param name="since">Begins after this offset in all the guest has written, or with the first of it still at hand.</param>
+    /// <param name="tailBytes">Without <paramref name="since"/>: begins with at most so many of the last bytes.</param>
+    /// <exception cref="Refusal"><c>instance.not_running</c>, <c>console.too_many</c>, <c>console.supervisor_too_old</c></exception>
+    Task<ISerialLine> OpenSerialAsync(Id<Instance> id, long? since, int tailBytes, CancellationToken ct);
 }
 
 /// <summary>Can show how it starts an instance.</summary>

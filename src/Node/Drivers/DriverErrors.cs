@@ -35,12 +35,24 @@ public static class DriverErrors
     public static Refusal StartFailed(string name, string lastWords) => Refusal.Unavailable(
         "driver.start_failed", $"'{name}' did not start: {lastWords}", "`gantry command-line NAME` shows how it is started; `gantry doctor` checks this host.");
 
+    public static Refusal IsolationMissing(string name, string what, string why) => Refusal.Unavailable(
+        "isolation.missing", $"'{name}' was not started without {what}: {why}.", "`gantry doctor` says what this host has; `isolation.required` in the configuration says what a guest is not started without.");
+
     public static Refusal ShutdownTimeout(string name, TimeSpan grace) => new(
         "instance.shutdown_timeout", 504, string.Create(CultureInfo.InvariantCulture, $"'{name}' did not shut down within {grace.TotalSeconds:0.#} s; it is still running."),
         "Give it longer with --timeout, or end it with `gantry stop`.");
 
     public static Refusal NotRunning(Id<Instance> id) => Refusal.Conflict(
         "instance.not_running", $"Instance {id} is not running.", "Start it with `gantry start`.");
+
+    public static Refusal ConsoleTooOld(Id<Instance> id) => Refusal.Conflict(
+        "console.supervisor_too_old", $"Instance {id} was started by an earlier Gantry, whose supervisor has no console.", "Stop it and start it again; `gantry logs` shows what it wrote.");
+
+    public static Refusal ConsoleFull(Id<Instance> id) => Refusal.Conflict(
+        "console.too_many", $"Instance {id} has as many consoles open as there may be, {Limits.ConsolesPerInstance}.", "Close one of them.");
+
+    public static Refusal ConsoleSilent(Id<Instance> id) => new(
+        "console.no_answer", 504, $"The supervisor of instance {id} does not answer.", "Try again; `gantry info` says how the instance is.");
 
     public static Refusal KernelNeeded(string driver, InstanceKind kind) => Refusal.Invalid(
         "kernel.needed", $"The driver '{driver}' boots a {kind.ToString().ToLowerInvariant()} from a kernel, and none is named.", "Name an image (`--image`) or a kernel (`--kernel`).");

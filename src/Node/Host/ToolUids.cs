@@ -13,9 +13,8 @@ public sealed class ToolUids(UidRange range)
         lock (_lent)
         {
             var taken = _lent.Concat(HostUsers.WithProcesses()).ToHashSet();
-            var last = range.First + UidRange.Count;
-            var uid = Enumerable.Range(last - UidRange.ForTools, UidRange.ForTools).Cast<int?>().FirstOrDefault(u => !taken.Contains(u!.Value))
-                ?? throw Refusal.Unavailable("node.busy", $"{UidRange.ForTools} images are being worked on already.", "Try again when one is done: `gantry operation list`.");
+            var uid = Enumerable.Range(range.FirstTool, range.Tools).Cast<int?>().FirstOrDefault(u => !taken.Contains(u!.Value))
+                ?? throw Refusal.Unavailable("node.busy", $"{range.Tools} images are being worked on already.", "Try again when one is done: `gantry operation list`.");
             _lent.Add(uid);
             return new(this, uid);
         }

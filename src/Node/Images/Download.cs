@@ -26,7 +26,7 @@ internal sealed class Download(HttpMessageInvoker http, ImageSettings settings, 
     public async Task<string> FetchAsync(Uri url, string file, Action<Progress> report, CancellationToken ct)
     {
         var state = ReadState(file);
-        var best = 0L;
+        var best = 0L; // what was had before counts as nothing new, though a file without a tag is begun anew each time
         for (var failures = 0; ;)
         {
             await using var part = new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite);
@@ -35,7 +35,6 @@ internal sealed class Download(HttpMessageInvoker http, ImageSettings settings, 
                 part.SetLength(0);
             }
 
-            best = Math.Max(best, part.Length);
             try
             {
                 var (sum, done) = await AttemptAsync(url, part, state, next => WriteState(file, state = next), report, ct);
@@ -46,7 +45,7 @@ internal sealed class Download(HttpMessageInvoker http, ImageSettings settings, 
                     return sum;
                 }
             }
-            catch (IOException e) when (e.HResult is NoSpace)
+            catch (IOException e) when (e.HResult == ImageErrors.FullDisk)
             {
                 throw ImageErrors.NoSpace(file);
             }
@@ -57,7 +56,7 @@ internal sealed class Download(HttpMessageInvoker http, ImageSettings settings, 
                     throw refusal;
                 }
 
-                failures = part.Length > best ? 1 : failures + 1;
+                (failures, best) = part.Length > best ? (1, part.Length) : (failures + 1, best);
                 if (failures >= settings.Patience.Tries)
                 {
                     throw e is TimeoutException ? ImageErrors.DownloadStalled(url.Host) : ImageErrors.DownloadFailed(url.Host, e.GetBaseException().Message);
@@ -69,8 +68,6 @@ internal sealed class Download(HttpMessageInvoker http, ImageSettings settings, 
     }
 
     public static string StateOf(string file) => $"{file}.state";
-
-    private const int NoSpace = 28; // ENOSPC
 
     /// <summary>One request and its body. Not done when the server wants to be asked anew, or broke off.</summary>
     private async Task<(string Sum, bool Done)> AttemptAsync(Uri url, FileStream part, State? state, Action<State?> remember, Action<Progress> report, CancellationToken ct)

@@ -10,6 +10,8 @@ namespace Gantry.Node.Images;
 /// </summary>
 internal sealed class ImageCache(TimeProvider time, string? cache = null)
 {
+    private const int HeldByAnother = 11; // EWOULDBLOCK of flock(2)
+
     private static readonly TimeSpan Fresh = TimeSpan.FromDays(7);
     private static readonly TimeSpan Again = TimeSpan.FromSeconds(1);
 
@@ -92,7 +94,7 @@ internal sealed class ImageCache(TimeProvider time, string? cache = null)
             {
                 return new FileStream($"{_cache}/{key}.lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             }
-            catch (IOException e) when (e is not (DirectoryNotFoundException or PathTooLongException))
+            catch (IOException e) when (e.HResult == HeldByAnother)
             {
                 report(new("wait for another build of the same", 0));
                 await Task.Delay(Again, time, ct);

@@ -4,6 +4,9 @@ namespace Gantry.Node.Images;
 
 public static class ImageErrors
 {
+    /// <summary>ENOSPC, as .NET carries it in <see cref="Exception.HResult"/>.</summary>
+    internal const int FullDisk = 28;
+
     public static Refusal RecipeUnknown(string recipe, IEnumerable<string> known) => Refusal.Invalid(
         "image.recipe_unknown", $"There is no recipe '{(Limits.IsName(recipe) ? recipe : "so named")}' for an image.", $"There are: {string.Join(", ", known.Order(StringComparer.Ordinal))}.");
 

@@ -186,7 +186,7 @@ internal sealed class ImageImporter(NodeContext node, ImageSettings settings)
 
             AtomicFile.Write(to + Sum, System.Text.Encoding.ASCII.GetBytes(Convert.ToHexStringLower(sum.GetHashAndReset())));
         }
-        catch (IOException e) when (e.HResult == 28)
+        catch (IOException e) when (e.HResult == ImageErrors.FullDisk)
         {
             throw ImageErrors.NoSpace(to);
         }

@@ -30,6 +30,9 @@ public sealed record InstanceSpec(
     public IReadOnlyList<string>? BootOrder { get; init; }
     public bool SecureBoot { get; init; }
     public bool Tpm { get; init; }
+
+    /// <summary>The user its TPM runs under; null in what was written before there was a choice.</summary>
+    public int? TpmUid { get; init; }
 }
 
 /// <summary>A volume as the node keeps it.</summary>

@@ -5,6 +5,10 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -26,6 +30,48 @@ void drop_privileges(uid_t uid, gid_t group)
         fail("cannot give up privileges: %s\n", strerror(errno));
     if (setresuid(0, 0, 0) == 0)
         fail("user %u could become root again\n", uid);
+}
+
+void end_with(int parent)
+{
+    struct pollfd ended = {.fd = parent, .events = POLLIN};
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || poll(&ended, 1, 0) != 0)
+        _exit(1);
+}
+
+void limit(const char *what)
+{
+    static const struct { const char *name; int resource; } known[] = {
+        {"nofile", RLIMIT_NOFILE}, {"nproc", RLIMIT_NPROC}, {"memlock", RLIMIT_MEMLOCK}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        size_t length = strlen(known[i].name);
+        struct rlimit now;
+        if (strncmp(what, known[i].name, length) != 0 || what[length] != '=')
+            continue;
+
+        /* In a container root itself may be unable to raise a limit. */
+        rlim_t wanted = strtoull(what + length + 1, NULL, 10);
+        if (getrlimit(known[i].resource, &now) != 0)
+            fail("%s: %s\n", what, strerror(errno));
+        struct rlimit limit = {wanted, wanted};
+        if (setrlimit(known[i].resource, &limit) != 0) {
+            limit.rlim_cur = limit.rlim_max = wanted < now.rlim_max ? wanted : now.rlim_max;
+            if (setrlimit(known[i].resource, &limit) != 0)
+                fail("%s: %s\n", what, strerror(errno));
+        }
+        return;
+    }
+    fail("%s is not nofile=, nproc= or memlock=NUMBER\n", what);
+}
+
+void join_cgroup(const char *directory)
+{
+    char path[4200];
+    snprintf(path, sizeof path, "%s/cgroup.procs", directory);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, "0", 1) != 1)
+        fail("the cgroup %s cannot be joined: %s\n", directory, strerror(errno));
+    close(fd);
 }
 
 void spare_the_host(void)

@@ -30,7 +30,7 @@ int open_in(const char *directory, const char *name, int flags)
     return own(open(path, flags | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), path);
 }
 
-int listen_on(const char *directory, const char *name)
+int listen_on(const char *directory, const char *name, int type)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int length = snprintf(address.sun_path, sizeof address.sun_path, "%s/%s", directory, name);
@@ -38,7 +38,7 @@ int listen_on(const char *directory, const char *name)
         fail("the socket path %s/%s has %d bytes, Linux allows 107: choose a shorter root\n", directory, name, length);
 
     unlink(address.sun_path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 16) != 0)
         fail("%s: %s\n", address.sun_path, strerror(errno));
     return own(fd, name);

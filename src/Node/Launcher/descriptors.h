@@ -9,8 +9,8 @@ int own(int fd, const char *what);
 /* A file in a directory of root's, made if need be and never followed elsewhere. */
 int open_in(const char *directory, const char *name, int flags);
 
-/* A Unix socket there that listens. */
-int listen_on(const char *directory, const char *name);
+/* A Unix socket of that type there that listens. */
+int listen_on(const char *directory, const char *name, int type);
 
 /* From "NUMBER:r:PATH", "NUMBER:rw:PATH": QEMU will have that file under that number. */
 void hand_file(const char *what);

@@ -34,8 +34,11 @@ public sealed class ImageTests(RunningDaemon daemon) : IClassFixture<RunningDaem
         Gantry.Node.Images.ImageFolders.Write(Gantry.Node.Images.ImageFolders.Path(daemon.Node.Context.Root, image), new(1, new Dictionary<string, string>(), InstanceKind.Microvm, null, ""));
         await RunningDaemon.DoneAsync(daemon.Api.CreateInstanceAsync(RunningDaemon.A("user") with { Image = "used" }, 60));
 
-        (await RunningDaemon.RefusedAsync(() => daemon.Api.DeleteImageAsync("used", 60))).Code.ShouldBe("image.in_use");
-        (await daemon.Api.GetImageAsync("used")).State.ShouldBe(ImageState.Ready);
+        var refusal = await RunningDaemon.RefusedAsync(() => daemon.Api.DeleteImageAsync("used", 60));
+        (refusal.Code, refusal.Message).ShouldBe(("image.in_use", "The image 'used' is used by user."));
+        var shown = await daemon.Api.GetImageAsync("used");
+        shown.State.ShouldBe(ImageState.Ready);
+        shown.UsedBy.ShouldBe(["user"]);
 
         await RunningDaemon.DoneAsync(daemon.Api.DeleteInstanceAsync("user", force: false, 60));
         await RunningDaemon.DoneAsync(daemon.Api.DeleteImageAsync("used", 60));

@@ -25,7 +25,7 @@ public sealed class KilledImageTests(TestPostgres postgres) : DatabaseTests(post
         }
 
         await daemon.StartAsync(failpoint);
-        var asked = builds ? daemon.Api.BuildImageAsync(new("micro"), 120) : daemon.Api.DeleteImageAsync("micro", 120);
+        var asked = builds ? daemon.Api.BuildImageAsync(new("micro"), Limits.MaxWaitSeconds) : daemon.Api.DeleteImageAsync("micro", Limits.MaxWaitSeconds);
         await daemon.DeathAsync();
         (await Record.ExceptionAsync(() => asked)).ShouldNotBeNull();
 

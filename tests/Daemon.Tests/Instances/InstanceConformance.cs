@@ -1,5 +1,6 @@
 using Gantry.Contracts;
 using Gantry.Daemon.Events;
+using Gantry.Daemon.Images;
 using Gantry.Daemon.Instances;
 using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
@@ -102,6 +103,7 @@ internal sealed class InstanceWorld : IAsyncDisposable
         Db = new(_source);
         Store = new(Db, new(Id<NodeInfo>.New(), "here"), new(), TimeProvider.System);
         States = new(Store, Events, Node);
+        Images = new(Db, TimeProvider.System);
         var id = Id<Instance>.New();
         Spec = new(id, $"i{id.Value:N}", InstanceKind.Microvm, "sim", 1, 128 * Limits.MiB, Firmware.Direct, "/boot/any", null, null, 0);
     }
@@ -112,6 +114,7 @@ internal sealed class InstanceWorld : IAsyncDisposable
     public Db Db { get; }
     public InstanceStore Store { get; }
     public InstanceStates States { get; }
+    public ImageStore Images { get; }
     public EventLog Events { get; } = new();
     public InstanceSpec Spec { get; }
 

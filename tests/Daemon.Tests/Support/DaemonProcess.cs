@@ -12,11 +12,16 @@ namespace Gantry.Daemon.Tests.Support;
 /// <param name="driver">Of instances that name none.</param>
 internal sealed class DaemonProcess(string root, string connectionString, string driver = "sim") : IAsyncDisposable
 {
+    /// <summary>On the way to its failpoint it may build an image, on a machine that has much else to do.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+
     private Process? _process;
     private ApiClient? _api;
 
     /// <summary>Answers once <see cref="StartAsync"/> is done.</summary>
     public ApiClient Api => _api ?? throw new InvalidOperationException("The daemon is not running.");
+
+    public bool IsRunning => _api is not null;
 
     /// <param name="failpoint">As <see cref="Failpoints"/> reads it: <c>kill:instance.start:2:after</c>.</param>
     public async Task StartAsync(string? failpoint = null)
@@ -66,7 +71,7 @@ internal sealed class DaemonProcess(string root, string connectionString, string
     /// <summary>Waits for the failpoint to end it.</summary>
     public async Task DeathAsync()
     {
-        using var deadline = new CancellationTokenSource(TestDaemon.Deadline, TimeProvider.System);
+        using var deadline = new CancellationTokenSource(Patience, TimeProvider.System);
         await _process!.WaitForExitAsync(deadline.Token);
         _process.ExitCode.ShouldBe(128 + 9);
         Forget();

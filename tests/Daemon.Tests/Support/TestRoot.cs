@@ -1,4 +1,6 @@
 using System.Globalization;
+using Gantry.Node;
+using Gantry.Node.Isolation;
 
 namespace Gantry.Daemon.Tests.Support;
 
@@ -20,7 +22,7 @@ internal sealed class TestRoot : IDisposable
 
     public string Path { get; }
 
-    public void Dispose() => Directory.Delete(Path, recursive: true);
+    public void Dispose() => Remove(Path);
 
     private static void Sweep()
     {
@@ -28,8 +30,22 @@ internal sealed class TestRoot : IDisposable
         {
             if (!Directory.Exists($"/proc/{System.IO.Path.GetFileName(left)[Prefix.Length..].Split('-')[0]}"))
             {
-                Directory.Delete(left, recursive: true);
+                try
+                {
+                    Remove(left);
+                }
+                catch (DirectoryNotFoundException)
+                {
+                    // Another run of the tests sweeps at the same time.
+                }
             }
         }
+    }
+
+    /// <summary>And the control groups of guests it had; what has just ended may count as a member for a moment yet.</summary>
+    private static void Remove(string path)
+    {
+        SpinWait.SpinUntil(new Cgroups(GantryRoot.At(path), TimeProvider.System).Sweep, TimeSpan.FromSeconds(5));
+        Directory.Delete(path, recursive: true);
     }
 }

@@ -7,7 +7,7 @@ using Gantry.Node.Instances;
 namespace Gantry.Node.Tests.Conformance;
 
 /// <summary>What every driver promises. A driver joins by a rig: which driver and kind, and how one of its guests ends by itself.</summary>
-public abstract class DriverConformance : IAsyncLifetime
+public abstract partial class DriverConformance : IAsyncLifetime
 {
     /// <summary>Generous: a guest without hardware virtualisation on a busy machine.</summary>
     protected static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);

@@ -13,6 +13,8 @@ public sealed class SimConformance : DriverConformance
 
     protected override string UpText => "web-1 has started";
 
+    protected override (string Typed, string Answered) Talk => ("ping\r", "ping\r\n");
+
     protected override void LetItEnd(IDriver driver, Id<Instance> id) => ((SimDriver)driver).PowerOff(id);
 }
 
@@ -21,6 +23,8 @@ public abstract class QemuConformance(TestImages images) : DriverConformance
     public override string Driver => "qemu";
 
     protected override string UpText => "micro is up: web-1";
+
+    protected override (string Typed, string Answered) Talk => ("echo $((6*7))\r", "\r\n42\r\n");
 
     protected override InstanceSpec Boot(InstanceSpec spec) => spec with { Kernel = images.Kernel, Initrd = images.Initrd, CommandLine = "quiet" };
 

@@ -13,6 +13,9 @@ internal static class BootedGuest
 
     private const int Tries = 3;
 
+    /// <summary>On a kernel's command line: what it would else calibrate, and hang.</summary>
+    public static string Clock { get; } = HostFacts.Read() is { ClockKhz: > 0 and var khz } ? string.Create(CultureInfo.InvariantCulture, $"tsc_early_khz={khz}") : "";
+
     /// <returns>All it wrote to its serial line; QEMU is ended.</returns>
     public static async Task<string> BootAsync(TestRoot root, string disk, IReadOnlyList<string> machine, string until)
     {
@@ -35,7 +38,8 @@ internal static class BootedGuest
         [
             .. machine, "-accel", "tcg", "-cpu", "max", "-m", "512", "-nodefaults", "-display", "none", "-device", "virtio-rng-pci",
             "-drive", $"if=virtio,format=qcow2,snapshot=on,file={disk}", "-serial", $"file:{log}",
-        ], Deadline) { EndsWithDaemon = true }, enough.Token);
+        ], Deadline)
+        { EndsWithDaemon = true }, enough.Token);
         var (length, since) = (0L, TimeProvider.System.GetTimestamp());
         while (!qemu.IsCompleted)
         {

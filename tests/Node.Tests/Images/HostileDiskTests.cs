@@ -103,7 +103,7 @@ public sealed class HostileDiskTests
         var status = (await shell.RunAsync(new("cat", ["/proc/self/status"], TimeSpan.FromSeconds(30)) { Confinement = confined, EndsWithDaemon = true }, default)).Output;
         var links = (await shell.RunAsync(new("cat", ["/proc/net/dev"], TimeSpan.FromSeconds(30)) { Confinement = confined }, default)).Output;
 
-        loan.Uid.ShouldBeGreaterThanOrEqualTo(root.Context.Uids.First + UidRange.Count - UidRange.ForTools);
+        loan.Uid.ShouldBeInRange(root.Context.Uids.FirstTool, root.Context.Uids.FirstTool + root.Context.Uids.Tools - 1);
         status.ShouldContain($"Uid:\t{loan.Uid}\t{loan.Uid}\t{loan.Uid}\t{loan.Uid}");
         status.ShouldContain($"Gid:\t{loan.Uid}\t");
         status.ShouldContain("CapEff:\t0000000000000000");

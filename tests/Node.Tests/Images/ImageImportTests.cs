@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Security.Cryptography;
 using Gantry.Contracts;
 using Gantry.Node.Host;
@@ -62,6 +63,22 @@ public sealed class ImageImportTests
         await using var rig = new ImportRig();
 
         (await rig.RefusedAsync(ImportRig.Plan(await MadeDisks.MakeAsync(rig.Folder, format), said))).Code.ShouldBe(code);
+    }
+
+    [Fact]
+    public async Task Space_that_was_lost_in_a_disk_is_no_damage()
+    {
+        await using var rig = new ImportRig();
+        var path = await MadeDisks.MakeAsync(rig.Folder, "qcow2");
+        var bytes = await File.ReadAllBytesAsync(path);
+        var table = (int)BinaryPrimitives.ReadUInt64BigEndian(bytes.AsSpan(48));
+        var counts = (int)BinaryPrimitives.ReadUInt64BigEndian(bytes.AsSpan(table));
+        BinaryPrimitives.WriteUInt16BigEndian(bytes.AsSpan(counts + (2 * 200)), 1); // cluster 200 is used, and by nothing
+        Array.Resize(ref bytes, 201 << 16);
+        await File.WriteAllBytesAsync(path, bytes);
+        (await Should.ThrowAsync<CommandFailed>(() => MadeDisks.RunAsync(["check", "-f", "qcow2", path]))).ExitCode.ShouldBe(3);
+
+        (await rig.ImportAsync(ImportRig.Plan(path))).DiskBytes.ShouldBe(MadeDisks.Bytes);
     }
 
     [Fact]

@@ -13,6 +13,7 @@ namespace Gantry.Node.Drivers.Qemu;
 /// <param name="firmware">Where the instance boots by UEFI.</param>
 internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFacts host, Accelerator accelerator, UefiFirmware? firmware)
 {
+    public const string Sandbox = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
     private const int MemorySlots = 16;
 
     private readonly QemuPlatform _platform = QemuPlatform.Of(spec, host.Guest);
@@ -33,7 +34,7 @@ internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFa
         [
             "-nodefaults", "-no-user-config",
             "-display", "none",
-            "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+            "-sandbox", Sandbox,
             "-name", $"guest={Quoted(spec.Name)},debug-threads=on",
             "-uuid", spec.Id.ToString(),
             "-machine", Machine(),

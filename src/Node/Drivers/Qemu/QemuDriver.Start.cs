@@ -66,26 +66,31 @@ public sealed partial class QemuDriver
             AtomicFile.Write(nvram, await File.ReadAllBytesAsync(firmware.Variables));
         }
 
-        var tpm = spec.Tpm ? (string[])["--tpm", TpmFolder(spec), "--tpm-uid", UidRange.TpmOf(spec.Uid).ToString(CultureInfo.InvariantCulture)] : [];
+        var tpm = spec.Tpm ? (string[])["--tpm", TpmFolder(spec), "--tpm-uid", TpmUid(spec).ToString(CultureInfo.InvariantCulture)] : [];
+        var isolation = await _isolation.PrepareAsync(spec, _host.AcceleratorOf(spec), _host.Facts, run);
         var group = _host.AcceleratorOf(spec).Group is { } kvm ? (string[])["--group", kvm.ToString(CultureInfo.InvariantCulture)] : [];
+        string[] command = [.. isolation.Before, QemuHost.Launcher];
         await node.Shell.RunAsync(
             new Command(
-                QemuHost.Launcher,
+                command[0],
                 [
+                    .. command[1..], .. isolation.Options,
                     "--uid", spec.Uid.ToString(CultureInfo.InvariantCulture), .. group,
                     .. tpm, .. (start.Files ?? []).SelectMany(f => (string[])["--open", f.ToString()]),
-                    "--run", run, "--serial", SerialPath(spec.Id), "--log", LogPath(spec.Id),
+                    "--run", run, "--serial", SerialPath(spec.Id), "--serial-limit", node.SerialLogBytes.ToString(CultureInfo.InvariantCulture), "--log", LogPath(spec.Id),
                     "--", start.Program, .. start.Arguments,
                 ],
                 LaunchDeadline),
             CancellationToken.None);
     }
 
+    private static int TpmUid(InstanceSpec spec) => spec.TpmUid ?? UidRange.TpmOf(spec.Uid);
+
     /// <summary>The folder of the TPM's state, which is its own user's.</summary>
     private string TpmFolder(InstanceSpec spec)
     {
         var folder = InstanceVolumes.TpmOf(node.Root, spec.Id);
-        var uid = UidRange.TpmOf(spec.Uid);
+        var uid = TpmUid(spec);
         Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         Posix.Chown(folder, uid, uid);
         return folder;

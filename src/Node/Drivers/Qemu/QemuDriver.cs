@@ -13,9 +13,10 @@ namespace Gantry.Node.Drivers.Qemu;
 /// What belongs to a running one lies in its run folder: qmp.sock, pids and exit (written by the launcher), start.json, resets and end.
 /// </summary>
 /// <param name="program">For tests: another program in QEMU's place.</param>
-public sealed partial class QemuDriver(NodeContext node, string? program = null) : IPause, IReset, IResize, ISerialLog, ICommandLine
+public sealed partial class QemuDriver(NodeContext node, string? program = null) : IPause, IReset, IResize, ISerialLog, ISerialConsole, ICommandLine
 {
     private readonly QemuHost _host = new(node, program);
+    private readonly QemuIsolation _isolation = new(node);
     private readonly ILogger _logger = node.Logs.CreateLogger<QemuDriver>();
     private readonly ConcurrentDictionary<Id<Instance>, Slot> _slots = [];
 
@@ -51,7 +52,16 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
 
     public Task ResumeAsync(Id<Instance> id, CancellationToken ct) => TellAsync(id, "cont", InstanceState.Running, ct);
 
-    public Task<InstanceStatus> RecoverAsync(Id<Instance> id, CancellationToken ct) => InspectAsync(id, ct);
+    public async Task<InstanceStatus> RecoverAsync(Id<Instance> id, CancellationToken ct)
+    {
+        var status = await InspectAsync(id, ct);
+        if (status.State == InstanceState.Stopped)
+        {
+            await node.Cgroups.RemoveAsync(node.Folders.Run(id));
+        }
+
+        return status;
+    }
 
     /// <summary>One that is known is asked at once: its turn may be a resize's or a shutdown's for as long as its guest takes.</summary>
     public Task<InstanceStatus> InspectAsync(Id<Instance> id, CancellationToken ct) =>
@@ -100,9 +110,6 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
         }
     }
 
-    public Task<SerialOutput> ReadSerialAsync(Id<Instance> id, int tailBytes, CancellationToken ct) =>
-        Task.FromResult(LogTail.Read(SerialPath(id), tailBytes));
-
     public Task<DriverCommandLine> CommandLineAsync(Id<Instance> id, CancellationToken ct)
     {
         // Not in its turn: a shutdown may have that for as long as its guest takes.
@@ -147,7 +154,11 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
 
         var run = node.Folders.Run(id);
         var guest = new QemuGuest(id, process, $"{run}/qmp.sock", new(LogPath(id), $"{run}/resets"), node.Time, (status, wasReset) => Tell(id, status, wasReset));
-        guest.Watch(() => EndOf(id));
+        guest.Watch(() =>
+        {
+            node.Cgroups.Remove(run);
+            return EndOf(id);
+        });
         return slot.Guest = guest;
     }
 
@@ -225,6 +236,7 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
             await guest.DisposeAsync();
         }
 
+        await node.Cgroups.RemoveAsync(node.Folders.Run(id));
         if (Directory.Exists(node.Folders.Run(id)))
         {
             Directory.Delete(node.Folders.Run(id), recursive: true);

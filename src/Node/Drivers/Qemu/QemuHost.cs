@@ -19,35 +19,39 @@ internal sealed class QemuHost(NodeContext node, string? program)
 
     private static readonly string[] Folders = ["/usr/local/bin", "/usr/bin"];
 
-    private readonly HostFacts _facts = HostFacts.Read();
+    public HostFacts Facts { get; } = HostFacts.Read();
+
     private (string Path, DateTime Written, string Version)? _asked;
 
     /// <summary>Beside the assemblies, where the build puts it.</summary>
     public static string Launcher => Path.Combine(AppContext.BaseDirectory, "gantry-launch");
 
-    public Accelerator Accelerator => field ??= Accelerator.Choose(_facts);
+    /// <summary>Of this host's own architecture; null when it is not installed.</summary>
+    public string? NativePath => Find(Native);
+
+    public Accelerator Accelerator => field ??= Accelerator.Choose(Facts);
 
     /// <exception cref="Refusal">This host lacks what it asks for.</exception>
     public QemuStart Compose(InstanceSpec spec)
     {
-        var platform = QemuPlatform.Of(spec, _facts.Guest);
+        var platform = QemuPlatform.Of(spec, Facts.Guest);
         var accelerator = AcceleratorOf(spec);
-        var (arguments, files) = QemuCommandLine.Compose(spec, node.Root, _facts, accelerator, Uefi(spec));
+        var (arguments, files) = QemuCommandLine.Compose(spec, node.Root, Facts, accelerator, Uefi(spec));
         return new(Find(platform.Program) ?? $"/usr/bin/{platform.Program}", arguments, accelerator.Name, files) { MaxMemoryBytes = spec.MaxMemoryBytes };
     }
 
     /// <summary>A guest of another architecture is always emulated.</summary>
-    public Accelerator AcceleratorOf(InstanceSpec spec) => (spec.Architecture ?? _facts.Guest) == _facts.Guest ? Accelerator : new("tcg");
+    public Accelerator AcceleratorOf(InstanceSpec spec) => (spec.Architecture ?? Facts.Guest) == Facts.Guest ? Accelerator : new("tcg");
 
     /// <summary>Null for what does not boot by UEFI.</summary>
     /// <exception cref="Refusal"><c>driver.firmware_missing</c></exception>
     public UefiFirmware? Uefi(InstanceSpec spec) => spec.Firmware != Firmware.Uefi ? null
-        : UefiFirmware.Find(spec.Architecture ?? _facts.Guest, spec.SecureBoot) ?? throw DriverErrors.FirmwareMissing(spec.Architecture ?? _facts.Guest, spec.SecureBoot);
+        : UefiFirmware.Find(spec.Architecture ?? Facts.Guest, spec.SecureBoot) ?? throw DriverErrors.FirmwareMissing(spec.Architecture ?? Facts.Guest, spec.SecureBoot);
 
     /// <exception cref="Refusal">What it names is missing here, or does not go together.</exception>
     public void DemandMachine(InstanceSpec spec)
     {
-        var platform = QemuPlatform.Of(spec, _facts.Guest);
+        var platform = QemuPlatform.Of(spec, Facts.Guest);
         if (Find(platform.Program) is null)
         {
             throw DriverErrors.Unusable("qemu", $"{platform.Program} is not installed: `apt-get install {platform.Package}`.");
@@ -124,7 +128,7 @@ internal sealed class QemuHost(NodeContext node, string? program)
             : null;
 
     private string? WhyNot() =>
-        _facts.Architecture != "x86_64" ? $"this host is {_facts.Architecture}; so far QEMU is run on x86_64 only."
+        Facts.Architecture != "x86_64" ? $"this host is {Facts.Architecture}; so far QEMU is run on x86_64 only."
         : Find(Native) is null ? $"{program ?? Native} is not installed: `apt-get install qemu-system-x86`."
         : !File.Exists(Launcher) ? $"the launcher {Launcher} is missing: install Gantry anew."
         : Environment.UserName != "root" ? "only root can give each guest a user of its own: run the daemon as root."

@@ -1,4 +1,4 @@
-using Gantry.Node.Host;
+using System.Text;
 
 namespace Gantry.Node.Drivers.Qemu;
 
@@ -15,7 +15,11 @@ internal static class QemuLog
     {
         try
         {
-            return LogTail.Read(path, MostBytes).Text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            var bytes = new byte[Math.Min(MostBytes, file.Length)];
+            file.Position = file.Length - bytes.Length;
+            var text = Encoding.UTF8.GetString(bytes, 0, file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false));
+            return text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         }
         catch (IOException)
         {

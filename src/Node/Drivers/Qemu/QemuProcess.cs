@@ -1,6 +1,7 @@
 using System.Globalization;
 using Gantry.Contracts;
 using Gantry.Node.Host;
+using Gantry.Node.Isolation;
 
 namespace Gantry.Node.Drivers.Qemu;
 
@@ -57,6 +58,7 @@ internal sealed class QemuProcess(HostProcess qemu, HostProcess? supervisor, str
             ["exit", "0", ..] => Stopped(StopCause.Killed, log.Length == 0 ? "QEMU was told to quit, not by Gantry" : $"QEMU was told to quit, not by Gantry: {log}"),
             ["exit", var code, ..] => Stopped(StopCause.Failed, $"QEMU ended with code {code}: {log}"),
             ["signal", "4" or "6" or "7" or "8" or "11" or "31", ..] and [_, var number, ..] => Stopped(StopCause.Failed, $"QEMU crashed (signal {number}){(log.Length == 0 ? "" : $": {log}")}"),
+            ["signal", "9", ..] when Cgroups.OutOfMemory(run) is { } outOfMemory => Stopped(StopCause.OutOfMemory, outOfMemory),
             ["signal", var number, ..] => Stopped(StopCause.Killed, $"QEMU was killed (signal {number})"),
             _ when !pids.Contains(BootId, StringComparison.Ordinal) => Stopped(StopCause.HostRestarted, "the host restarted while it ran"),
             _ => Stopped(StopCause.Killed, "QEMU was killed together with its supervisor"),

@@ -10,7 +10,7 @@ namespace Gantry.Node.Drivers.Sim;
 /// A platform that only pretends: it passes the same suite as the real ones, so tests and benchmarks of the control
 /// plane stand on it. What it "runs" is a file in the instance's run folder, so that it outlives the daemon as a real guest does.
 /// </summary>
-public sealed partial class SimDriver(NodeContext node) : IPause, IReset, IResize, ISerialLog, ICommandLine
+public sealed partial class SimDriver(NodeContext node) : IPause, IReset, IResize, ISerialLog, ISerialConsole, ICommandLine
 {
     private readonly Channel<InstanceChange> _changes = Channel.CreateUnbounded<InstanceChange>();
 
@@ -38,7 +38,7 @@ public sealed partial class SimDriver(NodeContext node) : IPause, IReset, IResiz
         Directory.CreateDirectory(node.Folders.Run(id));
         Forget(EndPath(id));
         WriteSize(spec);
-        await File.AppendAllTextAsync(SerialPath(id), $"{spec.Name} has started\n", ct);
+        Say(id, Encoding.UTF8.GetBytes($"{spec.Name} has started\n"));
         Put(id, InstanceState.Running);
     }
 
@@ -100,13 +100,6 @@ public sealed partial class SimDriver(NodeContext node) : IPause, IReset, IResiz
         }
     }
 
-    public Task<SerialOutput> ReadSerialAsync(Id<Instance> id, int tailBytes, CancellationToken ct)
-    {
-        var bytes = File.Exists(SerialPath(id)) ? File.ReadAllBytes(SerialPath(id)) : [];
-        var kept = bytes.AsSpan(Math.Max(0, bytes.Length - tailBytes));
-        return Task.FromResult(new SerialOutput(Encoding.UTF8.GetString(kept), kept.Length < bytes.Length));
-    }
-
     public Task<DriverCommandLine> CommandLineAsync(Id<Instance> id, CancellationToken ct)
     {
         var name = node.Folders.Read(id).Name;
@@ -136,6 +129,7 @@ public sealed partial class SimDriver(NodeContext node) : IPause, IReset, IResiz
         if (state == InstanceState.Stopped)
         {
             Forget(StatePath(id));
+            Wake(id);
             return;
         }
 
@@ -147,6 +141,4 @@ public sealed partial class SimDriver(NodeContext node) : IPause, IReset, IResiz
     private double UptimeSeconds(Id<Instance> id) => (node.Time.GetUtcNow() - File.GetLastWriteTimeUtc(StatePath(id))).TotalSeconds;
 
     private string StatePath(Id<Instance> id) => $"{node.Folders.Run(id)}/state";
-
-    private string SerialPath(Id<Instance> id) => $"{node.Folders.Data(id)}/serial.log";
 }

@@ -29,7 +29,7 @@ public sealed class LauncherTests : IAsyncDisposable
 
         await LaunchAsync(["--open", $"7:r:{secret}", "--open", $"9:rw:{secret}"], "/bin/sh", "-c", $"ls /proc/$$/fd; cat <&7; cat {secret} || echo but not by its name");
 
-        (await EndedAsync()).ShouldBe($"0\n1\n2\n3\n4\n7\n9\nonly through the descriptor\ncat: {secret}: Permission denied\nbut not by its name\n");
+        (await EndedAsync()).ShouldBe($"0\n1\n2\n3\n4\n7\n9\nonly through the descriptor\ncat: {secret}: No such file or directory\nbut not by its name\n");
     }
 
     [Theory]
@@ -39,6 +39,18 @@ public sealed class LauncherTests : IAsyncDisposable
     [InlineData("5:x:/etc/passwd", "is not NUMBER:r:PATH or NUMBER:rw:PATH")]
     public async Task What_cannot_be_handed_over_is_told_at_once(string what, string why) =>
         (await Should.ThrowAsync<CommandFailed>(() => LaunchAsync(["--open", what], "/bin/true"))).Errors.ShouldContain(why);
+
+    [Fact]
+    public async Task Where_no_namespaces_can_be_made_the_same_holds_but_for_them()
+    {
+        var secret = $"{_root.Path}/secret";
+        File.WriteAllText(secret, "only through the descriptor\n");
+        File.SetUnixFileMode(secret, UnixFileMode.UserRead);
+
+        await LaunchAsync(["--namespaces", "host", "--open", $"7:r:{secret}"], "/bin/sh", "-c", $"ls /proc/$$/fd; cat <&7; cat {secret}; ls -d {_root.Path}; exit 3");
+
+        (await EndedAsync()).ShouldBe($"0\n1\n2\n3\n4\n7\nonly through the descriptor\ncat: {secret}: Permission denied\n{_root.Path}\n");
+    }
 
     [Fact]
     public async Task Words_without_end_fill_no_disk()
@@ -66,7 +78,7 @@ public sealed class LauncherTests : IAsyncDisposable
     private Task LaunchAsync(string[] options, params string[] command) => LaunchAsync(options, command, _root.Path);
 
     private Task LaunchAsync(string[] options, string[] command, string run) => _root.Context.Shell.RunAsync(
-        new(QemuHost.Launcher, ["--uid", $"{_root.Context.Uids.First}", .. options, "--run", run, "--serial", $"{_root.Path}/serial.log", "--log", $"{_root.Path}/qemu.log", "--", .. command], TimeSpan.FromSeconds(30)), default);
+        new(QemuHost.Launcher, ["--uid", $"{_root.Context.Uids.First}", .. options, "--run", run, "--serial", $"{_root.Path}/serial.log", "--serial-limit", "65536", "--log", $"{_root.Path}/qemu.log", "--", .. command], TimeSpan.FromSeconds(30)), default);
 
     /// <summary>The log, once the supervisor has written how it ended.</summary>
     private async Task<string> EndedAsync()

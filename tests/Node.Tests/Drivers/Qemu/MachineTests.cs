@@ -154,6 +154,18 @@ public sealed class MachineTests(TestImages images) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_limit_of_CPU_time_is_that_of_its_control_group()
+    {
+        var spec = await GivenAsync("sleep 1000", s => s with { Cpu = new() { LimitPercent = 150, Weight = 200 } });
+        await _node.StartAsync(spec.Id, default);
+
+        var groups = File.ReadLines($"{_root.Context.Folders.Run(spec.Id)}/cgroups").Skip(1).ToList();
+        groups.ShouldContain(g => (File.Exists($"{g}/cpu.max") && File.ReadAllText($"{g}/cpu.max") == "150000 100000\n")
+            || (File.Exists($"{g}/cpu.cfs_quota_us") && File.ReadAllText($"{g}/cpu.cfs_quota_us") == "150000\n" && File.ReadAllText($"{g}/cpu.shares") == "2048\n"));
+        groups.ShouldAllBe(g => !File.Exists($"{g}/cgroup.procs") || File.ReadLines($"{g}/cgroup.procs").Contains($"{OnlyProcessOf(spec.Uid, "qemu")}"));
+    }
+
+    [Fact]
     public async Task Memory_comes_from_the_NUMA_nodes_that_were_named()
     {
         var spec = await GivenAsync("echo end of list; sleep 1000", s => s with { Memory = new() { Numa = new(NumaMode.Bind, "0") } });

@@ -171,7 +171,7 @@ public sealed class QemuCauseTests(TestImages images) : IAsyncLifetime
         $"{commandLine} gantry.run={Convert.ToBase64String(Encoding.UTF8.GetBytes(run))}", 0));
 
     private int Boots(Id<Instance> id) =>
-        LogTail.Read($"{_root.Context.Folders.Data(id)}/serial.log", 1 << 20).Text.Split("micro is up").Length - 1;
+        Gantry.Node.Drivers.SerialLog.Read($"{_root.Context.Folders.Data(id)}/serial.log", 1 << 20).Text.Split("micro is up").Length - 1;
 
     /// <summary>Asked by a client of the test's own, as nobody else is there.</summary>
     private async Task<string?> StatusAsync(Id<Instance> id)

@@ -127,14 +127,31 @@ public sealed class QemuDriverTests(TestImages images) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_guest_that_writes_without_end_fills_no_disk()
+    public async Task A_guest_that_writes_without_end_fills_no_disk_and_waits_for_no_reader()
     {
-        var spec = await GivenAsync("quiet rdinit=/bin/sh -- -c \"yes 0123456789012345678901234567890123456789012345678901234567890123456789 | head -c 6000000; echo the end; poweroff -f\"");
+        const string line = "0123456789012345678901234567890123456789012345678901234567890123456789";
+        var spec = await GivenAsync($"quiet rdinit=/bin/sh -- -c \"yes {line} | head -c 20000000; echo the end; poweroff -f\"");
         await _driver.StartAsync(spec.Id, default);
+        await using var stalled = await _driver.OpenSerialAsync(spec.Id, 0, 0, default);
+        await using var reader = new LineTypist(await _driver.OpenSerialAsync(spec.Id, 0, 0, default), Patience);
+
+        await reader.WaitForAsync("the end");
         (await NextChangeAsync()).State.ShouldBe(InstanceState.Stopped);
 
-        new FileInfo($"{_root.Context.Folders.Data(spec.Id)}/serial.log").Length.ShouldBeInRange(2 << 20, 4 << 20);
+        (reader.Start, reader.Missed).ShouldBe((0, 0));
+        Directory.GetFiles(_root.Context.Folders.Data(spec.Id), "serial.log*").Where(f => !f.EndsWith(".times", StringComparison.Ordinal))
+            .Sum(f => new FileInfo(f).Length).ShouldBeInRange(2 << 20, 4 << 20);
         (await _driver.ReadSerialAsync(spec.Id, 100, default)).Text.ShouldContain("the end");
+    }
+
+    [Fact]
+    public async Task A_supervisor_from_before_there_were_consoles_is_told_of()
+    {
+        var spec = await GivenAsync();
+        await _driver.StartAsync(spec.Id, default);
+        File.Delete($"{_root.Context.Folders.Run(spec.Id)}/tty.sock");
+
+        (await Should.ThrowAsync<Refusal>(() => _driver.OpenSerialAsync(spec.Id, null, 0, default))).Code.ShouldBe("console.supervisor_too_old");
     }
 
     [Fact]

@@ -100,7 +100,7 @@ public sealed partial class QemuResizeTests(TestImages images) : IAsyncLifetime
         using var deadline = new CancellationTokenSource(Patience);
         while (true)
         {
-            var text = LogTail.Read($"{_root.Context.Folders.Data(id)}/serial.log", 1 << 20).Text;
+            var text = Gantry.Node.Drivers.SerialLog.Read($"{_root.Context.Folders.Data(id)}/serial.log", 1 << 20).Text;
             if (Told().Matches(text).LastOrDefault() is { } last
                 && (last.Groups[1].Value, long.Parse(last.Groups[2].Value, CultureInfo.InvariantCulture)) is var (cpus, memory) && enough(cpus, memory))
             {

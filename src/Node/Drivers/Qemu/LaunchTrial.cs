@@ -1,0 +1,66 @@
+using System.Globalization;
+using Gantry.Node.Host;
+
+namespace Gantry.Node.Drivers.Qemu;
+
+/// <summary>The launcher started on trial, in a folder of its own; disposing of it ends what runs and leaves nothing.</summary>
+internal sealed class LaunchTrial : IAsyncDisposable
+{
+    private readonly NodeContext _node;
+    private readonly int _uid;
+
+    public LaunchTrial(NodeContext node, int uid)
+    {
+        (_node, _uid) = (node, uid);
+        Run = string.Create(CultureInfo.InvariantCulture, $"{node.Root.Run}/trial-{uid}");
+        if (Directory.Exists(Run))
+        {
+            Directory.Delete(Run, recursive: true); // of a daemon that was killed: what ran there dies with its supervisor, or has ended
+        }
+
+        Directory.CreateDirectory(Run, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+    }
+
+    public string Run { get; }
+
+    /// <summary>What was started; null before, and when it had ended at once.</summary>
+    public QemuProcess? Process { get; private set; }
+
+    /// <summary>What it wrote.</summary>
+    public string Log => File.Exists($"{Run}/log") ? File.ReadAllText($"{Run}/log") : "";
+
+    /// <param name="before">A command around the launcher.</param>
+    /// <returns>The launcher's last words when it did not start; null when it did.</returns>
+    public async Task<string?> StartAsync(IReadOnlyList<string> before, IReadOnlyList<string> options, IReadOnlyList<string> command, TimeSpan deadline, CancellationToken ct)
+    {
+        string[] all = [.. before, QemuHost.Launcher];
+        try
+        {
+            await _node.Shell.RunAsync(
+                new(
+                    all[0],
+                    [.. all[1..], "--uid", _uid.ToString(CultureInfo.InvariantCulture), "--run", Run, "--serial", $"{Run}/serial", "--log", $"{Run}/log", .. options, "--", .. command],
+                    deadline),
+                ct);
+            Process = await QemuProcess.FindAsync(Run, _node.Time);
+            return null;
+        }
+        catch (CommandFailed e)
+        {
+            return e.Errors.Trim() is { Length: > 0 } words ? words : e.Message;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Process is { } process)
+        {
+            process.Kill();
+            await process.SettleAsync(_node.Time);
+            process.Dispose();
+        }
+
+        await _node.Cgroups.RemoveAsync(Run);
+        Directory.Delete(Run, recursive: true);
+    }
+}
