@@ -30,7 +30,14 @@ internal sealed class TestRoot : IDisposable
         {
             if (!Directory.Exists($"/proc/{System.IO.Path.GetFileName(left)[Prefix.Length..].Split('-')[0]}"))
             {
-                Remove(left);
+                try
+                {
+                    Remove(left);
+                }
+                catch (DirectoryNotFoundException)
+                {
+                    // Another run of the tests sweeps at the same time.
+                }
             }
         }
     }
