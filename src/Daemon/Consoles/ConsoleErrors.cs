@@ -16,7 +16,8 @@ internal static class ConsoleErrors
         "console.ticket_not_valid", 403, $"The ticket is unknown, used, older than {Limits.ConsoleTicketSeconds} s, or not of this caller and instance.", "Ask for another with POST /instances/{instance}/consoles; each opens one console.");
 
     public static Refusal TooManyTickets { get; } = new(
-        "console.too_many_tickets", 429, $"{Limits.ConsoleTickets} tickets are waiting to be used.", "Use those that were given, or wait until they run out.") { RetryAfterSeconds = Limits.ConsoleTicketSeconds };
+        "console.too_many_tickets", 429, $"{Limits.ConsoleTickets} tickets are waiting to be used.", "Use those that were given, or wait until they run out.")
+    { RetryAfterSeconds = Limits.ConsoleTicketSeconds };
 
     public static Refusal ForeignOrigin(string origin) => new(
         "console.foreign_origin", 403, $"A page of {InstanceErrors.Shown(origin)} may not open a console here.", "Open it from a page of this daemon's own address, or without a browser.");
