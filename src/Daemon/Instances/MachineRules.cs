@@ -12,10 +12,25 @@ internal static partial class MachineRules
     [
         .. OfCpu(machine.Cpu, cpus ?? 1, host),
         .. OfMemory(machine.Memory),
+        .. TooMany(machine),
         .. OfVolumes(machine.Volumes ?? []),
         .. OfNics(machine.Nics ?? []),
         .. OfOrder(boot?.Order, [.. (machine.Volumes ?? []).Select(v => v.Name), .. (machine.Nics ?? []).Select(n => n.Name), MachinePlan.RootVolume]),
     ];
+
+    /// <summary>Lists so long that one should not even look through them.</summary>
+    public static IEnumerable<Fault> TooMany(Machine machine)
+    {
+        if (machine.Volumes?.Count > Limits.Volumes)
+        {
+            yield return new("$.volumes", $"{machine.Volumes.Count} are more than {Limits.Volumes}");
+        }
+
+        if (machine.Nics?.Count > Limits.Nics)
+        {
+            yield return new("$.nics", $"{machine.Nics.Count} are more than {Limits.Nics}");
+        }
+    }
 
     private static IEnumerable<Fault> OfCpu(CpuOptions? cpu, int cpus, HostFacts host)
     {
@@ -88,11 +103,6 @@ internal static partial class MachineRules
 
     private static IEnumerable<Fault> OfVolumes(IReadOnlyList<Volume> volumes)
     {
-        if (volumes.Count > Limits.Volumes)
-        {
-            yield return new("$.volumes", $"{volumes.Count} are more than {Limits.Volumes}");
-        }
-
         foreach (var (number, volume) in volumes.Index())
         {
             var at = $"$.volumes[{number}]";
@@ -166,11 +176,6 @@ internal static partial class MachineRules
 
     private static IEnumerable<Fault> OfNics(IReadOnlyList<Nic> nics)
     {
-        if (nics.Count > Limits.Nics)
-        {
-            yield return new("$.nics", $"{nics.Count} are more than {Limits.Nics}");
-        }
-
         foreach (var (number, nic) in nics.Index())
         {
             foreach (var fault in OfName($"$.nics[{number}].name", nic.Name, Limits.NicNameLength))

@@ -11,6 +11,11 @@ internal static partial class SettingsFaults
     /// <param name="asked">What the caller sent, the strongest of the layers.</param>
     public static IEnumerable<Fault> Of(InstanceSettings asked, IReadOnlyList<SettingsLayer> layers, HostFacts host)
     {
+        if (MachineRules.TooMany(asked).ToList() is { Count: > 0 } tooMany)
+        {
+            return tooMany;
+        }
+
         var layered = SettingsLayers.Resolve(layers);
         return InstanceRules.Faults(layered.Settings, host).Concat(TooSmall(layered.Settings, layers)).Select(fault => AsAsked(fault, asked, layered, layers[0].Name));
     }

@@ -35,7 +35,7 @@ public sealed class FrontDoorTests(RunningDaemon daemon) : IClassFixture<Running
         var answer = await _https.PostAsync("/api/v1/instances", new StringContent("""{"name":"sneaky","boot":{"kernel":"/k"}}"""));
 
         answer.StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
-        (await daemon.Api.ListInstancesAsync()).Items.ShouldBeEmpty();
+        (await daemon.Api.ListInstancesAsync()).Items.ShouldNotContain(i => i.Name == "sneaky");
     }
 
     [Fact]

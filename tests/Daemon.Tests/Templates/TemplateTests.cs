@@ -169,6 +169,16 @@ public sealed class TemplateTests(RunningDaemon daemon) : IClassFixture<RunningD
     }
 
     [Fact]
+    public async Task Lists_beyond_reason_are_refused_unread()
+    {
+        var many = string.Join(',', Enumerable.Repeat("""{"name":"a"}""", 50_000));
+
+        var (status, problem, _) = await daemon.SendAsync(HttpMethod.Post, "/templates", $$"""{"name":"x","settings":{"volumes":[{{many}}]} }""");
+
+        (status, problem!.Errors!.Single()).ShouldBe((422, new Fault("$.settings.volumes", $"50000 are more than {Limits.Volumes}")));
+    }
+
+    [Fact]
     public async Task A_product_key_that_is_refused_is_not_repeated()
     {
         var (_, problem, _) = await daemon.SendAsync(HttpMethod.Post, "/templates", """{"name":"x","settings":{"windows":{"productKey":"SECRE-T"}}}""");
