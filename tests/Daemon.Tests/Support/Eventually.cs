@@ -3,7 +3,7 @@ namespace Gantry.Daemon.Tests.Support;
 /// <summary>For what no event tells: asks again until it is so, for at most a minute.</summary>
 internal static class Eventually
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
     public static async Task ShouldBeAsync<T>(Func<Task<T>> ask, T wanted)
     {

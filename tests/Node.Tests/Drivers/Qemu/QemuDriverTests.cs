@@ -9,7 +9,7 @@ namespace Gantry.Node.Tests.Drivers.Qemu;
 /// <summary>What is QEMU's own, beyond the suite every driver passes.</summary>
 public sealed class QemuDriverTests(TestImages images) : IAsyncLifetime
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(6);
 
     private readonly TestRoot _root = new();
     private QemuDriver _driver = null!;
