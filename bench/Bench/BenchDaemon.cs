@@ -72,6 +72,16 @@ internal sealed class BenchDaemon : IAsyncDisposable
         Api.Dispose();
     }
 
+    /// <summary>Ends it as a power cut would, its PostgreSQL goes on.</summary>
+    public async Task KillAsync()
+    {
+        _process!.Kill();
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+        _process = null;
+        Api.Dispose();
+    }
+
     /// <summary>Makes simulated instances up to this number, 16 at a time.</summary>
     public async Task FillAsync(int from, int to, CancellationToken ct) =>
         await Parallel.ForEachAsync(Enumerable.Range(from, to - from), new ParallelOptions { MaxDegreeOfParallelism = 16, CancellationToken = ct }, async (i, token) =>

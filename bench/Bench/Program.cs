@@ -7,6 +7,7 @@ Dictionary<string, Func<Report, CancellationToken, Task>> all = new()
     ["list"] = ListBench.RunAsync,
     ["operations"] = OperationsBench.RunAsync,
     ["daemon"] = DaemonBench.RunAsync,
+    ["machine"] = MachineBench.RunAsync,
 };
 
 var names = args.Length == 0 ? [.. all.Keys] : args;

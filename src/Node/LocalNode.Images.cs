@@ -1,5 +1,6 @@
 using Gantry.Contracts;
 using Gantry.Node.Images;
+using Gantry.Node.Instances;
 
 namespace Gantry.Node;
 
@@ -36,8 +37,8 @@ public sealed partial class LocalNode
     /// <summary>The disk an instance boots from: the first of its volumes.</summary>
     /// <exception cref="Refusal"><c>image.no_disk</c></exception>
     public string FirstVolume(Id<Instance> id, string name) =>
-        $"{Context.Folders.Data(id)}/volumes" is var folder && Directory.Exists(folder) && Directory.GetFiles(folder, "*.qcow2").Order(StringComparer.Ordinal).FirstOrDefault() is { } disk
-            ? disk : throw ImageErrors.NoDisk(name);
+        Context.Folders.Read(id).Volumes?.FirstOrDefault(v => v.Device == VolumeDevice.Disk) is { } disk
+            ? InstanceVolumes.PathOf(Context.Root, id, disk.Name) : throw ImageErrors.NoDisk(name);
 
     /// <summary>What an image is made of.</summary>
     /// <exception cref="Refusal"><c>image.files_missing</c></exception>

@@ -15,6 +15,7 @@ public sealed class TestImages : IAsyncLifetime
 
     private readonly TestRoot _root = new();
     private readonly Id<Image> _id = Id<Image>.New();
+    private readonly TestRoot _lender = new();
     private readonly ConcurrentDictionary<string, Lazy<Task<Id<Image>>>> _others = [];
 
     internal TestRoot Root => _root;
@@ -44,17 +45,21 @@ public sealed class TestImages : IAsyncLifetime
     internal async Task<Id<Image>> LendAsync(string recipe, TestRoot to)
     {
         var id = await _others.GetOrAdd(recipe, name => new(() => BuildOtherAsync(name))).Value;
-        Directory.CreateSymbolicLink(ImageFolders.Path(to.Context.Root, id), ImageFolders.Path(_root.Context.Root, id));
+        Directory.CreateSymbolicLink(ImageFolders.Path(to.Context.Root, id), ImageFolders.Path(_lender.Context.Root, id));
         return id;
     }
 
     private async Task<Id<Image>> BuildOtherAsync(string recipe)
     {
         var id = Id<Image>.New();
-        await using var node = new LocalNode(_root.Context);
+        await using var node = new LocalNode(_lender.Context);
         await node.BuildImageAsync(id, recipe, _ => { }, CancellationToken.None);
         return id;
     }
 
-    public ValueTask DisposeAsync() => _root.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _root.DisposeAsync();
+        await _lender.DisposeAsync();
+    }
 }

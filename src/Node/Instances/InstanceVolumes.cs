@@ -7,6 +7,9 @@ namespace Gantry.Node.Instances;
 /// <summary>The files of an instance's volumes, in its folder. Each is there whole or not at all.</summary>
 internal sealed class InstanceVolumes(GantryRoot root, QemuImg disks, GeneratedDiscs discs)
 {
+    // A tool that makes an image of a disk runs as a user of its own, who is let to that one file.
+    private const UnixFileMode PassThrough = (UnixFileMode)0b111_001_001;
+
     public static string PathOf(GantryRoot root, Id<Instance> id, string volume) => $"{root.Instances}/{id}/volumes/{volume}.qcow2";
 
     /// <summary>What the firmware remembers: boot entries, keys.</summary>
@@ -23,8 +26,9 @@ internal sealed class InstanceVolumes(GantryRoot root, QemuImg disks, GeneratedD
             var path = PathOf(root, spec.Id, volume.Name);
             if (!File.Exists(path))
             {
-                Directory.CreateDirectory(Path.GetDirectoryName(path)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+                Directory.CreateDirectory(Path.GetDirectoryName(path)!, PassThrough);
                 await CreateAsync(volume, $"{path}.new", ct);
+                File.SetUnixFileMode($"{path}.new", UnixFileMode.UserRead | UnixFileMode.UserWrite);
                 File.Move($"{path}.new", path);
                 Posix.SyncDirectory(Path.GetDirectoryName(path)!);
             }

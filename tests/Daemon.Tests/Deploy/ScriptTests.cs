@@ -19,9 +19,10 @@ public sealed class ScriptTests : IDisposable
 
         Files().ShouldBe(
         [
-            "usr/bin/gantry", "usr/lib/gantry/daemon", "usr/lib/gantry/daemon-one/gantryd", "usr/lib/systemd/system/gantryd.service",
+            "usr/bin/gantry", "usr/lib/gantry/daemon-one/gantryd", "usr/lib/systemd/system/gantryd.service",
             "usr/lib/sysusers.d/gantry.conf", "usr/lib/tmpfiles.d/gantry.conf", "etc/apparmor.d/gantry-qemu",
         ], ignoreOrder: true);
+        new DirectoryInfo(Installed("usr/lib/gantry/daemon")).LinkTarget.ShouldBe("daemon-one");
         File.ReadAllText(Installed("usr/lib/gantry/daemon/gantryd")).ShouldContain("one");
         File.GetUnixFileMode(Installed("usr/bin/gantry")).ShouldBe((UnixFileMode)0b111_101_101);
 

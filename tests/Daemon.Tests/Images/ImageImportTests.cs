@@ -141,14 +141,11 @@ public sealed class ImageImportTests(RunningDaemon daemon) : IClassFixture<Runni
     {
         await daemon.GivenInstanceAsync("diskless");
         (await RunningDaemon.RefusedAsync(() => daemon.Api.CreateImageAsync(new("golden", "diskless")))).Code.ShouldBe("image.no_disk");
-        var running = await daemon.GivenInstanceAsync("busy", InstanceState.Running);
+        await daemon.MakeAsync("""{"name":"busy","kind":"vm","boot":{"firmware":"uefi"},"volumes":[{"name":"disc","device":"cdrom"},{"name":"zero","sizeBytes":2097152},{"name":"a","sizeBytes":1048576}],"startNow":true}""");
         (await RunningDaemon.RefusedAsync(() => daemon.Api.CreateImageAsync(new("golden", "busy")))).Code.ShouldBe("instance.wrong_state");
         (await RunningDaemon.RefusedAsync(() => daemon.Api.CreateImageAsync(new("golden", "nobody")))).Code.ShouldBe("instance.unknown");
 
         await RunningDaemon.DoneAsync(daemon.Api.ActOnInstanceAsync("busy", InstanceAction.Stop, 60));
-        var volumes = $"{daemon.Node.Context.Folders.Data(running.Id)}/volumes";
-        Directory.CreateDirectory(volumes);
-        await daemon.Node.Context.Shell.RunAsync(new("qemu-img", ["create", "-q", "-f", "qcow2", $"{volumes}/root.qcow2", "2M"], TimeSpan.FromSeconds(30)), default);
         await RunningDaemon.DoneAsync(daemon.Api.CreateImageAsync(new("golden", "busy", "as it was"), 60));
 
         var image = await daemon.Api.GetImageAsync("golden");

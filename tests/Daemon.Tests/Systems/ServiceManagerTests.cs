@@ -41,7 +41,7 @@ public sealed class ServiceManagerTests(TestPostgres postgres) : IDisposable
         var root = GantryRoot.At($"{_root.Path}/waiting");
         Directory.CreateDirectory(root.Path);
         var context = NodeContext.Open(root, TimeProvider.System, NullLoggerFactory.Instance);
-        var loaded = ConfigLoader.Load(root, null, [$"database.connection=Host={_root.Path};Username=nobody", "https.listen=off", "log.level=none"], _ => null);
+        var loaded = ConfigLoader.Load(root, null, [$"database.connection=Host={_root.Path};Username=nobody", "https.listen=off", "log.level=error"], _ => null);
         await using var app = GantryDaemon.Build(context, loaded, Listen(TimeSpan.FromMinutes(1)));
         await app.StartAsync();
 

@@ -22,7 +22,7 @@ internal sealed class LaunchedProcess(TestRoot root, int uid, string name = "lau
     public async Task<LaunchedProcess> StartAsync(IEnumerable<string> options, IEnumerable<string> command, IEnumerable<string>? before = null)
     {
         Directory.CreateDirectory(Run, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        string[] all = [.. before ?? [], root.Context.Launcher, "--uid", $"{uid}", .. options, "--run", Run, "--serial", Serial, "--log", Log, "--", .. command];
+        string[] all = [.. before ?? [], root.Context.Launcher, "--uid", $"{uid}", .. options, "--run", Run, "--serial", Serial, "--serial-limit", "65536", "--log", Log, "--", .. command];
         await root.Context.Shell.RunAsync(new(all[0], all[1..], TimeSpan.FromMinutes(5)), default);
         return this;
     }

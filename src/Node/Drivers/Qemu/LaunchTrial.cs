@@ -39,7 +39,7 @@ internal sealed class LaunchTrial : IAsyncDisposable
             await _node.Shell.RunAsync(
                 new(
                     all[0],
-                    [.. all[1..], "--uid", _uid.ToString(CultureInfo.InvariantCulture), "--run", Run, "--serial", $"{Run}/serial", "--log", $"{Run}/log", .. options, "--", .. command],
+                    [.. all[1..], "--uid", _uid.ToString(CultureInfo.InvariantCulture), "--run", Run, "--serial", $"{Run}/serial", "--serial-limit", "65536", "--log", $"{Run}/log", .. options, "--", .. command],
                     deadline),
                 ct);
             Process = await QemuProcess.FindAsync(Run, _node.Time);

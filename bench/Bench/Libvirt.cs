@@ -1,0 +1,78 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Security;
+
+namespace Gantry.Bench;
+
+/// <summary>A libvirtd of the bench's own: its sockets, settings and state lie in a folder that goes with it.</summary>
+internal sealed class Libvirt : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("gantry-bench-libvirt-").FullName;
+    private Process _process = null!;
+
+    private string Uri => $"qemu+unix:///system?socket={_folder}/libvirt-sock";
+
+    public static async Task<Libvirt> StartAsync(CancellationToken ct)
+    {
+        var libvirt = new Libvirt();
+        File.SetUnixFileMode(libvirt._folder, (UnixFileMode)0b111_101_101);
+        await File.WriteAllTextAsync($"{libvirt._folder}/libvirtd.conf", $"unix_sock_dir = \"{libvirt._folder}\"\nauth_unix_rw = \"none\"\n", ct);
+        libvirt._process = Run.Start("/usr/sbin/libvirtd", ["--config", $"{libvirt._folder}/libvirtd.conf", "--pid-file", $"{libvirt._folder}/pid"]);
+        for (var tries = 0; tries < 200; tries++)
+        {
+            try
+            {
+                libvirt.Virsh("list");
+                return libvirt;
+            }
+            catch (InvalidOperationException) when (!libvirt._process.HasExited)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, ct);
+            }
+        }
+
+        throw new TimeoutException("libvirtd does not answer.");
+    }
+
+    public string SerialOf(string name) => $"{_folder}/{name}.serial";
+
+    /// <summary>A transient domain is gone when it ends, so it is defined anew; that is not part of what is measured.</summary>
+    public void Define(string name, BareQemu like)
+    {
+        File.Delete(SerialOf(name));
+        var file = $"{_folder}/{name}.xml";
+        File.WriteAllText(file, $"""
+            <domain type='qemu'>
+              <name>{name}</name><memory unit='MiB'>512</memory><vcpu>1</vcpu>
+              <os><type arch='x86_64' machine='q35'>hvm</type><kernel>{like.Kernel}</kernel><initrd>{like.Initrd}</initrd><cmdline>{SecurityElement.Escape(like.Append)}</cmdline></os>
+              <features><acpi/></features><cpu mode='maximum'/>
+              <devices>
+                <emulator>{like.Program}</emulator>
+                <controller type='usb' model='none'/><memballoon model='virtio'/><panic model='isa'/>
+                <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
+                <serial type='file'><source path='{SerialOf(name)}'/></serial>
+              </devices>
+            </domain>
+            """);
+        Virsh("define", file);
+    }
+
+    public void Virsh(params string[] arguments) => Run.Text("virsh", ["-q", "-c", Uri, .. arguments]);
+
+    public void Dispose()
+    {
+        foreach (var name in Run.Text("virsh", ["-q", "-c", Uri, "list", "--all", "--name"]).Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            Virsh("undefine", name);
+        }
+
+        if (!_process.HasExited)
+        {
+            Run.Text("kill", ["-TERM", _process.Id.ToString(CultureInfo.InvariantCulture)]);
+            _process.WaitForExit(TimeSpan.FromSeconds(30));
+        }
+
+        _process.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+}
