@@ -42,7 +42,7 @@ internal sealed class PostgresServer : IAsyncDisposable
     {
         // `read` returns when this process says so or is gone. exec keeps the shell as the server's only parent.
         const string watchdog = """
-            "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c max_connections=300 -c shared_buffers=64MB -c log_min_messages=fatal >"$2/log" 2>&1 &
+            "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c max_connections=900 -c shared_buffers=64MB -c log_min_messages=fatal >"$2/log" 2>&1 &
             read word; kill -INT $!; wait $!; [ "$word" = keep ] || rm -rf "$2"
             """;
         _process = Start(["setsid", "setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "sh", "-c", watchdog, "sh", _binaries, _root]);
