@@ -327,13 +327,17 @@ internal sealed class QemuGuest(
         try
         {
             await process.Ended.WaitAsync(_letGo.Token);
-            await process.SettleAsync(time);
         }
         catch (OperationCanceledException)
         {
-            return;
+            // Whoever sees the end first lets go of this object: the end is told all the same.
+            if (!process.Ended.IsCompleted)
+            {
+                return;
+            }
         }
 
+        await process.SettleAsync(time);
         if (!EndAsked)
         {
             EndAsked = true;
