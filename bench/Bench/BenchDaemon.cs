@@ -10,6 +10,9 @@ internal sealed class BenchDaemon : IAsyncDisposable
     private readonly string _build = Environment.GetEnvironmentVariable("GANTRY_BUILD") ?? throw new InvalidOperationException("Run this by `./dev bench`.");
     private Process? _process;
 
+    /// <summary>One that is killed would leave its sockets for debuggers behind.</summary>
+    private static Dictionary<string, string> WithoutDebugging => new() { ["DOTNET_EnableDiagnostics"] = "0" };
+
     public string Root { get; } = Directory.CreateTempSubdirectory("gantry-bench-").FullName;
 
     public string Cli => $"{_build}/cli/gantry";
@@ -30,7 +33,7 @@ internal sealed class BenchDaemon : IAsyncDisposable
     public async Task<double> UpAsync(CancellationToken ct)
     {
         var from = Stopwatch.GetTimestamp();
-        _process = Run.Start($"{_build}/daemon/gantryd", ["--root", Root, "--set", "https.listen=off"]);
+        _process = Run.Start($"{_build}/daemon/gantryd", ["--root", Root, "--set", "https.listen=off"], WithoutDebugging);
         var said = Drain(_process);
         Api = ApiClient.OverSocket($"{Root}/run/gantry.sock");
         while (Stopwatch.GetElapsedTime(from) < TimeSpan.FromMinutes(1))

@@ -4,9 +4,17 @@ using System.Security;
 
 namespace Gantry.Bench;
 
-/// <summary>A libvirtd of the bench's own: its sockets, settings and state lie in a folder that goes with it.</summary>
+/// <summary>
+/// A libvirtd of the bench's own: its sockets and settings lie in a folder that goes with it. It looks for qemu.conf and keeps its
+/// domains in one place only and brings up networks by itself, so it is given a mount and a network namespace.
+/// </summary>
 internal sealed class Libvirt : IDisposable
 {
+    /// <summary>As the bare QEMU runs: root's, without a log daemon in between.</summary>
+    private const string QemuSettings = "stdio_handler = \"file\"\nsecurity_driver = \"none\"\nuser = \"root\"\ngroup = \"root\"\ndynamic_ownership = 0\n";
+
+    private const string InItsNamespaces = "mount --bind \"$1/qemu.conf\" /etc/libvirt/qemu.conf && mount -t tmpfs none /etc/libvirt/qemu && exec libvirtd --config \"$1/libvirtd.conf\" --pid-file \"$1/pid\"";
+
     private readonly string _folder = Directory.CreateTempSubdirectory("gantry-bench-libvirt-").FullName;
     private Process _process = null!;
 
@@ -17,7 +25,8 @@ internal sealed class Libvirt : IDisposable
         var libvirt = new Libvirt();
         File.SetUnixFileMode(libvirt._folder, (UnixFileMode)0b111_101_101);
         await File.WriteAllTextAsync($"{libvirt._folder}/libvirtd.conf", $"unix_sock_dir = \"{libvirt._folder}\"\nauth_unix_rw = \"none\"\n", ct);
-        libvirt._process = Run.Start("/usr/sbin/libvirtd", ["--config", $"{libvirt._folder}/libvirtd.conf", "--pid-file", $"{libvirt._folder}/pid"]);
+        await File.WriteAllTextAsync($"{libvirt._folder}/qemu.conf", QemuSettings, ct);
+        libvirt._process = Run.Start("unshare", ["--mount", "--net", "sh", "-c", InItsNamespaces, "sh", libvirt._folder]);
         for (var tries = 0; tries < 200; tries++)
         {
             try
@@ -36,10 +45,8 @@ internal sealed class Libvirt : IDisposable
 
     public string SerialOf(string name) => $"{_folder}/{name}.serial";
 
-    /// <summary>A transient domain is gone when it ends, so it is defined anew; that is not part of what is measured.</summary>
     public void Define(string name, BareQemu like)
     {
-        File.Delete(SerialOf(name));
         var file = $"{_folder}/{name}.xml";
         File.WriteAllText(file, $"""
             <domain type='qemu'>
@@ -61,11 +68,6 @@ internal sealed class Libvirt : IDisposable
 
     public void Dispose()
     {
-        foreach (var name in Run.Text("virsh", ["-q", "-c", Uri, "list", "--all", "--name"]).Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
-        {
-            Virsh("undefine", name);
-        }
-
         if (!_process.HasExited)
         {
             Run.Text("kill", ["-TERM", _process.Id.ToString(CultureInfo.InvariantCulture)]);

@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
-using System.Text.Json;
 using Gantry.Contracts;
 
 namespace Gantry.Bench;
@@ -11,10 +9,7 @@ namespace Gantry.Bench;
 /// </summary>
 internal static class MachineBench
 {
-    private const int Rounds = 15;
     private const int Many = 50;
-    private const string Speaks = "micro is up";
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
     public static async Task RunAsync(Report report, CancellationToken ct)
     {
@@ -22,58 +17,11 @@ internal static class MachineBench
         await DoneAsync(daemon.Api.BuildImageAsync(new("micro"), 120, ct));
         using (var libvirt = await Libvirt.StartAsync(ct))
         {
-            await StartsAsync(report, daemon, InstanceKind.Microvm, null, ct);
-            await StartsAsync(report, daemon, InstanceKind.Vm, libvirt, ct);
+            await new MachineStarts(daemon, InstanceKind.Microvm, null).RunAsync(report, ct);
+            await new MachineStarts(daemon, InstanceKind.Vm, libvirt).RunAsync(report, ct);
         }
 
         await ManyAsync(report, daemon, ct);
-    }
-
-    /// <summary>In turns, so that what else the machine does meanwhile falls on all of them alike.</summary>
-    private static async Task StartsAsync(Report report, BenchDaemon daemon, InstanceKind kind, Libvirt? libvirt, CancellationToken ct)
-    {
-        var name = $"start-{kind.ToString().ToLowerInvariant()}";
-        await DoneAsync(daemon.Api.CreateInstanceAsync(new() { Name = name, Kind = kind, Image = "micro" }, 60, ct));
-        var id = (await daemon.Api.GetInstanceAsync(name, ct)).Id;
-        var serial = $"{daemon.Root}/data/instances/{id}/serial.log";
-        BareQemu? bare = null;
-        List<double> ours = [], bares = [], more = [], virsh = [];
-        for (var round = 0; round < Rounds; round++)
-        {
-            File.Delete(serial);
-            var begun = Stopwatch.GetTimestamp();
-            await daemon.Api.ActOnInstanceAsync(name, InstanceAction.Start, ct: ct);
-            ours.Add(await UntilSpeaksAsync(serial, begun, ct));
-            bare ??= BareQemu.Of($"{daemon.Root}/run/instances/{id}/start.json", $"{daemon.Root}/bare-{name}");
-            await DoneAsync(daemon.Api.ActOnInstanceAsync(name, InstanceAction.Stop, 60, ct));
-
-            begun = Stopwatch.GetTimestamp();
-            using (var process = bare.Start())
-            {
-                bares.Add(await UntilSpeaksAsync(bare.Serial, begun, ct));
-                process.Kill();
-                await process.WaitForExitAsync(ct);
-            }
-
-            more.Add(ours[^1] - bares[^1]);
-            if (libvirt is not null)
-            {
-                libvirt.Define(name, bare);
-                begun = Stopwatch.GetTimestamp();
-                libvirt.Virsh("start", name);
-                virsh.Add(await UntilSpeaksAsync(libvirt.SerialOf(name), begun, ct));
-                libvirt.Virsh("destroy", name);
-            }
-        }
-
-        var what = kind == InstanceKind.Microvm ? "microVM" : "VM (q35)";
-        report.Add($"{what}: start by the API until its init speaks", "ms", ours);
-        report.Add($"{what}: the same QEMU command line started bare", "ms", bares);
-        report.Add($"{what}: what Gantry adds, pair by pair", "ms", more, "<= 50");
-        if (virsh.Count > 0)
-        {
-            report.Add($"{what}: virsh start of the same machine until its init speaks", "ms", virsh);
-        }
     }
 
     private static async Task ManyAsync(Report report, BenchDaemon daemon, CancellationToken ct)
@@ -130,7 +78,7 @@ internal static class MachineBench
     {
         foreach (var instance in (await daemon.Api.ListInstancesAsync("?limit=1000&filter=name like 'many-*'", ct)).Items)
         {
-            await UntilSpeaksAsync($"{daemon.Root}/data/instances/{instance.Id}/serial.log", Stopwatch.GetTimestamp(), ct);
+            await MachineStarts.UntilSpeaksAsync($"{daemon.Root}/data/instances/{instance.Id}/serial.log", Stopwatch.GetTimestamp(), ct);
         }
     }
 
@@ -145,57 +93,12 @@ internal static class MachineBench
         return pids;
     }
 
-    /// <summary>Milliseconds since the beginning; looked at every millisecond, the same for all.</summary>
-    private static async Task<double> UntilSpeaksAsync(string serial, long begun, CancellationToken ct)
-    {
-        while (Stopwatch.GetElapsedTime(begun) < Patience)
-        {
-            if (File.Exists(serial) && File.ReadAllText(serial).Contains(Speaks, StringComparison.Ordinal))
-            {
-                return Stopwatch.GetElapsedTime(begun).TotalMilliseconds;
-            }
-
-            await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, ct);
-        }
-
-        throw new TimeoutException($"{serial} does not say '{Speaks}'.");
-    }
-
-    private static async Task DoneAsync(Task<Operation> asked)
+    public static async Task DoneAsync(Task<Operation> asked)
     {
         var operation = await asked;
         if (operation.State != OperationState.Succeeded)
         {
             throw new InvalidOperationException($"{operation.Kind} of {operation.TargetName}: {operation.Error?.Detail ?? operation.State.ToString()}");
         }
-    }
-}
-
-/// <summary>A command line of Gantry's without Gantry: sockets and files by their paths, nobody confined.</summary>
-internal sealed record BareQemu(string Program, IReadOnlyList<string> Arguments, string Serial, string Kernel, string Initrd, string Append)
-{
-    /// <param name="start">The start.json of a running instance.</param>
-    public static BareQemu Of(string start, string folder)
-    {
-        Directory.CreateDirectory(folder);
-        using var json = JsonDocument.Parse(File.ReadAllBytes(start));
-        var files = json.RootElement.GetProperty("files").EnumerateArray()
-            .ToDictionary(f => string.Create(CultureInfo.InvariantCulture, $"/dev/fd/{f.GetProperty("number").GetInt32()}"), f => f.GetProperty("path").GetString()!);
-        List<string> arguments =
-        [
-            .. json.RootElement.GetProperty("arguments").EnumerateArray().Select(a => a.GetString()!).Select(a =>
-                a.StartsWith("socket,id=qmp,", StringComparison.Ordinal) ? $"socket,id=qmp,path={folder}/qmp.sock,server=on,wait=off"
-                : a.StartsWith("socket,id=serial,", StringComparison.Ordinal) ? $"file,id=serial,path={folder}/serial"
-                : files.GetValueOrDefault(a, a)),
-        ];
-        return new(json.RootElement.GetProperty("program").GetString()!, arguments, $"{folder}/serial", After("-kernel"), After("-initrd"), After("-append"));
-
-        string After(string option) => arguments[arguments.IndexOf(option) + 1];
-    }
-
-    public Process Start()
-    {
-        File.Delete(Serial);
-        return Run.Start(Program, Arguments);
     }
 }

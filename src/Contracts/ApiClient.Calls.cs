@@ -99,8 +99,8 @@ public sealed partial class ApiClient
     public Task<Image> RenameImageAsync(string name, string newName, CancellationToken ct = default) =>
         PostAsync($"/images/{Escape(name)}/rename", new RenameImage(newName), WireJson.Default.RenameImage, WireJson.Default.Image, ct);
 
-    public Task<Image> UpdateImageAsync(string name, UpdateImage body, CancellationToken ct = default) =>
-        SendAsync(HttpMethod.Patch, $"/images/{Escape(name)}", WireJson.Default.Image, JsonContent.Create(body, WireJson.Default.UpdateImage), ct);
+    public Task<Image> UpdateImageAsync(string name, ChangeImage body, CancellationToken ct = default) =>
+        SendAsync(HttpMethod.Patch, $"/images/{Escape(name)}", WireJson.Default.Image, JsonContent.Create(body, WireJson.Default.ChangeImage), ct);
 
     public Task<Operation> DeleteImageAsync(string name, int waitSeconds = 0, CancellationToken ct = default) =>
         SendAsync(HttpMethod.Delete, $"/images/{Escape(name)}?wait={waitSeconds}", WireJson.Default.Operation, null, ct);

@@ -104,6 +104,6 @@ public sealed record CreateImage(string Name, string FromInstance, string? Descr
 /// <summary>The body of <c>POST /images/{image}/rename</c>.</summary>
 public sealed record RenameImage(string Name);
 
-/// <summary>The body of <c>PATCH /images/{image}</c>: what is left out stays.</summary>
-/// <param name="Description">For people; empty for none.</param>
-public sealed record UpdateImage(string? Description = null);
+/// <summary>The body of <c>PATCH /images/{image}</c>, a merge patch: what is left out stays, null takes it away.</summary>
+/// <param name="Description">For people; empty is none.</param>
+public sealed record ChangeImage(string? Description = null);

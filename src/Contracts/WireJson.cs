@@ -58,7 +58,7 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(ImportImage))]
 [JsonSerializable(typeof(CreateImage))]
 [JsonSerializable(typeof(RenameImage))]
-[JsonSerializable(typeof(UpdateImage))]
+[JsonSerializable(typeof(ChangeImage))]
 [JsonSerializable(typeof(NodeInfo))]
 [JsonSerializable(typeof(Page<NodeInfo>))]
 [JsonSerializable(typeof(Page<DriverInfo>))]

@@ -103,7 +103,7 @@ internal static class GantryDaemon
         services.AddSingleton(Failpoints.FromEnvironment()).AddSingleton(new OperationOptions { Concurrency = config.OperationsConcurrency });
         services.AddSingleton(new Retention(config.RetentionOperations, config.RetentionEvents));
         services.AddSingleton(p => OperationOwner.Of(p.GetRequiredService<NodeIdentity>()));
-        services.AddSingleton(new ImageSettings(config.ImagesMaxSize, config.ImagesLinkLocal)).AddSingleton<ImageStore>().AddHostedService<ImageWorkshops>();
+        services.AddSingleton(new ImageSettings(config.ImagesMaxSize, config.ImagesLinkLocal)).AddSingleton<ImageStore>().AddSingleton<ImageSteps>().AddHostedService<ImageWorkshops>();
         services.AddOperation<ImageBuild>().AddOperation<ImageImport>().AddOperation<ImageDeletion>().AddOperation<InstanceCapture>();
         services.AddSingleton<InstanceStore>().AddSingleton<InstancePages>().AddSingleton<InstanceStates>().AddSingleton<MachinePlan>().AddSingleton<InstanceLayers>().AddSingleton<InstancePlan>().AddSingleton<InstanceActor>();
         services.AddSingleton<TemplateStore>().AddSingleton<TemplateSources>().AddSingleton<TemplateLayers>(p => p.GetRequiredService<TemplateStore>().LayersAsync);

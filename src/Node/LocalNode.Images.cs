@@ -34,11 +34,11 @@ public sealed partial class LocalNode
     /// <summary>Makes an image of a stopped instance's disk and the base under it.</summary>
     public Task<ImageFiles> CaptureImageAsync(Id<Image> id, CapturePlan plan, Action<Progress> report, CancellationToken ct) => new ImageCapture(Context).CaptureAsync(id, plan, report, ct);
 
-    /// <summary>The disk an instance boots from: the first of its volumes.</summary>
+    /// <summary>The first disk of an instance's volumes, and the image it lies over.</summary>
     /// <exception cref="Refusal"><c>image.no_disk</c></exception>
-    public string FirstVolume(Id<Instance> id, string name) =>
+    public (string Path, Id<Image>? Base) FirstDisk(Id<Instance> id, string name) =>
         Context.Folders.Read(id).Volumes?.FirstOrDefault(v => v.Device == VolumeDevice.Disk) is { } disk
-            ? InstanceVolumes.PathOf(Context.Root, id, disk.Name) : throw ImageErrors.NoDisk(name);
+            ? (InstanceVolumes.PathOf(Context.Root, id, disk.Name), disk.Image) : throw ImageErrors.NoDisk(name);
 
     /// <summary>What an image is made of.</summary>
     /// <exception cref="Refusal"><c>image.files_missing</c></exception>

@@ -84,6 +84,5 @@ internal sealed class TestRoot : IAsyncDisposable
         // What has just ended may count as a member for a moment yet.
         SpinWait.SpinUntil(new Cgroups(GantryRoot.At(root), TimeProvider.System).Sweep, TimeSpan.FromSeconds(5));
         Directory.Delete(root, recursive: true);
-        UidRange.Release(GantryRoot.At(root));
     }
 }

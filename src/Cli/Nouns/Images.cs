@@ -111,7 +111,7 @@ internal static class Images
         return new Verb("describe", "Say what an image is for.", "gantry image describe web-golden \"The front, as of May\"").With(name, text).Runs(app, async (parsed, session, ct) =>
         {
             var answer = await session.SendAsync(
-                HttpMethod.Patch, $"/images/{ApiClient.Escape(parsed.GetValue(name)!)}", new UpdateImage(parsed.GetValue(text)), WireJson.Default.UpdateImage, ct);
+                HttpMethod.Patch, $"/images/{ApiClient.Escape(parsed.GetValue(name)!)}", new ChangeImage(parsed.GetValue(text)), WireJson.Default.ChangeImage, ct);
             session.Show(answer, WireJson.Default.Image, image => [image.Name], image => session.Out.WriteLine($"{Words.Clean(image.Name)} described"));
             return ExitCode.Done;
         });

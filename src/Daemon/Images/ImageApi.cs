@@ -16,7 +16,7 @@ internal static class ImageApi
         var images = api.MapGroup("/images").WithTags("Images");
         images.MapGet("/", List).Produces<Page<Image>>().Requires(Privilege.ImageAudit);
         images.MapGet("/{image}", Get).Produces<Image>().Requires(Privilege.ImageAudit);
-        images.MapPatch("/{image}", Update).Produces<Image>().Requires(Privilege.ImageAllocate);
+        images.MapPatch("/{image}", Patch).Produces<Image>().Requires(Privilege.ImageAllocate);
         images.MapDelete("/{image}", Delete).Produces<Operation>(202).Requires(Privilege.ImageAllocate);
         images.MapPost("/{image}/rename", Rename).Produces<Image>().Requires(Privilege.ImageAllocate);
         api.MapPost("/images:build", Build).Produces<Operation>(202).WithTags("Images").Requires(Privilege.ImageAllocate);
@@ -93,18 +93,12 @@ internal static class ImageApi
         return await ChangeAsync(found, wanted.Name, found.Description, store, db, events, caller, http, ct);
     }
 
-    private static async Task<Image> Update(
-        string image, Body<UpdateImage> body, HttpContext http, ImageStore store, Db db, EventLog events, Caller caller, CancellationToken ct)
+    private static async Task<Image> Patch(
+        string image, MergePatch<ChangeImage> patch, HttpContext http, ImageStore store, Db db, EventLog events, Caller caller, CancellationToken ct)
     {
-        var wanted = body.Checked(ImageRules.Faults);
         var found = await FindAsync(image, http, store, ct);
-        var description = wanted.Description switch
-        {
-            null => found.Description,
-            "" => null,
-            var text => text,
-        };
-        return await ChangeAsync(found, found.Name, description, store, db, events, caller, http, ct);
+        var wanted = patch.Applied(new(found.Description), ImageRules.Faults);
+        return await ChangeAsync(found, found.Name, wanted.Description is { Length: > 0 } text ? text : null, store, db, events, caller, http, ct);
     }
 
     private static Task<IResult> Delete(
@@ -130,7 +124,7 @@ internal static class ImageApi
     private static async Task<Image> FindAsync(string image, HttpContext http, ImageStore store, CancellationToken ct)
     {
         var found = await store.GetReadyAsync(image, ct);
-        return http.Request.Headers.IfMatch is [var etag, ..] && etag != "*" && etag != found.Etag ? throw ImageErrors.Changed(found.Name) : found;
+        return IfMatch.Fits(http, found.Etag) ? found : throw ImageErrors.Changed(found.Name);
     }
 
     /// <summary>What was brought for an operation that is not begun in the end goes away again.</summary>

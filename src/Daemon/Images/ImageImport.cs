@@ -1,14 +1,13 @@
 using Gantry.Contracts;
 using Gantry.Daemon.Events;
 using Gantry.Daemon.Operations;
-using Gantry.Daemon.Platform;
 using Gantry.Node;
 using Gantry.Node.Images;
 
 namespace Gantry.Daemon.Images;
 
 /// <summary>Takes in a disk from outside, or a kernel: first its bytes, then what is made of them. A download goes on after a restart.</summary>
-internal sealed class ImageImport(ImageStore store, EventLog events, LocalNode node) : OperationType<ImageImport.Input>
+internal sealed class ImageImport(ImageSteps steps, LocalNode node) : OperationType<ImageImport.Input>
 {
     public sealed record Input(Id<Image> Id, string Name, ImportPlan Plan);
 
@@ -16,22 +15,14 @@ internal sealed class ImageImport(ImageStore store, EventLog events, LocalNode n
 
     public override IReadOnlyList<Step> Steps(Input input) =>
     [
-        new DbStep("reserve the name",
-            (transaction, _, _) => store.InsertAsync(transaction, input.Id, input.Name),
-            (transaction, _, _) => store.DeleteAsync(transaction, input.Id)),
+        steps.Reserve(input.Id, input.Name),
         new HostStep("fetch",
             (context, ct) => node.FetchImageAsync(input.Id, input.Plan, context.Report, ct),
             (_, ct) => node.RemoveImageAsync(input.Id, ct)),
         new HostStep("convert",
             (context, ct) => node.ConvertImageAsync(input.Id, input.Plan, context.Report, ct),
             (_, ct) => node.RemoveImageAsync(input.Id, ct)),
-        new DbStep("publish", async (transaction, context, _) =>
-        {
-            var caller = Caller.Of(context.Operation);
-            await store.PublishAsync(transaction, input.Id, node.ImageFiles(input.Id));
-            await events.AppendAsync(transaction, EventTypes.ImageImported, $"images/{input.Id}", caller.Name, caller.RequestId, new { name = input.Name });
-            context.SetResult(new { id = $"{input.Id}", name = input.Name });
-        }),
+        steps.Publish(input.Id, input.Name, EventTypes.ImageImported),
     ];
 
     /// <summary>The defaults filled in.</summary>

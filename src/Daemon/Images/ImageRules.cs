@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Gantry.Contracts;
+using Gantry.Daemon.Platform;
 
 namespace Gantry.Daemon.Images;
 
@@ -10,13 +11,13 @@ internal static partial class ImageRules
     /// <summary>As long as a file's name may be.</summary>
     private const int LongestSource = 255;
 
-    public static IEnumerable<Fault> Faults(BuildImage body) => body.Name is null ? [] : NameFaults(body.Name);
+    public static IEnumerable<Fault> Faults(BuildImage body) => body.Name is null ? [] : TextRules.Name("$.name", body.Name);
 
-    public static IEnumerable<Fault> Faults(RenameImage body) => NameFaults(body.Name);
+    public static IEnumerable<Fault> Faults(RenameImage body) => TextRules.Name("$.name", body.Name);
 
-    public static IEnumerable<Fault> Faults(UpdateImage body) => TextFaults("$.description", body.Description, Limits.DescriptionLength);
+    public static IEnumerable<Fault> Faults(ChangeImage body) => TextRules.Description(body.Description);
 
-    public static IEnumerable<Fault> Faults(CreateImage body) => [.. NameFaults(body.Name), .. TextFaults("$.description", body.Description, Limits.DescriptionLength)];
+    public static IEnumerable<Fault> Faults(CreateImage body) => [.. TextRules.Name("$.name", body.Name), .. TextRules.Description(body.Description)];
 
     /// <param name="sent">The disk comes with the request.</param>
     public static IEnumerable<Fault> Faults(ImportImage body, bool sent)
@@ -24,11 +25,11 @@ internal static partial class ImageRules
         var disks = (body.Url is null ? 0 : 1) + (body.Path is null ? 0 : 1) + (sent ? 1 : 0);
         List<Fault> faults =
         [
-            .. NameFaults(body.Name),
-            .. TextFaults("$.description", body.Description, Limits.DescriptionLength),
-            .. TextFaults("$.commandLine", body.CommandLine, Limits.CommandLineLength),
-            .. TextFaults("$.url", body.Url, Limits.PathLength),
-            .. PathFaults("$.path", body.Path), .. PathFaults("$.kernel", body.Kernel), .. PathFaults("$.initrd", body.Initrd),
+            .. TextRules.Name("$.name", body.Name),
+            .. TextRules.Description(body.Description),
+            .. TextRules.Text("$.commandLine", body.CommandLine, Limits.CommandLineLength),
+            .. TextRules.Text("$.url", body.Url, Limits.PathLength),
+            .. TextRules.Path("$.path", body.Path), .. TextRules.Path("$.kernel", body.Kernel), .. TextRules.Path("$.initrd", body.Initrd),
         ];
         Add(disks > 1, "$.path", "a disk comes from one place: url or path");
         Add(disks == 0 && body.Kernel is null, "$.url", "give the disk's url or path, or a kernel");
@@ -56,7 +57,7 @@ internal static partial class ImageRules
         var faults = new List<Fault>();
         string[] known = ["name", "sha256", "format", "firmware", "defaultKind", "architecture", "commandLine", "description", "source", "wait"];
         faults.AddRange(query.Keys.Except(known).Select(k => new Fault("$", $"there is no '{(k.Length > 40 ? k[..40] : k)}'; there are {string.Join(", ", known)}")));
-        faults.AddRange(TextFaults("$.source", Text("source"), LongestSource));
+        faults.AddRange(TextRules.Text("$.source", Text("source"), LongestSource));
         return (new ImportImage
         {
             Name = Text("name") ?? "",
@@ -82,25 +83,6 @@ internal static partial class ImageRules
             }
 
             return text is not null && words.TryGetValue(text, out var value) ? value : null;
-        }
-    }
-
-    private static IEnumerable<Fault> NameFaults(string name) => Limits.IsName(name) ? []
-        : [new("$.name", $"a name has 1 to {Limits.NameLength} of a-z, 0-9 and '-', and neither begins nor ends with '-'")];
-
-    private static IEnumerable<Fault> PathFaults(string at, string? path) =>
-        path is null ? [] : path.StartsWith('/') ? TextFaults(at, path, Limits.PathLength) : [new(at, "give an absolute path")];
-
-    private static IEnumerable<Fault> TextFaults(string at, string? text, int longest)
-    {
-        if (text?.Length > longest)
-        {
-            yield return new(at, $"it has {text.Length} characters; {longest} are allowed");
-        }
-
-        if (text?.Any(c => char.IsControl(c) && !(at == "$.description" && c is '\n' or '\t')) == true)
-        {
-            yield return new(at, "it has a control character in it");
         }
     }
 

@@ -98,6 +98,6 @@ internal static class InstanceApi
     internal static async Task<Instance> FindAsync(string instance, HttpContext http, InstanceStore store, CancellationToken ct)
     {
         var found = await store.GetAsync(instance, ct);
-        return http.Request.Headers.IfMatch is [var etag, ..] && etag != "*" && etag != found.Etag ? throw InstanceErrors.Changed(found.Name) : found;
+        return IfMatch.Fits(http, found.Etag) ? found : throw InstanceErrors.Changed(found.Name);
     }
 }

@@ -9,7 +9,7 @@ using Gantry.Node.Images;
 namespace Gantry.Daemon.Instances;
 
 /// <summary>Makes an image of a stopped instance. It is the instance's operation, so that the instance is not started meanwhile.</summary>
-internal sealed class InstanceCapture(InstanceStore instances, ImageStore images, EventLog events, LocalNode node) : OperationType<InstanceCapture.Input>
+internal sealed class InstanceCapture(InstanceStore instances, ImageSteps images, LocalNode node) : OperationType<InstanceCapture.Input>
 {
     public sealed record Input(Id<Image> Id, string Name, Id<Instance> Instance, CapturePlan Plan);
 
@@ -17,24 +17,15 @@ internal sealed class InstanceCapture(InstanceStore instances, ImageStore images
 
     public override IReadOnlyList<Step> Steps(Input input) =>
     [
-        new DbStep("reserve the name",
-            async (transaction, context, _) =>
-            {
-                var name = context.Operation.TargetName;
-                DemandStopped(name, await instances.LockAsync(transaction, input.Instance) ?? throw InstanceErrors.Unknown(name));
-                await images.InsertAsync(transaction, input.Id, input.Name);
-            },
-            (transaction, _, _) => images.DeleteAsync(transaction, input.Id)),
+        images.Reserve(input.Id, input.Name, async (transaction, context) =>
+        {
+            var name = context.Operation.TargetName;
+            DemandStopped(name, await instances.LockAsync(transaction, input.Instance) ?? throw InstanceErrors.Unknown(name));
+        }),
         new HostStep("copy the disk",
             (context, ct) => node.CaptureImageAsync(input.Id, input.Plan, context.Report, ct),
             (_, ct) => node.RemoveImageAsync(input.Id, ct)),
-        new DbStep("publish", async (transaction, context, _) =>
-        {
-            var caller = Caller.Of(context.Operation);
-            await images.PublishAsync(transaction, input.Id, node.ImageFiles(input.Id));
-            await events.AppendAsync(transaction, EventTypes.ImageCaptured, $"images/{input.Id}", caller.Name, caller.RequestId, new { name = input.Name, instance = context.Operation.TargetName });
-            context.SetResult(new { id = $"{input.Id}", name = input.Name });
-        }),
+        images.Publish(input.Id, input.Name, EventTypes.ImageCaptured, context => new { name = input.Name, instance = context.Operation.TargetName }),
     ];
 
     /// <exception cref="Refusal"><c>instance.wrong_state</c></exception>
@@ -65,9 +56,10 @@ internal static class InstanceCaptureApi
             await images.DemandFreeAsync(wanted.Name, ct);
             var from = instance.Image is { } name ? await images.GetAsync(name, ct) : null;
             var files = from is null ? null : node.ImageFiles(from.Id);
+            var disk = node.FirstDisk(instance.Id, instance.Name);
             var plan = new CapturePlan(
-                node.FirstVolume(instance.Id, instance.Name), from?.Id, $"instance {instance.Name}", instance.Boot.Firmware ?? files?.Firmware ?? Firmware.Direct,
-                instance.Kind, files?.Architecture ?? Architecture.X86_64, files?.CommandLine, wanted.Description ?? $"Made of the instance {instance.Name}");
+                disk.Path, disk.Base, from?.Id, $"instance {instance.Name}", instance.Boot.Firmware ?? files?.Firmware ?? Firmware.Direct,
+                instance.Kind, instance.Architecture ?? files?.Architecture ?? node.Host.Guest, files?.CommandLine, wanted.Description ?? $"Made of the instance {instance.Name}");
             var input = new InstanceCapture.Input(Id<Image>.New(), wanted.Name, instance.Id, plan);
             return await operations.BeginAsync(capture, input, $"instances/{instance.Id}", instance.Name, caller, options, ct);
         });

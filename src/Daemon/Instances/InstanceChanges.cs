@@ -72,7 +72,7 @@ internal static class InstanceChanges
         string instance, HttpContext http, Body<RenameInstance> body, InstanceStore store, InstanceActor actor, Operations.Operations operations,
         Caller caller, CancellationToken ct)
     {
-        var wanted = body.Checked(value => InstanceRules.OfName(value.Name));
+        var wanted = body.Checked(value => TextRules.Name("$.name", value.Name));
         return await operations.BeginAsync(http, caller, wanted, async options => await actor.RenameAsync(
             await InstanceApi.FindAsync(instance, http, store, ct), wanted.Name, caller, options, ct));
     }

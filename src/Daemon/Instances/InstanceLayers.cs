@@ -40,7 +40,7 @@ internal sealed class InstanceLayers(ImageStore images, LocalNode node, Template
 
     private InstanceSettings Checked(CreateInstance asked, IReadOnlyList<SettingsLayer> layers)
     {
-        new Body<CreateInstance>(asked).Checked(_ => [.. InstanceRules.OfName(asked.Name), .. SettingsFaults.Of(asked, layers, node.Host)]);
+        new Body<CreateInstance>(asked).Checked(_ => [.. TextRules.Name("$.name", asked.Name), .. SettingsFaults.Of(asked, layers, node.Host)]);
         return SettingsLayers.Resolve(layers).Settings;
     }
 

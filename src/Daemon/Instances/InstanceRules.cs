@@ -1,4 +1,5 @@
 using Gantry.Contracts;
+using Gantry.Daemon.Platform;
 using Gantry.Node.Host;
 
 namespace Gantry.Daemon.Instances;
@@ -39,14 +40,6 @@ internal static class InstanceRules
 
     public static IEnumerable<Fault> Faults(ChangeInstance body) => OfNotes(body.Description, body.Labels);
 
-    public static IEnumerable<Fault> OfName(string name)
-    {
-        if (!Limits.IsName(name))
-        {
-            yield return new("$.name", $"a name has 1 to {Limits.NameLength} of a-z, 0-9 and '-', and neither begins nor ends with '-'");
-        }
-    }
-
     private static IEnumerable<Fault> OfCpus(string at, int? cpus, HostFacts host)
     {
         if (cpus is < Limits.MinCpus or > Limits.MaxCpus)
@@ -82,7 +75,7 @@ internal static class InstanceRules
     }
 
     private static IEnumerable<Fault> OfNotes(string? description, IReadOnlyDictionary<string, string>? labels) =>
-        [.. Text("$.description", description, Limits.DescriptionLength, lines: true), .. OfLabels(labels)];
+        [.. TextRules.Description(description), .. OfLabels(labels)];
 
     private static IEnumerable<Fault> OfLabels(IReadOnlyDictionary<string, string>? labels)
     {
@@ -103,7 +96,7 @@ internal static class InstanceRules
                 yield return new("$.labels", $"a key has 1 to {Limits.LabelKeyLength} of A-Z, a-z, 0-9, '-', '_', '.' and '/'");
             }
 
-            foreach (var fault in Text($"$.labels.{key}", value, Limits.LabelValueLength, lines: false))
+            foreach (var fault in TextRules.Text($"$.labels.{key}", value, Limits.LabelValueLength))
             {
                 yield return fault;
             }
@@ -112,34 +105,8 @@ internal static class InstanceRules
 
     private static IEnumerable<Fault> OfBoot(Boot? boot) => boot is null ? [] :
     [
-        .. Path("$.boot.kernel", boot.Kernel),
-        .. Path("$.boot.initrd", boot.Initrd),
-        .. Text("$.boot.commandLine", boot.CommandLine, Limits.CommandLineLength, lines: false),
+        .. TextRules.Path("$.boot.kernel", boot.Kernel),
+        .. TextRules.Path("$.boot.initrd", boot.Initrd),
+        .. TextRules.Text("$.boot.commandLine", boot.CommandLine, Limits.CommandLineLength),
     ];
-
-    internal static IEnumerable<Fault> Path(string at, string? path)
-    {
-        foreach (var fault in Text(at, path, Limits.PathLength, lines: false))
-        {
-            yield return fault;
-        }
-
-        if (path is not null && (!path.StartsWith('/') || path.Split('/').Any(part => part is ".." or ".")))
-        {
-            yield return new(at, "a path is absolute and has no '.' or '..' in it");
-        }
-    }
-
-    internal static IEnumerable<Fault> Text(string at, string? text, int longest, bool lines)
-    {
-        if (text?.Length > longest)
-        {
-            yield return new(at, $"it has {text.Length} characters; {longest} are allowed");
-        }
-
-        if (text?.Any(c => char.IsControl(c) && !(lines && c is '\n' or '\t')) == true)
-        {
-            yield return new(at, "it has a control character in it");
-        }
-    }
 }

@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Gantry.Contracts;
+using Gantry.Daemon.Platform;
 using Gantry.Node.Host;
 
 namespace Gantry.Daemon.Instances;
@@ -106,7 +107,7 @@ internal static partial class MachineRules
         foreach (var (number, volume) in volumes.Index())
         {
             var at = $"$.volumes[{number}]";
-            foreach (var fault in (IEnumerable<Fault>)[.. OfName($"{at}.name", volume.Name, Limits.VolumeNameLength), .. InstanceRules.Path($"{at}.path", volume.Path)])
+            foreach (var fault in (IEnumerable<Fault>)[.. TextRules.Name($"{at}.name", volume.Name, Limits.VolumeNameLength), .. TextRules.Path($"{at}.path", volume.Path)])
             {
                 yield return fault;
             }
@@ -178,7 +179,7 @@ internal static partial class MachineRules
     {
         foreach (var (number, nic) in nics.Index())
         {
-            foreach (var fault in OfName($"$.nics[{number}].name", nic.Name, Limits.NicNameLength))
+            foreach (var fault in TextRules.Name($"$.nics[{number}].name", nic.Name, Limits.NicNameLength))
             {
                 yield return fault;
             }
@@ -202,14 +203,6 @@ internal static partial class MachineRules
     private static IEnumerable<Fault> OfOrder(IReadOnlyList<string>? order, IReadOnlyList<string> names) =>
         (order ?? []).Index().Where(o => !names.Contains(o.Item) || order!.Take(o.Index).Contains(o.Item))
             .Select(o => new Fault($"$.boot.order[{o.Index}]", names.Contains(o.Item) ? "it is there twice" : "there is no volume or NIC of that name"));
-
-    private static IEnumerable<Fault> OfName(string at, string name, int longest)
-    {
-        if (!Limits.IsName(name) || name.Length > longest)
-        {
-            yield return new(at, $"a name has 1 to {longest} of a-z, 0-9 and '-', and neither begins nor ends with '-'");
-        }
-    }
 
     [GeneratedRegex(@"\A[A-Za-z0-9._-]{1,64}(,[+-][A-Za-z0-9._-]{1,32}){0,64}\z")]
     private static partial Regex CpuModel();

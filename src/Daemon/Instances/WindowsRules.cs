@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Gantry.Contracts;
+using Gantry.Daemon.Platform;
 
 namespace Gantry.Daemon.Instances;
 
@@ -37,7 +38,7 @@ internal static partial class WindowsRules
 
         foreach (var (name, value) in ((string, string?)[])[("timeZone", windows.TimeZone), ("edition", windows.Edition), ("organization", windows.Organization)])
         {
-            foreach (var fault in InstanceRules.Text($"$.windows.{name}", value, Limits.WindowsTextLength, lines: false))
+            foreach (var fault in TextRules.Text($"$.windows.{name}", value, Limits.WindowsTextLength))
             {
                 yield return fault;
             }

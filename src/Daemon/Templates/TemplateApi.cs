@@ -84,7 +84,7 @@ internal static class TemplateApi
     {
         var found = await store.GetAsync(template, ct);
         return found.IsBuiltIn ? throw TemplateErrors.BuiltIn(found.Name)
-            : http.Request.Headers.IfMatch is [var etag, ..] && etag != "*" && etag != found.Etag ? throw TemplateErrors.Changed(found.Name) : found;
+            : IfMatch.Fits(http, found.Etag) ? found : throw TemplateErrors.Changed(found.Name);
     }
 
     private static async Task<bool> TellAsync(EventLog events, NpgsqlTransaction transaction, string type, Id<Template> id, string name, Caller caller)

@@ -64,5 +64,5 @@ internal static class TemplateRules
         SettingsFaults.Of(asked, layers, host).Select(fault => fault with { Path = $"$.settings{fault.Path[1..]}" });
 
     private static IEnumerable<Fault> OfNotes(string name, string? description) =>
-        [.. InstanceRules.OfName(name), .. InstanceRules.Text("$.description", description, Limits.DescriptionLength, lines: true)];
+        [.. TextRules.Name("$.name", name), .. TextRules.Description(description)];
 }

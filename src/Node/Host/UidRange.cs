@@ -7,7 +7,7 @@ namespace Gantry.Node.Host;
 /// <summary>
 /// The user ids of one root: for guests, for their TPMs, and for tools. By itself each root has a block of 10,000 above what systemd
 /// and useradd hand out: the system's root the first; every other claims one by a file under /run, so daemons side by side never share
-/// an id. A claim whose root is gone may be taken over. A range from the configuration is claimed in the same way.
+/// an id. A claim whose root is gone is swept away by the next. A range from the configuration is claimed in the same way.
 /// </summary>
 /// <param name="Guests">Ids of guests, from <paramref name="First"/> on.</param>
 /// <param name="FirstTpm">Of as many for the guests' TPMs, in the same order.</param>
@@ -45,6 +45,11 @@ public sealed record UidRange(int First, int Guests, int FirstTpm, int FirstTool
         Directory.CreateDirectory(claims);
         using var onlyMe = Posix.Locked($"{claims}/lock");
         var mine = Encoding.UTF8.GetBytes(root.Path);
+        foreach (var stale in Directory.GetFiles(claims).Where(f => Path.GetFileName(f) != "lock" && !Directory.Exists(File.ReadAllText(f))))
+        {
+            File.Delete(stale);
+        }
+
         var others = OfOthers(root, claims);
         if (configured is not null)
         {
@@ -71,16 +76,6 @@ public sealed record UidRange(int First, int Guests, int FirstTpm, int FirstTool
         throw Refusal.Unavailable("node.uids_used_up", $"All {Blocks} blocks of user ids are claimed under {claims}.", "Remove the roots that are no longer used.");
     }
 
-    /// <summary>Gives a root's block back; nothing of it may run any more.</summary>
-    internal static void Release(GantryRoot root, string claims = Claims)
-    {
-        using var onlyMe = Posix.Locked($"{claims}/lock");
-        foreach (var claim in Directory.GetFiles(claims).Where(f => Path.GetFileName(f) != "lock" && File.ReadAllText(f) == root.Path))
-        {
-            File.Delete(claim);
-        }
-    }
-
     /// <summary>The user a guest's TPM runs under, where its specification names none (those from before it could): in the range beside the blocks'.</summary>
     public static int TpmOf(int uid) => uid + ToTpm;
 
@@ -100,14 +95,14 @@ public sealed record UidRange(int First, int Guests, int FirstTpm, int FirstTool
         throw Refusal.Unavailable("node.uids_used_up", $"All {Guests} user ids of this node are in use.", "Delete instances that are no longer needed, or set a larger range with `instances.uids`.");
     }
 
-    /// <summary>What roots that are still there have claimed; the system's block is its own, claimed or not.</summary>
+    /// <summary>What other roots have claimed; the system's block is its own, claimed or not.</summary>
     private static List<IdRange> OfOthers(GantryRoot root, string claims)
     {
         var others = root.IsSystem ? [] : RangesOf(0, "the system's daemon").ToList();
         foreach (var claim in Directory.GetFiles(claims).Where(f => Path.GetFileName(f) is not "lock"))
         {
             var owner = File.ReadAllText(claim);
-            if (owner != root.Path && Directory.Exists(owner))
+            if (owner != root.Path)
             {
                 others.AddRange(
                     IdRange.Parse(Path.GetFileName(claim)) is { } range ? [range with { Of = $"the daemon of {owner}" }]

@@ -63,9 +63,14 @@ public sealed partial class QemuImg(IShell shell, ToolUids uids)
         return WriteAsync(disk, ["convert", "-p", "-O", "qcow2", chain, output], output, virtualBytes, percent, ct);
     }
 
-    /// <summary>An empty qcow2 over a base, as large as asked for; for disks that Gantry itself wrote.</summary>
-    public Task CreateOverlayAsync(string baseDisk, string path, long sizeBytes, CancellationToken ct) => shell.RunAsync(new(Program,
-        ["create", "-q", "-f", "qcow2", "-b", baseDisk, "-F", "qcow2", path, sizeBytes.ToString(CultureInfo.InvariantCulture)], ShortDeadline), ct);
+    /// <summary>An empty qcow2, alone or over a base. The base is not opened: its size is given, so nothing of it has to be believed.</summary>
+    /// <exception cref="CommandFailed"/>
+    public Task CreateAsync(string path, long sizeBytes, string? baseDisk, CancellationToken ct) => shell.RunAsync(new(Program,
+        [
+            "create", "-q", "-f", "qcow2", "-o", "lazy_refcounts=on,extended_l2=on,cluster_size=128k",
+            .. baseDisk is null ? (string[])[] : ["-u", "-b", baseDisk, "-F", "qcow2"],
+            path, sizeBytes.ToString(CultureInfo.InvariantCulture),
+        ], ShortDeadline), ct);
 
     private async Task WriteAsync(string input, IReadOnlyList<string> arguments, string output, long virtualBytes, Action<double> percent, CancellationToken ct)
     {
@@ -95,15 +100,6 @@ public sealed partial class QemuImg(IShell shell, ToolUids uids)
             throw;
         }
     }
-
-    /// <summary>An empty qcow2, alone or over a base. The base is not opened: its size is given, so nothing of it has to be believed.</summary>
-    /// <exception cref="CommandFailed"/>
-    public Task CreateAsync(string path, long sizeBytes, string? baseDisk, CancellationToken ct) => shell.RunAsync(new(Program,
-        [
-            "create", "-q", "-f", "qcow2", "-o", "lazy_refcounts=on,extended_l2=on,cluster_size=128k",
-            .. baseDisk is null ? (string[])[] : ["-u", "-b", baseDisk, "-F", "qcow2"],
-            path, sizeBytes.ToString(CultureInfo.InvariantCulture),
-        ], ShortDeadline), ct);
 
     private async Task<CommandResult> ConfinedAsync(
         ToolUids.Loan loan, string input, IReadOnlyList<string> arguments, long fileBytes, TimeSpan deadline, Action<string>? heard, CancellationToken ct)

@@ -45,7 +45,7 @@ internal sealed class ImageRig : OperationRig
         _db = new(_source);
         _node = new(NodeContext.Open(GantryRoot.At(_root.Path), TimeProvider.System, NullLoggerFactory.Instance), Recipes);
         _store = new(_db, TimeProvider.System);
-        Type = deletes ? new ImageDeletion(_store, new EventLog(), _node) : new ImageBuild(_store, new EventLog(), _node);
+        Type = deletes ? new ImageDeletion(_store, new EventLog(), _node) : new ImageBuild(new(_store, new EventLog(), _node), _node);
     }
 
     public override OperationType Type { get; }

@@ -14,7 +14,7 @@ namespace Gantry.Daemon.Tests.Images;
 /// <summary>The suite of all operations on the import of a real disk.</summary>
 public sealed class ImageImportConformance(TestPostgres postgres) : OperationConformance(postgres)
 {
-    internal override OperationRig NewRig() => new MadeImageRig(Database, world => new ImageImport(world.Images, new EventLog(), world.Node), async (world, daemon, type, id, name) =>
+    internal override OperationRig NewRig() => new MadeImageRig(Database, world => new ImageImport(new(world.Images, new EventLog(), world.Node), world.Node), async (world, daemon, type, id, name) =>
     {
         var path = $"{world.Node.Context.Root.Data}/disk.raw";
         await File.WriteAllBytesAsync(path, [.. Enumerable.Range(0, 4096).Select(i => (byte)(i * 7))]);
@@ -26,13 +26,13 @@ public sealed class ImageImportConformance(TestPostgres postgres) : OperationCon
 /// <summary>And on the image of a stopped instance.</summary>
 public sealed class InstanceCaptureConformance(TestPostgres postgres) : OperationConformance(postgres)
 {
-    internal override OperationRig NewRig() => new MadeImageRig(Database, world => new InstanceCapture(world.Store, world.Images, new EventLog(), world.Node), async (world, daemon, type, id, name) =>
+    internal override OperationRig NewRig() => new MadeImageRig(Database, world => new InstanceCapture(world.Store, new(world.Images, new EventLog(), world.Node), world.Node), async (world, daemon, type, id, name) =>
     {
         await world.GivenAsync(InstanceState.Stopped);
         var volumes = $"{world.Node.Context.Folders.Data(world.Spec.Id)}/volumes";
         Directory.CreateDirectory(volumes);
         await world.Node.Context.Shell.RunAsync(new("qemu-img", ["create", "-q", "-f", "qcow2", $"{volumes}/root.qcow2", "1M"], TimeSpan.FromSeconds(30)), default);
-        var plan = new CapturePlan($"{volumes}/root.qcow2", null, "instance x", Firmware.Bios, InstanceKind.Vm, Architecture.X86_64, null, "For tests");
+        var plan = new CapturePlan($"{volumes}/root.qcow2", null, null, "instance x", Firmware.Bios, InstanceKind.Vm, Architecture.X86_64, null, "For tests");
         return await daemon.Operations.BeginAsync(
             (InstanceCapture)type, new(id, name, world.Spec.Id, plan), $"instances/{world.Spec.Id}", world.Spec.Name, Caller.System, BeginOptions.Default, default);
     });

@@ -20,33 +20,27 @@ public sealed class MachineSoakTests(TestPostgres postgres) : DatabaseTests(post
     public async Task Two_hundred_are_made_and_deleted_at_once_under_faults_and_nothing_is_left()
     {
         const int instances = 200;
-        using var root = new TestRoot();
-        await using var daemon = new DaemonProcess(root.Path, Database, driver: "qemu");
-        await daemon.StartAsync();
-        await RunningDaemon.DoneAsync(daemon.Api.BuildImageAsync(new("micro"), 120));
-        var before = Leftovers.Of(root.Path);
+        await using var machines = await RealMachines.WithMicroAsync(Database);
+        var before = Leftovers.Of(machines.Root);
         using var enough = new CancellationTokenSource();
-        var faults = FaultsAsync(daemon, root.Path, enough.Token);
+        var faults = FaultsAsync(machines, enough.Token);
 
         await Parallel.ForEachAsync(Enumerable.Range(0, instances), new ParallelOptions { MaxDegreeOfParallelism = 20 }, async (i, _) =>
         {
-            await InsistAsync(() => daemon.Api.CreateInstanceAsync(new() { Name = $"soak-{i}", Image = "micro", StartNow = true }, 120), "instance.name_taken");
-            await InsistAsync(() => daemon.Api.DeleteInstanceAsync($"soak-{i}", force: true, 120), "instance.unknown");
+            await InsistAsync(() => machines.Api.CreateInstanceAsync(new() { Name = $"soak-{i}", Image = "micro", StartNow = true }, 120), "instance.name_taken");
+            await InsistAsync(() => machines.Api.DeleteInstanceAsync($"soak-{i}", force: true, 120), "instance.unknown");
         });
 
         await enough.CancelAsync();
         await faults;
-        (await daemon.Api.ListInstancesAsync("?limit=1000")).Items.ShouldBeEmpty();
-        await Eventually.ShouldBeAsync(() => Task.FromResult(Leftovers.Of(root.Path)), before);
+        (await machines.Api.ListInstancesAsync("?limit=1000")).Items.ShouldBeEmpty();
+        await Eventually.ShouldBeAsync(() => Task.FromResult(Leftovers.Of(machines.Root)), before);
     }
 
     private async Task BootsAsync(int boots, bool busy)
     {
-        using var root = new TestRoot();
-        await using var daemon = new DaemonProcess(root.Path, Database, driver: "qemu");
-        await daemon.StartAsync();
-        await RunningDaemon.DoneAsync(daemon.Api.BuildImageAsync(new("micro"), 120));
-        await RunningDaemon.DoneAsync(daemon.Api.CreateInstanceAsync(new() { Name = "again", Image = "micro" }, 60));
+        await using var machines = await RealMachines.WithMicroAsync(Database);
+        await RunningDaemon.DoneAsync(machines.Api.CreateInstanceAsync(new() { Name = "again", Image = "micro" }, 60));
         using var idle = new CancellationTokenSource();
         var spinning = Enumerable.Range(0, busy ? Environment.ProcessorCount : 0).Select(_ => Task.Factory.StartNew(() =>
         {
@@ -59,17 +53,17 @@ public sealed class MachineSoakTests(TestPostgres postgres) : DatabaseTests(post
         {
             for (var boot = 0; boot < boots; boot++)
             {
-                var seen = (await daemon.Api.GetLogsAsync("again")).End;
-                await RunningDaemon.DoneAsync(daemon.Api.ActOnInstanceAsync("again", InstanceAction.Start, 120));
-                await Eventually.ShouldBeAsync(async () => (await daemon.Api.GetLogsAsync("again", since: seen)).Text.Contains(Up, StringComparison.Ordinal), true);
-                await RunningDaemon.DoneAsync(daemon.Api.ActOnInstanceAsync("again", InstanceAction.Stop, 120));
+                var seen = (await machines.Api.GetLogsAsync("again")).End;
+                await RunningDaemon.DoneAsync(machines.Api.ActOnInstanceAsync("again", InstanceAction.Start, 120));
+                await Eventually.ShouldBeAsync(async () => (await machines.Api.GetLogsAsync("again", since: seen)).Text.Contains(Up, StringComparison.Ordinal), true);
+                await RunningDaemon.DoneAsync(machines.Api.ActOnInstanceAsync("again", InstanceAction.Stop, 120));
             }
         }
         finally
         {
             await idle.CancelAsync();
             await Task.WhenAll(spinning);
-            await RunningDaemon.DoneAsync(daemon.Api.DeleteInstanceAsync("again", force: true, 60));
+            await RunningDaemon.DoneAsync(machines.Api.DeleteInstanceAsync("again", force: true, 60));
         }
     }
 
@@ -99,18 +93,18 @@ public sealed class MachineSoakTests(TestPostgres postgres) : DatabaseTests(post
     }
 
     /// <summary>Kills a QEMU or a supervisor every third of a second, and the daemon every ten seconds.</summary>
-    private static async Task FaultsAsync(DaemonProcess daemon, string root, CancellationToken enough)
+    private static async Task FaultsAsync(RealMachines machines, CancellationToken enough)
     {
         var random = new Random(20261121);
         for (var round = 1; !enough.IsCancellationRequested; round++)
         {
             if (round % 30 == 0)
             {
-                await daemon.KillAsync();
-                await daemon.StartAsync();
+                await machines.Daemon.KillAsync();
+                await machines.Daemon.StartAsync();
             }
 
-            var processes = Leftovers.GuestsOf(root);
+            var processes = Leftovers.GuestsOf(machines.Root);
             if (processes.Count > 0)
             {
                 Posix.Kill(processes[random.Next(processes.Count)], Posix.SigKill);

@@ -23,6 +23,9 @@ internal sealed class DaemonProcess(string root, string connectionString, string
 
     public bool IsRunning => _api is not null;
 
+    /// <summary>A command around the daemon's, which becomes the daemon.</summary>
+    public IReadOnlyList<string> Around { get; init; } = [];
+
     /// <param name="failpoint">As <see cref="Failpoints"/> reads it: <c>kill:instance.start:2:after</c>.</param>
     public async Task StartAsync(string? failpoint = null)
     {
@@ -32,7 +35,7 @@ internal sealed class DaemonProcess(string root, string connectionString, string
         var start = new ProcessStartInfo("sh",
         [
             "-c", $"exec 3<&0; {watchdog.Replace("read word", "read word <&3", StringComparison.Ordinal)}", "sh",
-            Environment.ProcessPath is { } path && Path.GetFileName(path) == "dotnet" ? path : "dotnet", daemon, "--root", root,
+            .. Around, Environment.ProcessPath is { } path && Path.GetFileName(path) == "dotnet" ? path : "dotnet", daemon, "--root", root,
             "--set", $"database.connection={connectionString}", "--set", $"instances.driver={driver}", "--set", "log.level=warning",
         ])
         {
@@ -41,6 +44,7 @@ internal sealed class DaemonProcess(string root, string connectionString, string
             RedirectStandardError = true,
         };
         start.Environment[Failpoints.Variable] = failpoint ?? "";
+        start.Environment["DOTNET_EnableDiagnostics"] = "0"; // a daemon that is killed would leave its sockets for debuggers behind
         _process = Process.Start(start)!;
         _process.OutputDataReceived += (_, _) => { };
         _process.BeginOutputReadLine();

@@ -41,6 +41,21 @@ public sealed class ImageCaptureTests
     }
 
     [Fact]
+    public async Task A_disk_that_stands_alone_is_not_laid_over_the_image_of_the_instance()
+    {
+        await using var rig = new ImportRig();
+        var from = await GivenBaseAsync(rig);
+        var volume = await GivenVolumeAsync(rig, null);
+
+        var files = await rig.Node.CaptureImageAsync(rig.Id, Plan(volume, null) with { From = from }, _ => { }, default);
+
+        var wanted = new byte[MadeDisks.Bytes];
+        "written by the guest"u8.CopyTo(wanted.AsSpan(1 << 20));
+        (await MadeDisks.ReadAsync(rig.Disk, rig.Folder)).ShouldBe(wanted);
+        files.Sha256.Keys.ShouldBe(["disk", "kernel"]);
+    }
+
+    [Fact]
     public async Task A_disk_that_was_given_a_data_file_is_refused()
     {
         await using var rig = new ImportRig();
@@ -51,7 +66,7 @@ public sealed class ImageCaptureTests
         Directory.Exists(ImageFolders.Path(rig.Root.Context.Root, rig.Id)).ShouldBeFalse();
     }
 
-    private static CapturePlan Plan(string volume, Id<Image>? from) => new(volume, from, "instance web1", Firmware.Bios, InstanceKind.Vm, Architecture.X86_64, null, "For tests");
+    private static CapturePlan Plan(string volume, Id<Image>? below) => new(volume, below, below, "instance web1", Firmware.Bios, InstanceKind.Vm, Architecture.X86_64, null, "For tests");
 
     private static async Task<Id<Image>> GivenBaseAsync(ImportRig rig)
     {
@@ -63,12 +78,12 @@ public sealed class ImageCaptureTests
         return id;
     }
 
-    /// <summary>An overlay that a guest wrote to, owned by the guest's user as the node keeps it.</summary>
-    private static async Task<string> GivenVolumeAsync(ImportRig rig, string below)
+    /// <summary>A disk, alone or over another, that a guest wrote to, owned by the guest's user as the node keeps it.</summary>
+    private static async Task<string> GivenVolumeAsync(ImportRig rig, string? below)
     {
         var volume = $"{rig.Folder}/root.qcow2";
         File.SetUnixFileMode(rig.Folder, (UnixFileMode)0b111_001_001);
-        await new QemuImg(rig.Root.Context.Shell, rig.Root.Context.ToolUids).CreateOverlayAsync(below, volume, MadeDisks.Bytes, default);
+        await new QemuImg(rig.Root.Context.Shell, rig.Root.Context.ToolUids).CreateAsync(volume, MadeDisks.Bytes, below, default);
         await File.WriteAllBytesAsync($"{rig.Folder}/words", "written by the guest"u8.ToArray());
         await new Shell(TimeProvider.System).RunAsync(new("qemu-io", ["-f", "qcow2", "-c", $"write -s {rig.Folder}/words 1M 20", volume], TimeSpan.FromSeconds(30)), default);
         Posix.Chown(volume, 1234, 1234);

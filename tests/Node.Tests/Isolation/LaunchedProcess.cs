@@ -22,8 +22,8 @@ internal sealed class LaunchedProcess(TestRoot root, int uid, string name = "lau
     public async Task<LaunchedProcess> StartAsync(IEnumerable<string> options, IEnumerable<string> command, IEnumerable<string>? before = null)
     {
         Directory.CreateDirectory(Run, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        string[] all = [.. before ?? [], root.Context.Launcher, "--uid", $"{uid}", .. options, "--run", Run, "--serial", Serial, "--serial-limit", "65536", "--log", Log, "--", .. command];
-        await root.Context.Shell.RunAsync(new(all[0], all[1..], TimeSpan.FromMinutes(5)), default);
+        var launch = new LaunchCommand(root.Context.Launcher, uid, Run, Serial, Log, [.. command]) { Before = [.. before ?? []], Options = [.. options] };
+        await root.Context.Shell.RunAsync(launch.Within(TimeSpan.FromMinutes(5)), default);
         return this;
     }
 

@@ -33,15 +33,10 @@ internal sealed class LaunchTrial : IAsyncDisposable
     /// <returns>The launcher's last words when it did not start; null when it did.</returns>
     public async Task<string?> StartAsync(IReadOnlyList<string> before, IReadOnlyList<string> options, IReadOnlyList<string> command, TimeSpan deadline, CancellationToken ct)
     {
-        string[] all = [.. before, _node.Launcher];
+        var launch = new LaunchCommand(_node.Launcher, _uid, Run, $"{Run}/serial", $"{Run}/log", command) { Before = before, Options = options };
         try
         {
-            await _node.Shell.RunAsync(
-                new(
-                    all[0],
-                    [.. all[1..], "--uid", _uid.ToString(CultureInfo.InvariantCulture), "--run", Run, "--serial", $"{Run}/serial", "--serial-limit", "65536", "--log", $"{Run}/log", .. options, "--", .. command],
-                    deadline),
-                ct);
+            await _node.Shell.RunAsync(launch.Within(deadline), ct);
             Process = await QemuProcess.FindAsync(Run, _node.Time);
             return null;
         }

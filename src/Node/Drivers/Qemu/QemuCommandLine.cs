@@ -151,6 +151,8 @@ internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFa
         }
     }
 
+    private bool IsX86 => (spec.Architecture ?? host.Guest) == Architecture.X86_64;
+
     private IEnumerable<string> Boot() =>
     [
         .. spec.Kernel is { } kernel ? (string[])["-kernel", _files.AsPath(kernel), "-append", KernelCommandLine()] : [],
@@ -160,8 +162,8 @@ internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFa
     private string KernelCommandLine()
     {
         // A guest under TCG on a busy host cannot measure its clock and hangs at boot, so it is told.
-        var clock = accelerator.Name == "tcg" && host.ClockKhz > 0 && (spec.Architecture ?? host.Guest) == Architecture.X86_64 ? Number($"tsc_early_khz={host.ClockKhz}") : null;
-        var reboot = (spec.Architecture ?? host.Guest) == Architecture.X86_64 ? "reboot=t" : null;
+        var clock = accelerator.Name == "tcg" && host.ClockKhz > 0 && IsX86 ? Number($"tsc_early_khz={host.ClockKhz}") : null;
+        var reboot = IsX86 ? "reboot=t" : null;
         return string.Join(' ', new[] { $"console={_platform.Console}", reboot, "panic=-1", clock, $"gantry.name={spec.Name}", spec.CommandLine }.OfType<string>());
     }
 

@@ -30,6 +30,7 @@ public sealed partial class QemuDriver
             }
 
             var cpus = await ResizeCpusAsync(guest, spec.Kind, wanted.Cpus, ct);
+            await QemuPinning.ApplyAsync(guest, spec, ct);
             var memory = await ResizeMemoryAsync(guest, spec, wanted.MemoryBytes, ct);
             var size = await QemuSize.ReadAsync(guest, ct);
             return new Resized(

@@ -31,11 +31,7 @@ public sealed partial class QemuDriver
             ct.ThrowIfCancellationRequested();
             var guest = await AttachAsync(slot, id) ?? throw new QmpFailed(QemuLog.LastWords(LogPath(id)));
             await AwaitAnswerAsync(guest, ct);
-            if (spec.Cpu?.Pinning is { Count: > 0 } pinning)
-            {
-                await QemuPinning.ApplyAsync(guest, pinning, ct);
-            }
-
+            await QemuPinning.ApplyAsync(guest, spec, ct);
             return true;
         }
         catch (Exception e)
@@ -59,29 +55,25 @@ public sealed partial class QemuDriver
         var run = node.Folders.Run(spec.Id);
         Directory.CreateDirectory(run, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         QemuHost.DemandHugePages(spec);
-        var start = _host.Compose(spec);
+        var accelerator = _host.AcceleratorOf(spec);
+        var firmware = _host.Uefi(spec);
+        var start = _host.Compose(spec, accelerator, firmware);
         start.Write(StartPath(spec.Id));
-        if (_host.Uefi(spec) is { } firmware && InstanceVolumes.NvramOf(node.Root, spec.Id) is var nvram && !File.Exists(nvram))
+        if (firmware is not null && InstanceVolumes.NvramOf(node.Root, spec.Id) is var nvram && !File.Exists(nvram))
         {
             AtomicFile.Write(nvram, await File.ReadAllBytesAsync(firmware.Variables));
         }
 
         var tpm = spec.Tpm ? (string[])["--tpm", TpmFolder(spec), "--tpm-uid", TpmUid(spec).ToString(CultureInfo.InvariantCulture)] : [];
-        var isolation = await _isolation.PrepareAsync(spec, _host.AcceleratorOf(spec), _host.Facts, run);
-        var group = _host.AcceleratorOf(spec).Group is { } kvm ? (string[])["--group", kvm.ToString(CultureInfo.InvariantCulture)] : [];
-        string[] command = [.. isolation.Before, node.Launcher];
-        await node.Shell.RunAsync(
-            new Command(
-                command[0],
-                [
-                    .. command[1..], .. isolation.Options,
-                    "--uid", spec.Uid.ToString(CultureInfo.InvariantCulture), .. group,
-                    .. tpm, .. (start.Files ?? []).SelectMany(f => (string[])["--open", f.ToString()]),
-                    "--run", run, "--serial", SerialPath(spec.Id), "--serial-limit", node.SerialLogBytes.ToString(CultureInfo.InvariantCulture), "--log", LogPath(spec.Id),
-                    "--", start.Program, .. start.Arguments,
-                ],
-                LaunchDeadline),
-            CancellationToken.None);
+        var isolation = await _isolation.PrepareAsync(spec, accelerator, _host.Facts, run);
+        var group = accelerator.Group is { } kvm ? (string[])["--group", kvm.ToString(CultureInfo.InvariantCulture)] : [];
+        var launch = new LaunchCommand(node.Launcher, spec.Uid, run, SerialPath(spec.Id), LogPath(spec.Id), [start.Program, .. start.Arguments])
+        {
+            SerialBytes = node.SerialLogBytes,
+            Before = isolation.Before,
+            Options = [.. isolation.Options, .. group, .. tpm, .. (start.Files ?? []).SelectMany(f => (string[])["--open", f.ToString()])],
+        };
+        await node.Shell.RunAsync(launch.Within(LaunchDeadline), CancellationToken.None);
     }
 
     private static int TpmUid(InstanceSpec spec) => spec.TpmUid ?? UidRange.TpmOf(spec.Uid);

@@ -12,28 +12,25 @@ internal sealed class QemuHost(NodeContext node, string? program)
     public const string Swtpm = "/usr/bin/swtpm";
 
     private const string HugePages = "/sys/kernel/mm/hugepages";
-
     private const string Native = "qemu-system-x86_64";
     private const double TicksPerSecond = 100; // USER_HZ, the same on every Linux that .NET runs on
     private static readonly TimeSpan VersionDeadline = TimeSpan.FromSeconds(30);
-
     private static readonly string[] Folders = ["/usr/local/bin", "/usr/bin"];
+    private (string Path, DateTime Written, string Version)? _asked;
 
     public HostFacts Facts { get; } = HostFacts.Read();
-
-    private (string Path, DateTime Written, string Version)? _asked;
 
     /// <summary>Of this host's own architecture; null when it is not installed.</summary>
     public string? NativePath => Find(Native);
 
     public Accelerator Accelerator => field ??= Accelerator.Choose(Facts);
 
-    /// <exception cref="Refusal">This host lacks what it asks for.</exception>
-    public QemuStart Compose(InstanceSpec spec)
+    public QemuStart Compose(InstanceSpec spec) => Compose(spec, AcceleratorOf(spec), Uefi(spec));
+
+    public QemuStart Compose(InstanceSpec spec, Accelerator accelerator, UefiFirmware? firmware)
     {
         var platform = QemuPlatform.Of(spec, Facts.Guest);
-        var accelerator = AcceleratorOf(spec);
-        var (arguments, files) = QemuCommandLine.Compose(spec, node.Root, Facts, accelerator, Uefi(spec));
+        var (arguments, files) = QemuCommandLine.Compose(spec, node.Root, Facts, accelerator, firmware);
         return new(Find(platform.Program) ?? $"/usr/bin/{platform.Program}", arguments, accelerator.Name, files) { MaxMemoryBytes = spec.MaxMemoryBytes };
     }
 

@@ -2,16 +2,22 @@ using System.Globalization;
 using System.Text.Json;
 using Gantry.Contracts;
 using Gantry.Node.Host;
+using Gantry.Node.Instances;
 
 namespace Gantry.Node.Drivers.Qemu;
 
 /// <summary>Ties the threads that run a guest's CPUs to CPUs of the host.</summary>
 internal static class QemuPinning
 {
-    /// <param name="pinning">For each CPU of the guest, from the first, a list of the host's; those beyond it are left alone.</param>
+    /// <summary>What the spec says for the CPUs that are there now; those it says nothing of are left alone.</summary>
     /// <exception cref="QmpFailed"/>
-    public static async Task ApplyAsync(QemuGuest guest, IReadOnlyList<string> pinning, CancellationToken ct)
+    public static async Task ApplyAsync(QemuGuest guest, InstanceSpec spec, CancellationToken ct)
     {
+        if (spec.Cpu?.Pinning is not { Count: > 0 } pinning)
+        {
+            return;
+        }
+
         var threads = ThreadsOf(guest.Process.Pid);
         foreach (var cpu in (await guest.ExecuteAsync("query-cpus-fast", ct)).EnumerateArray())
         {

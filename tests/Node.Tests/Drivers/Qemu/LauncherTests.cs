@@ -78,7 +78,8 @@ public sealed class LauncherTests : IAsyncDisposable
     private Task LaunchAsync(string[] options, params string[] command) => LaunchAsync(options, command, _root.Path);
 
     private Task LaunchAsync(string[] options, string[] command, string run) => _root.Context.Shell.RunAsync(
-        new(_root.Context.Launcher, ["--uid", $"{_root.Context.Uids.First}", .. options, "--run", run, "--serial", $"{_root.Path}/serial.log", "--serial-limit", "65536", "--log", $"{_root.Path}/qemu.log", "--", .. command], TimeSpan.FromSeconds(30)), default);
+        new LaunchCommand(_root.Context.Launcher, _root.Context.Uids.First, run, $"{_root.Path}/serial.log", $"{_root.Path}/qemu.log", command) { Options = options }
+            .Within(TimeSpan.FromSeconds(30)), default);
 
     /// <summary>The log, once the supervisor has written how it ended.</summary>
     private async Task<string> EndedAsync()

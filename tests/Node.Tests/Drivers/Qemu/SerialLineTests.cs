@@ -215,9 +215,8 @@ public sealed class SerialLineTests : IAsyncDisposable
     }
 
     private async Task LaunchAsync(string script) => await _root.Context.Shell.RunAsync(
-        new(_root.Context.Launcher,
-            ["--uid", $"{_root.Context.Uids.First}", "--run", _root.Path, "--serial", Log, "--serial-limit", $"{Limit}", "--log", $"{_root.Path}/qemu.log", "--", "/bin/sh", "-c", script],
-            TimeSpan.FromSeconds(30)),
+        new LaunchCommand(_root.Context.Launcher, _root.Context.Uids.First, _root.Path, Log, $"{_root.Path}/qemu.log", ["/bin/sh", "-c", script]) { SerialBytes = Limit }
+            .Within(TimeSpan.FromSeconds(30)),
         default);
 
     private async Task<ISerialLine> LineAsync() => await QemuSerialLine.ConnectAsync(_id, $"{_root.Path}/tty.sock", null, 16 << 10, TimeProvider.System, default);

@@ -1,0 +1,94 @@
+using Gantry.Contracts;
+using Gantry.Node.Drivers.Qemu;
+
+namespace Gantry.Daemon.Tests.Support;
+
+/// <summary>A daemon process with real QEMU on a root of its own. In the end no guest is left, whatever the test has come to.</summary>
+internal sealed class RealMachines : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(8);
+
+    private readonly TestRoot _root = new();
+
+    private RealMachines(string database, Func<string, IReadOnlyList<string>>? around) =>
+        Daemon = new DaemonProcess(_root.Path, database, driver: "qemu") { Around = around?.Invoke(_root.Path) ?? [] };
+
+    public string Root => _root.Path;
+
+    public DaemonProcess Daemon { get; }
+
+    public ApiClient Api => Daemon.Api;
+
+    /// <param name="around">From the root, a command around the daemon's.</param>
+    public static async Task<RealMachines> StartAsync(string database, Func<string, IReadOnlyList<string>>? around = null)
+    {
+        var machines = new RealMachines(database, around);
+        await machines.Daemon.StartAsync();
+        return machines;
+    }
+
+    /// <summary>With the image <c>micro</c>.</summary>
+    public static async Task<RealMachines> WithMicroAsync(string database, Func<string, IReadOnlyList<string>>? around = null)
+    {
+        var machines = await StartAsync(database, around);
+        await RunningDaemon.DoneAsync(machines.Api.BuildImageAsync(new("micro"), 120));
+        return machines;
+    }
+
+    /// <summary>Made of <c>micro</c> and running.</summary>
+    /// <param name="run">What the guest does when it is up, in its shell.</param>
+    public async Task<Instance> LaunchAsync(string name, InstanceKind kind, string? run = null, IReadOnlyList<Volume>? volumes = null)
+    {
+        var commandLine = run is null ? null : $"quiet gantry.run={Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes(run))}";
+        await RunningDaemon.DoneAsync(Api.CreateInstanceAsync(
+            new() { Name = name, Image = "micro", Kind = kind, Boot = commandLine is null ? null : new() { CommandLine = commandLine }, Volumes = volumes, StartNow = true }, 120));
+        return await Api.GetInstanceAsync(name);
+    }
+
+    /// <summary>All a guest has said on its serial line, once that is in it.</summary>
+    public async Task<string> SaysAsync(string name, string words)
+    {
+        for (var began = TimeProvider.System.GetTimestamp(); ; await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System))
+        {
+            var said = (await Api.GetLogsAsync(name)).Text;
+            if (said.Contains(words, StringComparison.Ordinal) || TimeProvider.System.GetElapsedTime(began) > Patience)
+            {
+                said.ShouldContain(words);
+                return said;
+            }
+        }
+    }
+
+    /// <summary>And that nothing of them is left.</summary>
+    public async Task DeleteAsync(params IEnumerable<string> names)
+    {
+        foreach (var name in names)
+        {
+            await RunningDaemon.DoneAsync(Api.DeleteInstanceAsync(name, force: true, 120));
+        }
+
+        ShouldBeEmpty();
+    }
+
+    public void ShouldBeEmpty()
+    {
+        Directory.GetFileSystemEntries($"{Root}/data/instances").ShouldBeEmpty();
+        Directory.GetFileSystemEntries($"{Root}/run/instances").ShouldBeEmpty();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Daemon.DisposeAsync();
+        foreach (var run in Directory.Exists($"{Root}/run/instances") ? Directory.GetDirectories($"{Root}/run/instances") : [])
+        {
+            if (await QemuProcess.FindAsync(run, TimeProvider.System) is { } left)
+            {
+                left.Kill();
+                await left.SettleAsync(TimeProvider.System);
+                left.Dispose();
+            }
+        }
+
+        _root.Dispose();
+    }
+}
