@@ -148,6 +148,26 @@ public sealed record Nic
 
     /// <summary>Default <c>virtio</c>.</summary>
     public NicModel? Model { get; init; }
+
+    /// <summary>By name. Default: the node's default network; <c>none</c> for a card that is plugged in nowhere.</summary>
+    public string? Network { get; init; }
+
+    /// <summary>IPv4. Default: a free one of the network's, kept until the NIC goes.</summary>
+    public string? Address { get; init; }
+
+    /// <summary>IPv6. Default: made of the network's prefix and the MAC.</summary>
+    public string? Address6 { get; init; }
+    public NicLimits? Limits { get; init; }
+}
+
+/// <summary>Upper limits; none where left out.</summary>
+public sealed record NicLimits
+{
+    /// <summary>To the guest.</summary>
+    public long? ReceiveBytesPerSecond { get; init; }
+
+    /// <summary>From the guest.</summary>
+    public long? SendBytesPerSecond { get; init; }
 }
 
 public enum NicModel
