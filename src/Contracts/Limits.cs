@@ -24,6 +24,17 @@ public static partial class Limits
     public const long MaxVolumeBytes = 10L << 40;
     public const int Nics = 8;
     public const int NicNameLength = 15;
+    public const int Policies = 1_000;
+    public const int PolicyRules = 10_000;
+    public const int PolicyPeers = 64;
+    public const int PolicyExceptions = 64;
+    public const int PolicyPorts = 64;
+    public const int MaxPriority = 65_535;
+    public const int SelectorExpressions = 32;
+    public const int SelectorValues = 64;
+    public const int Forwards = 1_000;
+    public const int ForwardAddresses = 16;
+    public const int ForwardTranslatedPorts = 1_024;
     public const int WindowsTextLength = 64;
     public const int BodyBytes = 1 << 20;
     public const int JsonDepth = 32;

@@ -18,6 +18,7 @@ public class AreaTests
         ["Postgres"] = [],
         ["Images"] = [],
         ["Instances"] = ["Config", "Images"],
+        ["Networks"] = [],
         ["Templates"] = ["Instances"],
         ["Consoles"] = ["Config", "Instances"],
         ["Nodes"] = [],
@@ -30,6 +31,7 @@ public class AreaTests
         ["Images"] = ["Host"],
         ["Instances"] = ["Host", "Images"],
         ["Isolation"] = ["Host"],
+        ["Networks"] = ["Host"],
         ["Drivers"] = ["Host", "Images", "Instances", "Isolation"],
     };
 

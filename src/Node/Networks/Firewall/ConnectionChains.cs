@@ -7,8 +7,8 @@ namespace Gantry.Node.Networks.Firewall;
 /// </summary>
 /// <remarks>
 /// <c>NAME.known</c> lets pass what belongs to a known connection and comes back from anything else. <c>NAME.keep</c> is passed by what
-/// was let through, and remembers what is new. An answer lengthens an entry; the end of a TCP connection moves it to those closing, which no
-/// packet lengthens. A fragment behind the first has no ports and belongs to its first.
+/// was let through, and remembers what is new. An answer lengthens an entry; the end of a TCP connection moves it to those closing, where it
+/// stays a minute after its last packet. A fragment behind the first has no ports and belongs to its first.
 /// </remarks>
 internal static class ConnectionChains
 {
@@ -52,7 +52,7 @@ internal static class ConnectionChains
     {
         var (flows, closing, pairs, parts) = ($"{nic}.flows{f.Digit}", $"{nic}.closing{f.Digit}", $"{nic}.pairs{f.Digit}", $"{nic}.parts{f.Digit}");
         table.Set(flows, f.Flow, "1m");
-        table.Set(closing, f.Flow, "2m");
+        table.Set(closing, f.Flow, "1m");
         table.Set(pairs, f.Pair, "6h");
         table.Set(parts, f.Fragment, "30s");
         table.Chain($"{nic}.known{f.Digit}",
@@ -60,8 +60,8 @@ internal static class ConnectionChains
             $"{f.Part} goto {nic}.part{f.Digit}",
             $"{f.Flow} @{flows} goto {nic}.begun{f.Digit}",
             $"{f.FlowBack} @{flows} goto {nic}.answered{f.Digit}",
-            $"tcp flags & (syn | ack) != syn {f.Flow} @{closing} accept",
-            $"tcp flags & (syn | ack) != syn {f.FlowBack} @{closing} accept",
+            $"tcp flags & (syn | ack) != syn {f.Flow} @{closing} update @{closing} {{ {f.Flow} }} accept",
+            $"tcp flags & (syn | ack) != syn {f.FlowBack} @{closing} update @{closing} {{ {f.FlowBack} }} accept",
             $"{f.IcmpType} echo-reply {f.PairBack} @{pairs} accept",
             .. f.Errors.Select(e => $"{f.IcmpType} {e} goto {nic}.error{f.Digit}"),
             .. WithPorts.Append(f.Icmp).Select(p => $"meta l4proto {p} return"),
@@ -69,17 +69,19 @@ internal static class ConnectionChains
         ]);
         table.Chain($"{nic}.part{f.Digit}", [$"{f.Fragment} @{parts} accept", "counter drop"]);
         table.Chain($"{nic}.error{f.Digit}", [$"{f.Inner} @{pairs} accept", $"{f.InnerBack} @{pairs} accept"]);
-        table.Chain($"{nic}.begun{f.Digit}", [Closing(f.Flow), "accept"]);
+        table.Chain($"{nic}.begun{f.Digit}", [.. Closing(f.Flow), "accept"]);
         table.Chain($"{nic}.answered{f.Digit}",
         [
-            Closing(f.FlowBack),
+            .. Closing(f.FlowBack),
             "tcp flags & syn == syn accept",
             $"meta l4proto tcp update @{flows} {{ {f.FlowBack} timeout 6h }} accept",
-            $"update @{flows} {{ {f.FlowBack} timeout 3m }} accept",
+            $"update @{flows} {{ {f.FlowBack} timeout 2m }} accept",
             "accept",
         ]);
 
-        string Closing(string flow) => $"tcp flags & (fin | rst) != 0 update @{closing} {{ {flow} }} delete @{flows} {{ {flow} }} accept";
+        // Where there is no room among the closing ones, it is forgotten at once.
+        string[] Closing(string flow) =>
+            [$"tcp flags & (fin | rst) != 0 update @{closing} {{ {flow} }}", $"tcp flags & (fin | rst) != 0 delete @{flows} {{ {flow} }} accept"];
     }
 
     private static void AddKeep(NftTable table, string nic, Family f)

@@ -8,6 +8,10 @@ namespace Gantry.Node.Tests.Networks.Firewall;
 /// <summary>Frames as they are on the wire, with right checksums.</summary>
 internal static class Frames
 {
+    public const byte Fin = 1;
+    public const byte Syn = 2;
+    public const byte Rst = 4;
+    public const byte Ack = 16;
     public const string Everyone = "ff:ff:ff:ff:ff:ff";
 
     public static byte[] Mac(string mac) => [.. mac.Split(':').Select(b => Convert.ToByte(b, 16))];
@@ -30,13 +34,16 @@ internal static class Frames
         var isIpv6 = source.Contains(':', StringComparison.Ordinal);
         return protocol switch
         {
-            PolicyProtocol.Tcp => Packet(to, from, source, destination, 6, Checked(6, 16, source, destination, [.. Ports(sourcePort, port), 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 0x20, 0, 0, 0, 0, 0, .. tail])),
+            PolicyProtocol.Tcp => Tcp(to, from, source, destination, sourcePort, port, Syn, tail),
             PolicyProtocol.Udp => Udp(to, from, source, destination, sourcePort, port, tail),
             PolicyProtocol.Sctp => Packet(to, from, source, destination, 132, [.. Ports(sourcePort, port), 0, 0, 0, 0, 0, 0, 0, 0, .. tail]),
             _ when isIpv6 => Icmpv6(to, from, source, destination, [128, 0, 0, 0, .. Word(sourcePort), 0, 1, .. tail]),
             _ => Packet(to, from, source, destination, 1, Checked(1, 2, null, null, [8, 0, 0, 0, .. Word(sourcePort), 0, 1, .. tail])),
         };
     }
+
+    public static byte[] Tcp(string to, string from, string source, string destination, int sourcePort, int port, byte flags, byte[] content) => Packet(to, from, source, destination, 6,
+        Checked(6, 16, source, destination, [.. Ports(sourcePort, port), 0, 0, 0, 1, 0, 0, 0, (byte)((flags & Ack) == 0 ? 0 : 1), 0x50, flags, 0x20, 0, 0, 0, 0, 0, .. content]));
 
     public static byte[] Udp(string to, string from, string source, string destination, int sourcePort, int port, byte[] content) =>
         Packet(to, from, source, destination, 17, Checked(17, 6, source, destination, [.. Ports(sourcePort, port), .. Word(8 + content.Length), 0, 0, .. content]));

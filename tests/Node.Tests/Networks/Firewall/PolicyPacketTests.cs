@@ -115,6 +115,35 @@ public class PolicyPacketTests
         (await AnsweredAsync()).ShouldBeTrue("all of them were replaced");
     }
 
+    [Theory]
+    [InlineData(false, Frames.Fin)]
+    [InlineData(false, Frames.Rst)]
+    [InlineData(true, Frames.Fin)]
+    public async Task A_connection_that_ends_is_known_for_its_last_packets_and_begins_nothing_from_the_other_side(bool ipv6, byte end)
+    {
+        var network = Network(77, ("shut", "app=shut"), ("open", "")) with { Policies = [new() { Name = "shut", AppliesTo = new(Labels("app=shut")), Isolates = [PolicyDirection.In] }] };
+        await using var all = await StartAsync(network);
+        await using var shut = await PacketProgram.FramesAsync(all.Guest("shut"), "eth0");
+        await using var open = await PacketProgram.FramesAsync(all.Guest("open"), "eth0");
+        var (mine, theirs) = (network.Addresses[0], network.Addresses[1]);
+        var (mineAddress, theirAddress) = ipv6 ? (mine.Ipv6!, theirs.Ipv6!) : (mine.Ipv4!, theirs.Ipv4!);
+        async Task<bool> ComesAsync(byte flags, int port = 2000)
+        {
+            byte[] tail = [.. "a segment with flags "u8, flags, .. BitConverter.GetBytes(port)];
+            await open.SendAsync(Frames.Tcp(mine.Mac, theirs.Mac, theirAddress, mineAddress, port, 1000, flags, tail));
+            return (await SettleAsync(open, theirs.Mac, theirs.Ipv4!, shut))[0].Any(f => f.AsSpan().EndsWith(tail));
+        }
+
+        (await ComesAsync(Frames.Syn | Frames.Ack)).ShouldBeFalse("nobody began");
+        await shut.SendAsync(Frames.Tcp(theirs.Mac, mine.Mac, mineAddress, theirAddress, 1000, 2000, Frames.Syn, []));
+        (await ComesAsync(Frames.Syn | Frames.Ack)).ShouldBeTrue();
+        (await ComesAsync(Frames.Ack)).ShouldBeTrue();
+        (await ComesAsync(Frames.Ack, 2001)).ShouldBeFalse("another port is another connection");
+        (await ComesAsync((byte)(end | Frames.Ack))).ShouldBeTrue();
+        (await ComesAsync(Frames.Ack)).ShouldBeTrue("what was on its way");
+        (await ComesAsync(Frames.Syn)).ShouldBeFalse("that would be a new one");
+    }
+
     [Fact]
     public async Task Rules_and_isolation_count_what_they_decide()
     {
