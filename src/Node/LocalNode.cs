@@ -6,6 +6,7 @@ using Gantry.Node.Host;
 using Gantry.Node.Images;
 using Gantry.Node.Instances;
 using Gantry.Node.Isolation;
+using Gantry.Node.Networks;
 using Microsoft.Extensions.Logging;
 
 namespace Gantry.Node;
@@ -151,6 +152,7 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
     {
         await LaunchTrial.SweepAsync(Context);
         Context.Cgroups.Sweep();
+        await new Taps(Context).SweepAsync(ct);
         var found = new Dictionary<Id<Instance>, InstanceStatus>();
         await Parallel.ForEachAsync(Context.Folders.All(), new ParallelOptions { CancellationToken = ct, MaxDegreeOfParallelism = 16 }, async (id, token) =>
         {
