@@ -156,6 +156,7 @@ public sealed partial class LocalNode(
     {
         await LaunchTrial.SweepAsync(Context);
         Context.Cgroups.Sweep();
+        await new Taps(Context).SweepAsync(ct);
         var found = new Dictionary<Id<Instance>, InstanceStatus>();
         await Parallel.ForEachAsync(Context.Folders.All(), new ParallelOptions { CancellationToken = ct, MaxDegreeOfParallelism = 16 }, async (id, token) =>
         {

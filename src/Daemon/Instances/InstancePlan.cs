@@ -47,6 +47,7 @@ internal sealed class InstancePlan(InstanceLayers layers, InstanceStore store, L
         var volumes = MachinePlan.WithRoot(wanted.Volumes, files?.DiskBytes is null ? null : image);
         var volumeSpecs = await machines.ResolveAsync(volumes, ct);
         var (kind, cpus, memory) = (wanted.Kind!.Value, wanted.Cpus!.Value, wanted.MemoryBytes!.Value);
+        var nics = MachinePlan.Resolve(wanted.Nics, id);
         var spec = new InstanceSpec(
             id, asked.Name, kind, wanted.Driver!, cpus, memory, boot.Firmware!.Value,
             boot.Kernel ?? (files?.Has("kernel") == true ? ImageFolders.Kernel(node.Context.Root, image!.Id) : null),
@@ -60,7 +61,7 @@ internal sealed class InstancePlan(InstanceLayers layers, InstanceStore store, L
             Cpu = wanted.Cpu,
             Memory = wanted.Memory,
             Volumes = volumeSpecs,
-            Nics = MachinePlan.Resolve(wanted.Nics, id),
+            Nics = MachinePlan.ToSpecs(nics),
             BootOrder = boot.Order,
             SecureBoot = wanted.Security?.SecureBoot == true,
             Tpm = wanted.Security?.Tpm == true,
@@ -79,7 +80,7 @@ internal sealed class InstancePlan(InstanceLayers layers, InstanceStore store, L
             Cpu = spec.Cpu,
             Memory = spec.Memory,
             Volumes = MachinePlan.Shown(volumes, volumeSpecs),
-            Nics = spec.Nics,
+            Nics = nics,
             Security = wanted.Security,
             Clock = spec.Clock,
             Windows = spec.Windows,

@@ -21,7 +21,7 @@ internal static class SettingsOf
         Labels = input.Details.Labels,
         Boot = input.Details.Boot,
         AutoStart = input.Details.AutoStart,
-        Nics = input.Spec.Nics is null ? null : [.. input.Spec.Nics.Select(n => n.Mac == MachinePlan.MacOf(input.Spec.Id, n.Name) ? n with { Mac = null } : n)],
+        Nics = input.Details.Machine!.Nics is not { } nics ? null : [.. nics.Select(n => n.Mac == MachinePlan.MacOf(input.Spec.Id, n.Name) ? n with { Mac = null } : n)],
     };
 
     /// <summary>Without what is its own: addresses of its NICs, the name of its Windows, room to grow that nobody asked for.</summary>

@@ -74,6 +74,7 @@ internal sealed class InitialRamDisk(IShell shell, string debian = InitialRamDis
             archive.AddFile(string.Create(CultureInfo.InvariantCulture, $"modules/{number++}-{Path.GetFileName(module)}"), await File.ReadAllBytesAsync(module, ct));
         }
 
+        archive.AddFile("bin/nic", Script("micro-nic.sh"), executable: true);
         archive.AddFile("init", Script(script), executable: true);
     }
 
