@@ -38,7 +38,7 @@ internal static class SettingsOf
         Labels = instance.Labels,
         Boot = instance.Boot,
         AutoStart = instance.AutoStart,
-        Nics = instance.Nics is null ? null : [.. instance.Nics.Select(n => n with { Mac = null })],
+        Nics = instance.Nics is null ? null : [.. instance.Nics.Select(n => n with { Mac = null, Address = null, Address6 = null })],
         Windows = instance.Windows is { } windows ? windows with { ComputerName = null } : null,
     };
 
