@@ -12,6 +12,8 @@ namespace Gantry.Daemon.Instances;
 /// <summary>What the changes of an instance's NICs have in common: the row and the addresses change together.</summary>
 internal sealed class InstanceNics(InstanceStore store, AddressStore addresses, NetworkStore networks, NetworkSync sync, EventLog events)
 {
+    private static readonly string[] Changed = ["nics"];
+
     /// <summary>Writes a new instance's NICs down with the addresses they are allotted.</summary>
     public async Task AllotAsync(NpgsqlTransaction transaction, InstanceCreation.Input input)
     {
@@ -75,7 +77,7 @@ internal sealed class InstanceNics(InstanceStore store, AddressStore addresses, 
     public DbStep Publish(Id<Instance> id, string nic, Func<NicChangeResult> result) => new("publish", async (transaction, context, _) =>
     {
         var caller = Caller.Of(context.Operation);
-        await events.AppendAsync(transaction, EventTypes.InstanceChanged, $"instances/{id}", caller.Name, caller.RequestId, new { fields = new[] { "nics" }, nic });
+        await events.AppendAsync(transaction, EventTypes.InstanceChanged, $"instances/{id}", caller.Name, caller.RequestId, new { fields = Changed, nic });
         context.SetResult(result());
     });
 

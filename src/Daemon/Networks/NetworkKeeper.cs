@@ -11,7 +11,7 @@ namespace Gantry.Daemon.Networks;
 /// changed in the tables and puts back what somebody removed.
 /// </summary>
 internal sealed partial class NetworkKeeper(
-    NetworkStore store, NetworkSync sync, NetworkPlan plan, NetworkCreation create, Operations.Operations operations, EventLog events, GantryConfig config, Db db, TimeProvider time,
+    NetworkStore store, NetworkSync sync, NetworkPlan plan, NetworkCreation create, Operations.Operations operations, EventLog events, GantryConfig config, Db db,
     ILogger<NetworkKeeper> logger) : BackgroundService
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(15);

@@ -13,9 +13,9 @@ public sealed class NetworkTests(RunningDaemon daemon) : IClassFixture<RunningDa
 
         var made = await daemon.Api.GetNetworkAsync("plain");
         (made.Kind, made.Domain, made.HostAccess, made.Defaults, made.Status).ShouldBe((NetworkKind.Nat, "plain.gantry", false, new PolicyDefaults(), new NetworkStatus(true)));
-        made.Ipv4.ShouldMatch(@"\A10\.\d+\.\d+\.1/24\z");
-        made.Ipv6.ShouldMatch(@"\Afd[0-9a-f]{2}:.*::1/64\z");
-        (await daemon.Api.ListNetworksAsync("?filter=label.tier eq front")).Items.Select(n => n.Name).ShouldContain("plain");
+        made.Ipv4!.ShouldMatch(@"\A10\.\d+\.\d+\.1/24\z");
+        made.Ipv6!.ShouldMatch(@"\Afd[0-9a-f]{2}:.*::1/64\z");
+        (await daemon.Api.ListNetworksAsync("?filter=labels.tier eq front")).Items.Select(n => n.Name).ShouldContain("plain");
 
         await RunningDaemon.DoneAsync(daemon.Api.ChangeNetworkAsync("plain", """{"defaults": {"in": "deny"}, "labels": {"tier": null}}""", 60));
         var changed = await daemon.Api.GetNetworkAsync(made.Id.ToString());
