@@ -35,8 +35,9 @@ case $1 in
             case $word in
                 "gantry.nic=$mac",*)
                     IFS=,
-                    set -f
-                    static ${word#*,}
+                    set -f -- ${word#*,}
+                    set +f
+                    static "$@"
                     exit 0
                     ;;
             esac
