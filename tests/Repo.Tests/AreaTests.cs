@@ -30,6 +30,7 @@ public class AreaTests
         ["Images"] = ["Host"],
         ["Instances"] = ["Host", "Images"],
         ["Isolation"] = ["Host"],
+        ["Networks"] = ["Host"],
         ["Drivers"] = ["Host", "Images", "Instances", "Isolation"],
     };
 
