@@ -40,6 +40,7 @@ public sealed partial class GantryRoot
     public string InstancesRun => $"{Run}/instances";
     public string Images => $"{Data}/images";
     public string Networks => $"{Data}/networks";
+    public string NetworksRun => $"{Run}/networks";
 
     /// <exception cref="Refusal"><c>root.not_usable</c></exception>
     /// <param name="path">Null or <c>/</c> for the system's own; else any directory, made absolute.</param>

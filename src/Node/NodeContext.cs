@@ -33,7 +33,7 @@ public sealed record NodeContext(
     /// <exception cref="Contracts.Refusal"><c>node.uids_taken</c>, <c>node.uids_used_up</c></exception>
     public static NodeContext Open(GantryRoot root, TimeProvider time, ILoggerFactory logs, IsolationOptions? isolation = null)
     {
-        foreach (var directory in (string[])[root.Data, root.Run, root.Log, root.Instances, root.InstancesRun, root.Images])
+        foreach (var directory in (string[])[root.Data, root.Run, root.Log, root.Instances, root.InstancesRun, root.Images, root.Networks, root.NetworksRun])
         {
             Directory.CreateDirectory(directory);
 

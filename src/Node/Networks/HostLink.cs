@@ -1,43 +1,117 @@
 using System.Text.Json;
-using Gantry.Node.Host;
+using System.Text.Json.Serialization;
 
 namespace Gantry.Node.Networks;
 
-/// <summary>A network device of the host as <c>ip -json link show</c> tells of it; of what was not asked for (<c>-d</c>, <c>-s</c>) nothing.</summary>
-/// <param name="Kind">Null for a real card.</param>
+/// <summary>A network device of the host, as <c>ip -json -details address</c> has it (iproute2 6.1).</summary>
+internal sealed record HostLink
+{
+    [JsonPropertyName("ifname")]
+    public string Name { get; init; } = "";
+
+    /// <summary>Another one when a device of the same name is made anew.</summary>
+    [JsonPropertyName("ifindex")]
+    public int Index { get; init; }
+
+    public IReadOnlyList<string> Flags { get; init; } = [];
+
+    public int Mtu { get; init; }
+
+    /// <summary>The bridge it is a port of.</summary>
+    public string? Master { get; init; }
+
+    [JsonPropertyName("address")]
+    public string? Mac { get; init; }
+
+    /// <summary>The device a VLAN is of.</summary>
+    [JsonPropertyName("link")]
+    public string? Parent { get; init; }
+
+    [JsonPropertyName("ifalias")]
+    public string? Alias { get; init; }
+
+    /// <summary>Only where it was asked for, with <c>-s</c>.</summary>
+    [JsonPropertyName("stats64")]
+    public LinkStatistics Statistics { get; init; } = new();
+
+    [JsonPropertyName("linkinfo")]
+    public LinkInfo? Info { get; init; }
+
+    [JsonPropertyName("addr_info")]
+    public IReadOnlyList<LinkAddress> Addresses { get; init; } = [];
+
+    [JsonIgnore]
+    public bool IsUp => Flags.Contains("UP");
+
+    [JsonIgnore]
+    public string? Kind => Info?.Kind;
+
+    /// <summary>What <c>ip</c> wrote; it leaves empty objects where it shows nothing.</summary>
+    /// <exception cref="JsonException"/>
+    public static IReadOnlyList<HostLink> ReadAll(string json) =>
+        [.. (JsonSerializer.Deserialize(json, LinkJson.Default.IReadOnlyListHostLink) ?? []).Where(l => l.Name.Length > 0)];
+}
+
 /// <param name="Received">By the host: what the device brought in.</param>
-internal sealed record HostLink(string Name, string? Kind, int Mtu, string? Alias, IReadOnlyList<string> Flags, LinkCounters Received, LinkCounters Sent)
-{
-    /// <exception cref="CommandFailed">It is not what <c>ip</c> writes.</exception>
-    public static IReadOnlyList<HostLink> ReadAll(string json)
-    {
-        try
-        {
-            using var document = JsonDocument.Parse(json);
-            return [.. document.RootElement.EnumerateArray().Where(e => e.TryGetProperty("ifname", out _)).Select(Read)];
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException)
-        {
-            throw new CommandFailed($"ip wrote something odd: {e.Message}", 0, "", e);
-        }
-    }
+internal sealed record LinkStatistics([property: JsonPropertyName("rx")] LinkCounters Received = default, [property: JsonPropertyName("tx")] LinkCounters Sent = default);
 
-    private static HostLink Read(JsonElement link)
-    {
-        var counters = link.TryGetProperty("stats64", out var stats) ? (LinkCounters.Read(stats.GetProperty("rx")), LinkCounters.Read(stats.GetProperty("tx"))) : default;
-        return new(
-            link.GetProperty("ifname").GetString()!,
-            link.TryGetProperty("linkinfo", out var info) && info.TryGetProperty("info_kind", out var kind) ? kind.GetString() : null,
-            link.GetProperty("mtu").GetInt32(),
-            link.TryGetProperty("ifalias", out var alias) ? alias.GetString() : null,
-            [.. link.GetProperty("flags").EnumerateArray().Select(f => f.GetString()!)],
-            counters.Item1,
-            counters.Item2);
-    }
+internal readonly record struct LinkCounters(long Bytes, long Packets, long Dropped);
+
+internal sealed record LinkInfo
+{
+    [JsonPropertyName("info_kind")]
+    public string? Kind { get; init; }
+
+    [JsonPropertyName("info_data")]
+    public LinkData? Data { get; init; }
 }
 
-internal readonly record struct LinkCounters(long Bytes, long Packets, long Dropped)
+/// <summary>Of bridges, VLANs and VXLANs what Gantry sets.</summary>
+internal sealed record LinkData
 {
-    public static LinkCounters Read(JsonElement counters) =>
-        new(counters.GetProperty("bytes").GetInt64(), counters.GetProperty("packets").GetInt64(), counters.GetProperty("dropped").GetInt64());
+    [JsonPropertyName("stp_state")]
+    public int? Stp { get; init; }
+
+    [JsonPropertyName("forward_delay")]
+    public int? ForwardDelay { get; init; }
+
+    /// <summary>The tag of a VLAN, the identifier of a VXLAN. Others have text here.</summary>
+    public JsonElement Id { get; init; }
+
+    public string? Local { get; init; }
+
+    public string? Local6 { get; init; }
+
+    /// <summary>Of a VXLAN, UDP. Others have other things here.</summary>
+    public JsonElement Port { get; init; }
 }
+
+/// <param name="Local">The address itself.</param>
+internal sealed record LinkAddress(string Family, string Local, [property: JsonPropertyName("prefixlen")] int PrefixLength, string? Scope);
+
+/// <summary>An entry of a bridge's or VXLAN's table, as <c>bridge -json fdb show</c> has it.</summary>
+/// <param name="Device">The port.</param>
+/// <param name="To">Where a VXLAN sends it to.</param>
+internal sealed record ForwardingEntry(string? Mac, [property: JsonPropertyName("ifname")] string? Device, [property: JsonPropertyName("dst")] string? To)
+{
+    /// <summary>Stands for every MAC that no entry has.</summary>
+    public const string AnyMac = "00:00:00:00:00:00";
+
+    /// <exception cref="JsonException"/>
+    public static IReadOnlyList<ForwardingEntry> ReadAll(string json) => JsonSerializer.Deserialize(json, LinkJson.Default.IReadOnlyListForwardingEntry) ?? [];
+}
+
+/// <summary>A route, as <c>ip -json route</c> has it.</summary>
+/// <param name="Type">Null for an ordinary one.</param>
+/// <param name="To">An address, a subnet, or <c>default</c>.</param>
+internal sealed record HostRoute(string? Type, [property: JsonPropertyName("dst")] string? To, [property: JsonPropertyName("dev")] string? Device)
+{
+    /// <exception cref="JsonException"/>
+    public static IReadOnlyList<HostRoute> ReadAll(string json) => JsonSerializer.Deserialize(json, LinkJson.Default.IReadOnlyListHostRoute) ?? [];
+}
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
+[JsonSerializable(typeof(IReadOnlyList<HostLink>))]
+[JsonSerializable(typeof(IReadOnlyList<ForwardingEntry>))]
+[JsonSerializable(typeof(IReadOnlyList<HostRoute>))]
+internal sealed partial class LinkJson : JsonSerializerContext;

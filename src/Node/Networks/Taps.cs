@@ -134,8 +134,8 @@ internal sealed partial class Taps(NodeContext node)
                where links.ContainsKey(tap)
                let link = links[tap]
                select new NicStatistics(
-                   nic.Name, link.Sent.Bytes, link.Sent.Packets, link.Sent.Dropped + dropped.GetValueOrDefault(tap),
-                   link.Received.Bytes, link.Received.Packets, link.Received.Dropped + dropped.GetValueOrDefault(NetworkNames.Ifb(id, nic.Name))),
+                   nic.Name, link.Statistics.Sent.Bytes, link.Statistics.Sent.Packets, link.Statistics.Sent.Dropped + dropped.GetValueOrDefault(tap),
+                   link.Statistics.Received.Bytes, link.Statistics.Received.Packets, link.Statistics.Received.Dropped + dropped.GetValueOrDefault(NetworkNames.Ifb(id, nic.Name))),
         ];
     }
 
