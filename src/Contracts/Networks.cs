@@ -90,6 +90,11 @@ public sealed record Vxlan(int Id, string Local, IReadOnlyList<string> Peers, in
 /// <param name="Reason">Why not.</param>
 public sealed record NetworkStatus(bool Works, string? Reason = null);
 
+/// <summary>What <c>POST /networks:repair</c> did, in words.</summary>
+/// <param name="Repaired">What was missing or changed by hand, and is as it should be again.</param>
+/// <param name="Failed">What still does not work.</param>
+public sealed record NetworkRepair(IReadOnlyList<string> Repaired, IReadOnlyList<string> Failed);
+
 /// <summary>The body of <c>POST /networks</c>, and what <c>PATCH /networks/{network}</c> changes as a merge patch: kind, devices and subnets stay.</summary>
 public sealed record NetworkSettings
 {

@@ -66,6 +66,7 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(ChangeNic))]
 [JsonSerializable(typeof(Page<Network>))]
 [JsonSerializable(typeof(NetworkSettings))]
+[JsonSerializable(typeof(NetworkRepair))]
 [JsonSerializable(typeof(Page<NicAddress>))]
 [JsonSerializable(typeof(Page<Forward>))]
 [JsonSerializable(typeof(CreateForward))]

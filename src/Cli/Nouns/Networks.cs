@@ -11,7 +11,7 @@ internal static class Networks
 
     public static Command Build(App app) => new Verb(
         "network", "Make, see, change and delete the networks of instances.", "gantry network list", "gantry network create backend --kind isolated", "gantry network addresses default")
-        .With(List(app), Info(app), Creating(app), Setting(app), Addresses(app), Delete(app));
+        .With(List(app), Info(app), Creating(app), Setting(app), Addresses(app), Repair(app), Delete(app));
 
     public static string PathOf(string network) => $"{Path}/{ApiClient.Escape(network)}";
 
@@ -134,6 +134,19 @@ internal static class Networks
                 table.Write(session.Out);
             }, ct));
     }
+
+    private static Verb Repair(App app) => new Verb("repair", "Put back what somebody removed or changed by hand; the daemon does it by itself within 15 seconds.", "gantry network repair").Runs(app, async (parsed, session, ct) =>
+    {
+        var answer = await session.SendAsync(HttpMethod.Post, "/networks:repair", null, ct);
+        session.Show(answer, WireJson.Default.NetworkRepair, repair => repair.Repaired, repair =>
+        {
+            foreach (var what in repair.Repaired.DefaultIfEmpty("All is as it should be.").Concat(repair.Failed.Select(f => $"still broken: {f}")))
+            {
+                session.Out.WriteLine(Words.Clean(what));
+            }
+        });
+        return Session.Read(answer, WireJson.Default.NetworkRepair).Failed.Count == 0 ? ExitCode.Done : ExitCode.Failed;
+    });
 
     private static Verb Delete(App app)
     {

@@ -15,6 +15,7 @@ internal static class NetworkApi
         networks.MapPatch("/{network}", Patch).Produces<Operation>(202).Requires(Privilege.NetworkAllocate);
         networks.MapDelete("/{network}", Delete).Produces<Operation>(202).Requires(Privilege.NetworkAllocate);
         networks.MapGet("/{network}/addresses", Addresses).Produces<Page<NicAddress>>().Requires(Privilege.NetworkAudit);
+        api.MapPost("/networks:repair", Repair).Produces<NetworkRepair>().WithTags("Networks").Requires(Privilege.NetworkAllocate);
         networks.MapForwards();
         networks.MapPolicies();
     }
@@ -74,6 +75,14 @@ internal static class NetworkApi
 
     private static async Task<IResult> Addresses(string network, HttpContext http, NetworkStore store, AddressStore addresses, CancellationToken ct) =>
         http.Answer(new Page<NicAddress>(await addresses.OfAsync((await store.GetReadyAsync(network, ct)).Id, ct)), WireJson.Default.PageNicAddress);
+
+    /// <summary>At once what the daemon does by itself every now and then.</summary>
+    private static async Task<NetworkRepair> Repair(NetworkSync sync, CancellationToken ct)
+    {
+        var repaired = await sync.RepairAsync(ct);
+        var refusals = await sync.ApplyNewAsync(ct);
+        return new(repaired, [.. refusals.Select(r => r.Message)]);
+    }
 
     /// <summary>The network, unchanged since the caller read it if they say so.</summary>
     public static async Task<StoredNetwork> FindAsync(string network, HttpContext http, NetworkStore store, CancellationToken ct)

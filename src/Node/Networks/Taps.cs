@@ -225,8 +225,18 @@ internal sealed partial class Taps(NodeContext node)
         }
     }
 
-    private async Task<IReadOnlyList<HostLink>> ShowAsync(IReadOnlyList<string> arguments, CancellationToken ct) =>
-        HostLink.ReadAll((await node.Shell.RunAsync(new("ip", ["-json", .. arguments], Deadline), ct)).Output);
+    private async Task<IReadOnlyList<HostLink>> ShowAsync(IReadOnlyList<string> arguments, CancellationToken ct)
+    {
+        var said = await node.Shell.RunAsync(new("ip", ["-json", .. arguments], Deadline), ct);
+        try
+        {
+            return HostLink.ReadAll(said.Output);
+        }
+        catch (JsonException e)
+        {
+            throw new CommandFailed($"ip wrote something odd: {e.Message}", 0, "", e);
+        }
+    }
 
     /// <param name="force">Goes on with the next after one that failed, and fails in the end.</param>
     private async Task IpAsync(List<string> commands, bool force, CancellationToken ct)
