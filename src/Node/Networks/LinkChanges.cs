@@ -99,7 +99,11 @@ internal sealed record LinkChanges
 
             Change(link, now, now?.Mtu != link.Mtu, string.Create(CultureInfo.InvariantCulture, $"mtu {link.Mtu}"));
             Change(link, now, now is not null && link.Mac is not null && now.Mac != link.Mac, $"address {link.Mac}");
-            Change(link, now, now?.Info?.Data is { } data && link.Kind == "bridge" && (data.Stp != 0 || data.ForwardDelay != 0), "type bridge stp_state 0 forward_delay 0");
+
+            // Two lines: with spanning tree the kernel takes no delay of 0.
+            var data = link.Kind == "bridge" ? now?.Info?.Data : null;
+            Change(link, now, data is { Stp: not 0 }, "type bridge stp_state 0");
+            Change(link, now, data is { ForwardDelay: not 0 }, "type bridge forward_delay 0");
             Set.AddRange(addresses.Except(link.Addresses.Select(Canonical)).Select(a => $"address delete {a} dev {link.Name}"));
             Set.AddRange(missing.Select(a => $"address add {a}{(IsIpv6(a) ? " nodad" : " broadcast +")} dev {link.Name}"));
             Change(link, now, link.Master is not null && now?.Master != link.Master, $"master {link.Master}");
