@@ -108,7 +108,7 @@ internal sealed record LinkChanges
             Set.AddRange(missing.Select(a => $"address add {a}{(IsIpv6(a) ? " nodad" : " broadcast +")} dev {link.Name}"));
             Change(link, now, link.Master is not null && now?.Master != link.Master, $"master {link.Master}");
             Change(link, now, now?.IsUp != true, "up");
-            AddFlood(link, entries);
+            AddFlood(link, entries, now is not null);
             if (now is not null && Found.Count == before && (missing.Count > 0 || addresses.Count > link.Addresses.Count))
             {
                 Found.Add($"the device {link.Name} of '{link.Network}' had other addresses");
@@ -142,7 +142,7 @@ internal sealed record LinkChanges
             }
         }
 
-        private void AddFlood(PlannedLink link, IReadOnlyList<ForwardingEntry> entries)
+        private void AddFlood(PlannedLink link, IReadOnlyList<ForwardingEntry> entries, bool isThere)
         {
             var wanted = link.Vxlan?.Peers.Select(p => $"{IPAddress.Parse(p)}").Distinct().ToList() ?? [];
             var has = entries.Where(e => e.Device == link.Name && e is { Mac: ForwardingEntry.AnyMac, To: not null }).Select(e => e.To!).ToList();
@@ -154,7 +154,7 @@ internal sealed record LinkChanges
             if (lines.Count > 0)
             {
                 Flood.AddRange(lines);
-                Found.Add($"the device {link.Name} of '{link.Network}' had other peers");
+                Found.AddRange(isThere ? [$"the device {link.Name} of '{link.Network}' had other peers"] : []);
             }
         }
 

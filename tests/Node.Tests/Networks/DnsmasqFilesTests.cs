@@ -11,6 +11,36 @@ public sealed class DnsmasqFilesTests
     [Fact]
     public void A_nat_network_with_both_families() => DnsmasqFiles.Of(Nat, "/run").Options.ShouldBe(
         """
+        # Network default: written by Gantry, which writes it anew at every start.
+        interface=gb-ac10015ec5
+        bind-interfaces
+        except-interface=lo
+        user=
+        group=
+        pid-file
+        no-hosts
+        addn-hosts=/run/names
+        domain=default.gantry
+        local=/default.gantry/
+        domain-needed
+        bogus-priv
+        dhcp-hostsfile=/run/leases
+        leasefile-ro
+        dhcp-authoritative
+        dhcp-ignore=tag:!known
+        dhcp-ignore-names
+        no-ping
+        dhcp-lease-max=100000
+        quiet-dhcp
+        quiet-dhcp6
+        quiet-ra
+        log-async=20
+        dhcp-range=10.77.0.0,static,255.255.255.0,1h
+        dhcp-range=fd42:1::,static,64,1h
+        enable-ra
+        dhcp-duid=32473,019a8b1c000070008000000000000001
+        dhcp-option=option6:domain-search,default.gantry
+
         """);
 
     [Fact]

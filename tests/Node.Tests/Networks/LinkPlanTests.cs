@@ -12,28 +12,53 @@ public sealed class LinkPlanTests
     [Fact]
     public void A_network_is_made_down_given_its_settings_and_then_set_up() => Text(LinkChanges.Between(LinkPlan.For([Nat]), [], [])).ShouldBe(
         """
-        link add name gb-2c32f1f4e4 address 02:00 type bridge stp_state 0 forward_delay 0
-        sysctl net/ipv6/conf/gb-2c32f1f4e4/disable_ipv6=0
-        sysctl net/ipv6/conf/gb-2c32f1f4e4/accept_ra=0
-        sysctl net/ipv6/conf/gb-2c32f1f4e4/autoconf=0
-        sysctl net/ipv6/conf/gb-2c32f1f4e4/accept_dad=0
-        link set dev gb-2c32f1f4e4 mtu 1500
-        address add 10.77.0.1/24 broadcast + dev gb-2c32f1f4e4
-        address add fd42:1::1/64 nodad dev gb-2c32f1f4e4
-        link set dev gb-2c32f1f4e4 up
-        the device gb-2c32f1f4e4 of 'default' was missing
+        link add name gb-ac10015ec5 address 02:5c:7b:c7:d3:85 type bridge stp_state 0 forward_delay 0
+        sysctl net/ipv6/conf/gb-ac10015ec5/disable_ipv6=0
+        sysctl net/ipv6/conf/gb-ac10015ec5/accept_ra=0
+        sysctl net/ipv6/conf/gb-ac10015ec5/autoconf=0
+        sysctl net/ipv6/conf/gb-ac10015ec5/accept_dad=0
+        link set dev gb-ac10015ec5 mtu 1500
+        address add 10.77.0.1/24 broadcast + dev gb-ac10015ec5
+        address add fd42:1::1/64 nodad dev gb-ac10015ec5
+        link set dev gb-ac10015ec5 up
+        the device gb-ac10015ec5 of 'default' was missing
         """);
 
     [Fact]
     public void VXLAN_is_a_port_that_sends_to_every_peer_and_leaves_room_for_itself() => Text(
         LinkChanges.Between(LinkPlan.For([Nat with { Ipv6 = null, Vxlan = new(42, "192.168.9.1", ["192.168.9.2", "192.168.9.3"]) }]), [], [])).ShouldBe(
         """
+        link add name gb-ac10015ec5 address 02:e4:c6:a1:66:0d type bridge stp_state 0 forward_delay 0
+        link add name gx-ac10015ec5 type vxlan id 42 local 192.168.9.1 dstport 4789
+        sysctl net/ipv6/conf/gb-ac10015ec5/disable_ipv6=1
+        sysctl net/ipv6/conf/gx-ac10015ec5/disable_ipv6=1
+        link set dev gb-ac10015ec5 mtu 1450
+        address add 10.77.0.1/24 broadcast + dev gb-ac10015ec5
+        link set dev gb-ac10015ec5 up
+        link set dev gx-ac10015ec5 mtu 1450
+        link set dev gx-ac10015ec5 master gb-ac10015ec5
+        link set dev gx-ac10015ec5 up
+        bridge fdb append 00:00:00:00:00:00 dev gx-ac10015ec5 dst 192.168.9.2
+        bridge fdb append 00:00:00:00:00:00 dev gx-ac10015ec5 dst 192.168.9.3
+        the device gb-ac10015ec5 of 'default' was missing
+        the device gx-ac10015ec5 of 'default' was missing
         """);
 
     [Fact]
     public void A_VLAN_is_a_port_and_the_node_has_no_address_on_it() => Text(
         LinkChanges.Between(LinkPlan.For([new(NetworkSamples.Id, "office", NetworkKind.Vlan, "office.gantry") { Vlan = new("eth0", 7) }]), [], [])).ShouldBe(
         """
+        link add name gb-ac10015ec5 address 02:5c:7b:c7:d3:85 type bridge stp_state 0 forward_delay 0
+        link add link eth0 name gv-ac10015ec5 type vlan id 7
+        sysctl net/ipv6/conf/gb-ac10015ec5/disable_ipv6=1
+        sysctl net/ipv6/conf/gv-ac10015ec5/disable_ipv6=1
+        link set dev gb-ac10015ec5 mtu 1500
+        link set dev gb-ac10015ec5 up
+        link set dev gv-ac10015ec5 mtu 1500
+        link set dev gv-ac10015ec5 master gb-ac10015ec5
+        link set dev gv-ac10015ec5 up
+        the device gb-ac10015ec5 of 'office' was missing
+        the device gv-ac10015ec5 of 'office' was missing
         """);
 
     [Fact]
@@ -57,6 +82,18 @@ public sealed class LinkPlanTests
 
         Text(LinkChanges.Between(plan, [changed], [])).ShouldBe(
             """
+            sysctl net/ipv6/conf/gb-ac10015ec5/disable_ipv6=0
+            sysctl net/ipv6/conf/gb-ac10015ec5/accept_ra=0
+            sysctl net/ipv6/conf/gb-ac10015ec5/autoconf=0
+            sysctl net/ipv6/conf/gb-ac10015ec5/accept_dad=0
+            link set dev gb-ac10015ec5 mtu 1500
+            link set dev gb-ac10015ec5 address 02:5c:7b:c7:d3:85
+            address delete 10.99.0.1/16 dev gb-ac10015ec5
+            address add fd42:1::1/64 nodad dev gb-ac10015ec5
+            link set dev gb-ac10015ec5 up
+            the device gb-ac10015ec5 of 'default' was changed: now mtu 1500
+            the device gb-ac10015ec5 of 'default' was changed: now address 02:5c:7b:c7:d3:85
+            the device gb-ac10015ec5 of 'default' was changed: now up
             """);
     }
 

@@ -123,6 +123,17 @@ public sealed class NetworkCheckTests : IAsyncDisposable
             ["net/ipv6/conf/default/accept_ra=2", "net/ipv6/conf/eth0/accept_ra=2", "net/ipv6/conf/all/forwarding=1"]);
     }
 
+    [Fact]
+    public void A_file_that_says_only_the_least_has_the_defaults_for_the_rest()
+    {
+        var spec = System.Text.Json.JsonSerializer.Deserialize(
+            $$$"""{"id":"{{{NetworkSamples.Id}}}","name":"n","kind":"nat","domain":"d","vxlan":{"id":1,"local":"::1","peers":[]}}""", NetworkJson.Default.NetworkSpec)!;
+
+        (spec.Version, spec.Ipv6Mode, spec.Defaults, spec.Vxlan!.Port).ShouldBe((NetworkSpec.Newest, Ipv6Mode.Dhcp, new PolicyDefaults(), 4789));
+        spec.Addresses.ShouldBeEmpty();
+        spec.Policies.ShouldBeEmpty();
+    }
+
     private sealed class SameNic : IEqualityComparer<NicAddress>
     {
         public bool Equals(NicAddress? x, NicAddress? y) => x! with { Labels = y!.Labels } == y;
