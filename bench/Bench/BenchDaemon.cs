@@ -33,7 +33,7 @@ internal sealed class BenchDaemon : IAsyncDisposable
     public async Task<double> UpAsync(CancellationToken ct)
     {
         var from = Stopwatch.GetTimestamp();
-        _process = Run.Start($"{_build}/daemon/gantryd", ["--root", Root, "--set", "https.listen=off"], WithoutDebugging);
+        _process = Run.Start($"{_build}/daemon/gantryd", ["--root", Root, "--set", "https.listen=off", "--set", "networks.driver=sim", "--set", "networks.default=off"], WithoutDebugging);
         var said = Drain(_process);
         Api = ApiClient.OverSocket($"{Root}/run/gantry.sock");
         while (Stopwatch.GetElapsedTime(from) < TimeSpan.FromMinutes(1))

@@ -24,6 +24,8 @@ public static partial class Limits
     public const long MaxVolumeBytes = 10L << 40;
     public const int Nics = 8;
     public const int NicNameLength = 15;
+    public const long MinNicBytesPerSecond = 1_000;
+    public const long MaxNicBytesPerSecond = 100_000_000_000;
     public const int WindowsTextLength = 64;
     public const int BodyBytes = 1 << 20;
     public const int JsonDepth = 32;

@@ -152,6 +152,30 @@ public sealed record Forward
     public string? Description { get; init; }
 }
 
+/// <summary>The body of <c>POST /networks/{network}/forwards</c>.</summary>
+public sealed record CreateForward
+{
+    public required TransportProtocol Protocol { get; init; }
+    public IReadOnlyList<string>? HostAddresses { get; init; }
+    public required string HostPorts { get; init; }
+    public required string Instance { get; init; }
+    public string? Nic { get; init; }
+    public int? InstancePort { get; init; }
+    public string? Description { get; init; }
+
+    public Forward ToForward(Id<Forward> id) => new()
+    {
+        Id = id,
+        Protocol = Protocol,
+        HostAddresses = HostAddresses,
+        HostPorts = HostPorts,
+        Instance = Instance,
+        Nic = Nic,
+        InstancePort = InstancePort,
+        Description = Description,
+    };
+}
+
 public enum TransportProtocol
 {
     Tcp = 1,
@@ -244,6 +268,12 @@ public enum PolicyProtocol
 /// <summary>How often a rule decided.</summary>
 /// <param name="Rule">The number of the rule, from 0; null for what no rule of the policy fitted.</param>
 public sealed record PolicyCounter(string Policy, int? Rule, PolicyDirection Direction, long Packets, long Bytes);
+
+/// <summary>The body of <c>POST /networks/{network}/policies:explain</c>: what would happen to a connection.</summary>
+/// <param name="From">An instance of the network by name, or an IP address.</param>
+/// <param name="To">Likewise.</param>
+/// <param name="Port">Of <paramref name="To"/>; not for ICMP.</param>
+public sealed record ExplainPolicy(string From, string To, PolicyProtocol Protocol = PolicyProtocol.Tcp, int? Port = null);
 
 /// <summary>What happens to a connection, and by what.</summary>
 /// <param name="Steps">Each end Gantry has a say in: first out, then in.</param>

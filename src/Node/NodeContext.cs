@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Gantry.Contracts;
 using Gantry.Node.Host;
 using Gantry.Node.Instances;
@@ -19,6 +20,9 @@ public sealed record NodeContext(
 
     /// <summary>The program that starts guests: beside the assemblies, where the build puts it.</summary>
     public string Launcher { get; init; } = Path.Combine(AppContext.BaseDirectory, "gantry-launch");
+
+    /// <summary>Opens a TAP device of the network this machine's bridges are in.</summary>
+    internal Func<string, SafeHandle> OpenTap { get; init; } = Posix.OpenTap;
 
     internal Cgroups Cgroups { get; init; } = new(Root, Time);
 

@@ -20,6 +20,9 @@ public sealed record Command(string Program, IReadOnlyList<string> Arguments, Ti
     /// <summary>The kernel kills it when the daemon ends, however that ends: for long work in a folder that the next daemon takes up again.</summary>
     public bool EndsWithDaemon { get; init; }
 
+    /// <summary>How much is kept of each of its outputs; what is beyond is read and forgotten, for a tool gone mad must not fill the daemon's memory.</summary>
+    public int KeptCharacters { get; init; } = 4 << 20;
+
     /// <summary>As a user of no name, with nothing it does not need: see <see cref="Confinement"/>.</summary>
     public Confinement? Confinement { get; init; }
 

@@ -8,7 +8,6 @@ namespace Gantry.Node.Host;
 /// <summary>Runs commands through <c>setpriv</c> and <c>env</c>, which set the user and give SIGPIPE back its meaning (.NET leaves it ignored).</summary>
 public sealed class Shell(TimeProvider time) : IShell
 {
-    private const int KeptCharacters = 4 << 20;
     private const int LongestLine = 4096;
 
     public async Task<CommandResult> RunAsync(Command command, CancellationToken ct)
@@ -27,8 +26,8 @@ public sealed class Shell(TimeProvider time) : IShell
 
         try
         {
-            var output = ReadAsync(process.StandardOutput, command.Heard, either.Token);
-            var errors = ReadAsync(process.StandardError, command.Heard, either.Token);
+            var output = ReadAsync(process.StandardOutput, command, either.Token);
+            var errors = ReadAsync(process.StandardError, command, either.Token);
             if (command.Input is { } input)
             {
                 await process.StandardInput.WriteAsync(input.AsMemory(), either.Token);
@@ -104,16 +103,16 @@ public sealed class Shell(TimeProvider time) : IShell
         };
     }
 
-    /// <summary>Reads to the end, keeping the first <see cref="KeptCharacters"/>: a tool gone mad must not fill the daemon's memory.</summary>
-    private static async Task<string> ReadAsync(StreamReader reader, Action<string>? heard, CancellationToken ct)
+    /// <summary>Reads to the end, keeping the first <see cref="Command.KeptCharacters"/>.</summary>
+    private static async Task<string> ReadAsync(StreamReader reader, Command command, CancellationToken ct)
     {
         var text = new StringBuilder();
         var line = new StringBuilder();
         var buffer = new char[8192];
         while (await reader.ReadAsync(buffer, ct) is var read and > 0)
         {
-            text.Append(buffer, 0, Math.Min(read, KeptCharacters - text.Length));
-            for (var i = 0; heard is not null && i < read; i++)
+            text.Append(buffer, 0, Math.Min(read, command.KeptCharacters - text.Length));
+            for (var i = 0; command.Heard is not null && i < read; i++)
             {
                 if (buffer[i] is not ('\n' or '\r'))
                 {
@@ -121,7 +120,7 @@ public sealed class Shell(TimeProvider time) : IShell
                 }
                 else if (line.Length > 0)
                 {
-                    heard(line.ToString());
+                    command.Heard(line.ToString());
                     line.Clear();
                 }
             }

@@ -30,6 +30,13 @@ internal sealed record HostLink
     [JsonPropertyName("link")]
     public string? Parent { get; set; }
 
+    [JsonPropertyName("ifalias")]
+    public string? Alias { get; init; }
+
+    /// <summary>Only where it was asked for, with <c>-s</c>.</summary>
+    [JsonPropertyName("stats64")]
+    public LinkStatistics Statistics { get; init; } = new();
+
     [JsonPropertyName("linkinfo")]
     public LinkInfo? Info { get; set; }
 
@@ -47,6 +54,11 @@ internal sealed record HostLink
     public static IReadOnlyList<HostLink> ReadAll(string json) =>
         [.. (JsonSerializer.Deserialize(json, LinkJson.Default.IReadOnlyListHostLink) ?? []).Where(l => l.Name.Length > 0)];
 }
+
+/// <param name="Received">By the host: what the device brought in.</param>
+internal sealed record LinkStatistics([property: JsonPropertyName("rx")] LinkCounters Received = default, [property: JsonPropertyName("tx")] LinkCounters Sent = default);
+
+internal readonly record struct LinkCounters(long Bytes, long Packets, long Dropped);
 
 internal sealed record LinkInfo
 {

@@ -1,19 +1,173 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
 using Gantry.Contracts;
+using Gantry.Node.Host;
 
 namespace Gantry.Node.Networks.Firewall;
 
-/// <summary>The filters of a node's networks. This one has none: that of the branch `firewall` takes its place.</summary>
+/// <summary>
+/// The node's filters: two nftables tables of Gantry's own, changed in one transaction each time. No other table is ever named.
+/// Calls that change something come one at a time.
+/// </summary>
 internal sealed class NodeFirewall(NodeContext node)
 {
-    private readonly GantryRoot _root = node.Root;
+    private const int LongestListing = 256 << 20;
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(1);
 
-    /// <summary>Makes the filters be those of these networks and no others, all at once or not at all.</summary>
-    public Task ApplyAsync(IReadOnlyList<NetworkSpec> all, CancellationToken ct) => Task.CompletedTask;
+    /// <summary>What the kernel has, and showed of it; null until that is known.</summary>
+    private (Ruleset Rules, NftListing[] Shown)? _applied;
 
-    /// <summary>Whether they are as they were applied.</summary>
-    public Task<bool> IsWholeAsync(IReadOnlyList<NetworkSpec> all, CancellationToken ct) => Task.FromResult(true);
+    private string Table => NetworkNames.Table(node.Root);
 
-    public Task<IReadOnlyList<PolicyCounter>> CountersAsync(NetworkSpec network, CancellationToken ct) => Task.FromResult<IReadOnlyList<PolicyCounter>>([]);
+    private string StateFile => $"{node.Root.Run}/firewall.json";
 
-    public Task RemoveAsync(CancellationToken ct) => Task.CompletedTask;
+    /// <summary>Makes the filters be those of all these networks: all of them, or what was there stays. Known connections live on.</summary>
+    /// <exception cref="Refusal"><c>firewall.not_valid</c>, <c>firewall.not_applied</c></exception>
+    public async Task ApplyAsync(IReadOnlyList<NetworkSpec> all, CancellationToken ct)
+    {
+        var wanted = Ruleset.Compile(Table, all);
+        var known = _applied;
+
+        // Until it is done nobody knows what the kernel has, were the daemon to end here.
+        _applied = null;
+        File.Delete(StateFile);
+        var shown = known is null ? null : await ChangeAsync(known.Value.Rules, known.Value.Shown, wanted, ct);
+        if (shown is null)
+        {
+            var there = await ListAsync(ct);
+            if (!await TryRunAsync(Scripts(wanted, i => NftScript.Replace(there[i], wanted.Tables[i])), ct))
+            {
+                await RunAsync(Scripts(wanted, i => NftScript.Anew(wanted.Tables[i])), ct);
+            }
+
+            shown = await ListAsync(ct);
+        }
+
+        await AcceptLoopbackAsync(all, ct);
+        AtomicFile.Write(StateFile, JsonSerializer.SerializeToUtf8Bytes(StateOf(wanted, shown), FirewallJson.Default.State));
+        _applied = (wanted, shown);
+    }
+
+    /// <summary>Whether the kernel has the filters of these networks, untouched since they were applied.</summary>
+    public async Task<bool> IsWholeAsync(IReadOnlyList<NetworkSpec> all, CancellationToken ct)
+    {
+        var wanted = Ruleset.Compile(Table, all);
+        var shown = await ListAsync(ct);
+        var whole = ReadState() == StateOf(wanted, shown) && await AcceptsLoopbackAsync(all, ct);
+        _applied = whole ? (wanted, shown) : null;
+        return whole;
+    }
+
+    /// <summary>Of every rule, and of what no rule of an isolating policy fitted, in the order of the policies' names.</summary>
+    public async Task<IReadOnlyList<PolicyCounter>> CountersAsync(NetworkSpec network, CancellationToken ct) =>
+        PolicyCounters.Read(network, await RunAsync($"list table bridge {Table}\n", ct, "-t"));
+
+    /// <summary>Takes the tables away; nothing happens when there are none.</summary>
+    public async Task RemoveAsync(CancellationToken ct)
+    {
+        _applied = null;
+        File.Delete(StateFile);
+        var none = Ruleset.Compile(Table, []);
+        await RunAsync(Scripts(none, i => NftScript.Remove(none.Tables[i])), ct);
+    }
+
+    private static string Scripts(Ruleset to, Func<int, string> script) => string.Concat(to.Tables.Index().Select(t => script(t.Index)));
+
+    private static State StateOf(Ruleset wanted, NftListing[] shown) =>
+        new(Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{wanted}"))), string.Join(' ', shown.Select(s => s.Digest)));
+
+    /// <summary>Changes only what is different.</summary>
+    /// <returns>What the kernel shows then; null when that was not possible, or somebody else had changed something.</returns>
+    private async Task<NftListing[]?> ChangeAsync(Ruleset from, NftListing[] before, Ruleset to, CancellationToken ct)
+    {
+        if (!await TryRunAsync(Scripts(to, i => NftScript.Change(from.Tables[i], to.Tables[i])), ct))
+        {
+            return null;
+        }
+
+        var now = await ListAsync(ct);
+        return now.Index().All(n => n.Item.Follows(before[n.Index], from.Tables[n.Index], to.Tables[n.Index])) ? now : null;
+    }
+
+    /// <summary>What nft shows of each of the tables, without what packets change.</summary>
+    private async Task<NftListing[]> ListAsync(CancellationToken ct)
+    {
+        var listings = new List<NftListing>();
+        foreach (var table in Ruleset.Compile(Table, []).Tables)
+        {
+            try
+            {
+                listings.Add(new(await RunAsync($"list table {table.Address}\n", ct, "-s", "-t")));
+            }
+            catch (Refusal e) when (e.InnerException is CommandFailed { ExitCode: 1 } failed && failed.Errors.Contains("No such file or directory", StringComparison.Ordinal))
+            {
+                listings.Add(new(""));
+            }
+        }
+
+        return [.. listings];
+    }
+
+    /// <summary>
+    /// Packets the node sends to a forward on its loopback address go out of the bridge with a loopback source until that is replaced, which the
+    /// kernel allows by device only (ip-sysctl, route_localnet). The filters in place by now keep guests from such addresses.
+    /// </summary>
+    private async Task AcceptLoopbackAsync(IReadOnlyList<NetworkSpec> all, CancellationToken ct)
+    {
+        if (ForwardChains.DevicesWithLoopback(all).ToList() is { Count: > 0 } devices)
+        {
+            await CommandAsync("sysctl", ["-q", "-e", .. devices.Select(d => $"{LoopbackOf(d)}=1")], null, ct);
+        }
+    }
+
+    private async Task<bool> AcceptsLoopbackAsync(IReadOnlyList<NetworkSpec> all, CancellationToken ct) =>
+        ForwardChains.DevicesWithLoopback(all).ToList() is not { Count: > 0 } devices
+        || !(await CommandAsync("sysctl", ["-n", "-e", .. devices.Select(LoopbackOf)], null, ct)).Split('\n').Contains("0");
+
+    private static string LoopbackOf(string device) => $"net.ipv4.conf.{device}.route_localnet";
+
+    private async Task<bool> TryRunAsync(string script, CancellationToken ct)
+    {
+        try
+        {
+            await RunAsync(script, ct);
+            return true;
+        }
+        catch (Refusal)
+        {
+            return false;
+        }
+    }
+
+    private async Task<string> RunAsync(string script, CancellationToken ct, params string[] options) =>
+        script.Length == 0 ? "" : await CommandAsync("nft", [.. options, "-f", "-"], script, ct);
+
+    private async Task<string> CommandAsync(string program, IReadOnlyList<string> arguments, string? input, CancellationToken ct)
+    {
+        try
+        {
+            return (await node.Shell.RunAsync(new(program, arguments, Deadline, Input: input) { KeptCharacters = LongestListing }, ct)).Output;
+        }
+        catch (CommandFailed e)
+        {
+            throw FirewallErrors.NotApplied(e.Message, e);
+        }
+    }
+
+    private State? ReadState()
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(File.ReadAllBytes(StateFile), FirewallJson.Default.State);
+        }
+        catch (Exception e) when (e is FileNotFoundException or JsonException)
+        {
+            return null;
+        }
+    }
+
+    /// <param name="Wanted">Digest of what was applied.</param>
+    /// <param name="Listed">Digests of what nft showed right after.</param>
+    internal sealed record State(string Wanted, string Listed);
 }

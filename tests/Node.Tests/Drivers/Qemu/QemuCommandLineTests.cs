@@ -69,7 +69,7 @@ public sealed class QemuCommandLineTests
                 new("disc", VolumeDevice.Cdrom, image, null, 0, VolumeBus.Sata, VolumeCache.Writeback, true),
                 new("slot", VolumeDevice.Cdrom, null, null, 0, VolumeBus.Sata, VolumeCache.Writeback, true),
             ],
-            Nics = [new() { Name = "eth0", Mac = "52:54:00:00:00:01" }, new() { Name = "eth1", Mac = "52:54:00:00:00:02", Model = NicModel.E1000e }],
+            Nics = [new("eth0", "52:54:00:00:00:01"), new("eth1", "52:54:00:00:00:02", NicModel.E1000e)],
         };
 
         Line(spec, new("kvm", 104), new("/fw/code.fd", "/fw/vars.fd", NeedsSmm: true)).ShouldBe(Golden($$$$"""

@@ -1,0 +1,101 @@
+namespace Gantry.Node.Networks.Firewall;
+
+/// <summary>
+/// Which connections of a guarded NIC are known, by sets that packets fill: of nftables, connection tracking on a bridge is a module of its
+/// own that not every kernel has, and br_netfilter would change the host's other bridges. Each entry is written from the side that began,
+/// so one set serves both directions. Every NIC has its own sets, so that a guest can only fill its own.
+/// </summary>
+/// <remarks>
+/// <c>NAME.known</c> lets pass what belongs to a known connection and comes back from anything else. <c>NAME.keep</c> is passed by what
+/// was let through, and remembers what is new. An answer lengthens an entry; the end of a TCP connection moves it to those closing, which no
+/// packet lengthens. A fragment behind the first has no ports and belongs to its first.
+/// </remarks>
+internal static class ConnectionChains
+{
+    private const int Flows = 16_384;
+    private const int Fragments = 1_024;
+
+    /// <param name="Inner">The address pair in the packet that an ICMP error is about, in the order of <paramref name="Pair"/>, and turned round.</param>
+    private sealed record Family(
+        string Digit, string Protocol, string From, string To, string Pair, string PairBack, string Inner, string InnerBack, string Fragment, string Part, string FirstPart,
+        string Icmp, string IcmpType, string Questions, string Answers, string Errors)
+    {
+        public string Flow => $"{From} . {To} . meta l4proto . th sport . th dport";
+
+        public string FlowBack => $"{To} . {From} . meta l4proto . th dport . th sport";
+    }
+
+    // Addresses in pairs are read by their place in the header (RFC 791, 3.1; RFC 8200, 3), so that those in ICMP errors can be compared with them.
+    private static readonly Family[] Families =
+    [
+        new("4", "ip", "ip saddr", "ip daddr", "@nh,96,32 . @nh,128,32 . @nh,72,8", "@nh,128,32 . @nh,96,32 . @nh,72,8",
+            "@th,160,32 . @th,192,32 . @th,136,8", "@th,192,32 . @th,160,32 . @th,136,8",
+            "ip saddr . ip daddr . meta l4proto . ip id", "ip frag-off & 0x1fff != 0", "ip frag-off & 0x3fff == 0x2000",
+            "icmp", "icmp type", "{ echo-request, timestamp-request }", "{ echo-reply, timestamp-reply }", "{ destination-unreachable, time-exceeded, parameter-problem }"),
+        new("6", "ip6", "ip6 saddr", "ip6 daddr", "@nh,64,128 . @nh,192,128 . @nh,48,8", "@nh,192,128 . @nh,64,128 . @nh,48,8",
+            "@th,128,128 . @th,256,128 . @th,112,8", "@th,256,128 . @th,128,128 . @th,112,8",
+            "ip6 saddr . ip6 daddr . frag id", "frag frag-off != 0", "frag frag-off 0 frag more-fragments 1",
+            "ipv6-icmp", "icmpv6 type", "echo-request", "echo-reply", "{ destination-unreachable, packet-too-big, time-exceeded, parameter-problem }"),
+    ];
+
+    public static void Add(NftTable table, string nic)
+    {
+        foreach (var both in (string[])["known", "keep"])
+        {
+            table.Chain($"{nic}.{both}", [$"meta protocol vmap {{ ip : goto {nic}.{both}4, ip6 : goto {nic}.{both}6 }}"]);
+        }
+
+        foreach (var family in Families)
+        {
+            Add(table, nic, family);
+        }
+    }
+
+    private static void Add(NftTable table, string nic, Family family)
+    {
+        var f = family;
+        var (flows, closing, pairs, parts) = ($"{nic}.flows{f.Digit}", $"{nic}.closing{f.Digit}", $"{nic}.pairs{f.Digit}", $"{nic}.parts{f.Digit}");
+        table.Set(flows, f.Flow, Flows, "1m");
+        table.Set(closing, f.Flow, Flows, "2m");
+        table.Set(pairs, f.Pair, Flows, "6h");
+        table.Set(parts, f.Fragment, Fragments, "30s");
+        table.Chain($"{nic}.known{f.Digit}",
+        [
+            $"{f.Part} goto {nic}.part{f.Digit}",
+            $"{f.Flow} @{flows} goto {nic}.begun{f.Digit}",
+            $"{f.FlowBack} @{flows} goto {nic}.answered{f.Digit}",
+            $"tcp flags & (syn | ack) != syn {f.Flow} @{closing} accept",
+            $"tcp flags & (syn | ack) != syn {f.FlowBack} @{closing} accept",
+            $"{f.IcmpType} {f.Answers} {f.PairBack} @{pairs} accept",
+            $"{f.IcmpType} {f.Errors} {f.Inner} @{pairs} accept",
+            $"{f.IcmpType} {f.Errors} {f.InnerBack} @{pairs} accept",
+            $"meta l4proto != {{ tcp, udp, sctp, {f.Icmp} }} {f.PairBack} @{pairs} accept",
+        ]);
+        table.Chain($"{nic}.part{f.Digit}", [$"{f.Fragment} @{parts} accept", "counter drop"]);
+        table.Chain($"{nic}.begun{f.Digit}", [Closing(f.Flow), "accept"]);
+        table.Chain($"{nic}.answered{f.Digit}",
+        [
+            Closing(f.FlowBack),
+            "tcp flags & syn == syn accept",
+            $"meta l4proto tcp update @{flows} {{ {f.FlowBack} timeout 6h }} accept",
+            $"update @{flows} {{ {f.FlowBack} timeout 3m }} accept",
+            "accept",
+        ]);
+        table.Chain($"{nic}.keep{f.Digit}",
+        [
+            $"{f.Part} accept",
+            $"{f.FirstPart} update @{parts} {{ {f.Fragment} }}",
+            $"{f.Flow} @{flows} accept",
+            $"{f.FlowBack} @{flows} accept",
+            $"tcp flags & (syn | ack) != syn {f.Flow} @{closing} accept",
+            $"tcp flags & (syn | ack) != syn {f.FlowBack} @{closing} accept",
+            $"{f.IcmpType} {f.Questions} update @{pairs} {{ {f.Pair} }} accept",
+            $"meta l4proto {f.Icmp} accept",
+            $"meta l4proto != {{ tcp, udp, sctp }} {f.PairBack} @{pairs} accept",
+            $"meta protocol {f.Protocol} update @{pairs} {{ {f.Pair} }}",
+            $"update @{flows} {{ {f.Flow} }}",
+        ]);
+
+        string Closing(string flow) => $"tcp flags & (fin | rst) != 0 update @{closing} {{ {flow} }} delete @{flows} {{ {flow} }} accept";
+    }
+}
