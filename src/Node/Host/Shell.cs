@@ -30,7 +30,7 @@ public sealed class Shell(TimeProvider time) : IShell
             var errors = ReadAsync(process.StandardError, command, either.Token);
             if (command.Input is { } input)
             {
-                await process.StandardInput.WriteAsync(input.AsMemory(), either.Token);
+                await WriteAsync(process.StandardInput, input, either.Token);
             }
 
             process.StandardInput.Close();
@@ -127,6 +127,18 @@ public sealed class Shell(TimeProvider time) : IShell
         }
 
         return text.ToString();
+    }
+
+    /// <summary>A command that ends without reading all of it says more by how it ends than by the broken pipe.</summary>
+    private static async Task WriteAsync(StreamWriter writer, string input, CancellationToken ct)
+    {
+        try
+        {
+            await writer.WriteAsync(input.AsMemory(), ct);
+        }
+        catch (IOException)
+        {
+        }
     }
 
     private static string LastLines(string text) =>

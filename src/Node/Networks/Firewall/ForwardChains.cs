@@ -19,7 +19,7 @@ internal static class ForwardChains
     {
         var entries = nats.SelectMany(Entries).ToList();
         table.Chain("dstnat", ["type nat hook prerouting priority dstnat; policy accept;", "ip6 daddr fe80::/10 return", .. Local(entries)]);
-        table.Chain("dstnat.own", ["type nat hook output priority dstnat; policy accept;", "ip6 daddr fe80::/10 return", .. Local(entries)]);
+        table.Chain("dstnat.own", ["type nat hook output priority -100; policy accept;", "ip6 daddr fe80::/10 return", .. Local(entries)]);
         table.Chain("srcnat", ["type nat hook postrouting priority srcnat; policy accept;", .. SourceNat(subnets, nats)]);
 
         // What a network's own services listen on is not forwarded, even by a forward from all addresses.

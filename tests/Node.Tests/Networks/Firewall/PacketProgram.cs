@@ -1,0 +1,92 @@
+using System.Diagnostics;
+using System.Threading.Channels;
+
+namespace Gantry.Node.Tests.Networks.Firewall;
+
+/// <summary>The program of <c>packets.c</c> in a namespace, compiled once for a test run.</summary>
+internal sealed class PacketProgram : IAsyncDisposable
+{
+    private static readonly Lazy<string> Compiled = new(Compile);
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(3);
+    private readonly Process _process;
+    private readonly Channel<string> _lines = Channel.CreateUnbounded<string>();
+
+    private PacketProgram(Process process) => _process = process;
+
+    public static string Path => Compiled.Value;
+
+    /// <summary>Frames of a device: see <see cref="SendAsync"/> and <see cref="UntilAsync"/>.</summary>
+    public static Task<PacketProgram> FramesAsync(PacketNamespace where, string device) => StartAsync(where, "frames", device);
+
+    /// <summary>Answers on the ports, TCP and UDP.</summary>
+    public static Task<PacketProgram> AnswerAsync(PacketNamespace where, params IEnumerable<int> ports) => StartAsync(where, ["answer", .. ports.Select(p => $"{p}")]);
+
+    /// <summary>All of it has been sent when this comes back.</summary>
+    /// <returns>What was received meanwhile.</returns>
+    public async Task<List<byte[]>> SendAsync(params IEnumerable<byte[]> frames)
+    {
+        foreach (var frame in frames)
+        {
+            await _process.StandardInput.WriteLineAsync(Convert.ToHexStringLower(frame));
+        }
+
+        await _process.StandardInput.WriteLineAsync("!");
+        await _process.StandardInput.FlushAsync();
+        return await ReadAsync(line => line == "!");
+    }
+
+    /// <summary>What is received up to a frame that ends with these bytes, without it.</summary>
+    public Task<List<byte[]>> UntilAsync(byte[] end)
+    {
+        var text = Convert.ToHexStringLower(end);
+        return ReadAsync(line => line.EndsWith(text, StringComparison.Ordinal));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _process.StandardInput.Close();
+        await _process.WaitForExitAsync().WaitAsync(Deadline);
+        _process.Dispose();
+    }
+
+    private static async Task<PacketProgram> StartAsync(PacketNamespace where, params string[] arguments)
+    {
+        var program = new PacketProgram(Process.Start(new ProcessStartInfo("nsenter", where.Enter(Path, arguments)) { RedirectStandardInput = true, RedirectStandardOutput = true })!);
+        _ = program.ListenAsync();
+        await program.ReadAsync(line => line == "ready");
+        return program;
+    }
+
+    private async Task ListenAsync()
+    {
+        while (await _process.StandardOutput.ReadLineAsync() is { } line)
+        {
+            _lines.Writer.TryWrite(line);
+        }
+
+        _lines.Writer.Complete();
+    }
+
+    private async Task<List<byte[]>> ReadAsync(Func<string, bool> last)
+    {
+        using var deadline = new CancellationTokenSource(Deadline);
+        var frames = new List<byte[]>();
+        while (await _lines.Reader.ReadAsync(deadline.Token) is var line && !last(line))
+        {
+            frames.Add(Convert.FromHexString(line));
+        }
+
+        return frames;
+    }
+
+    private static string Compile()
+    {
+        var folder = Directory.CreateTempSubdirectory("gantry-packets-").FullName;
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(folder, recursive: true);
+        var program = $"{folder}/packets";
+        using var compiler = Process.Start("gcc", ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program, $"{AppContext.BaseDirectory}/Networks/Firewall/packets.c"]);
+        compiler.WaitForExit();
+        compiler.ExitCode.ShouldBe(0);
+        return program;
+    }
+}
