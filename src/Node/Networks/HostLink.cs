@@ -3,29 +3,32 @@ using System.Text.Json.Serialization;
 
 namespace Gantry.Node.Networks;
 
-/// <summary>A network device of the host, as <c>ip -json -details address</c> has it (iproute2 6.1).</summary>
+/// <summary>
+/// A network device of the host, as <c>ip -json -details address</c> has it (iproute2 6.1). What it may leave out can be set, not only given
+/// at first: else the serializer would replace what stands here by null.
+/// </summary>
 internal sealed record HostLink
 {
     [JsonPropertyName("ifname")]
-    public string Name { get; init; } = "";
+    public string Name { get; set; } = "";
 
     /// <summary>Another one when a device of the same name is made anew.</summary>
     [JsonPropertyName("ifindex")]
-    public int Index { get; init; }
+    public int Index { get; set; }
 
-    public IReadOnlyList<string> Flags { get; init; } = [];
+    public IReadOnlyList<string> Flags { get; set; } = [];
 
-    public int Mtu { get; init; }
+    public int Mtu { get; set; }
 
     /// <summary>The bridge it is a port of.</summary>
-    public string? Master { get; init; }
+    public string? Master { get; set; }
 
     [JsonPropertyName("address")]
-    public string? Mac { get; init; }
+    public string? Mac { get; set; }
 
     /// <summary>The device a VLAN is of.</summary>
     [JsonPropertyName("link")]
-    public string? Parent { get; init; }
+    public string? Parent { get; set; }
 
     [JsonPropertyName("ifalias")]
     public string? Alias { get; init; }
@@ -35,10 +38,10 @@ internal sealed record HostLink
     public LinkStatistics Statistics { get; init; } = new();
 
     [JsonPropertyName("linkinfo")]
-    public LinkInfo? Info { get; init; }
+    public LinkInfo? Info { get; set; }
 
     [JsonPropertyName("addr_info")]
-    public IReadOnlyList<LinkAddress> Addresses { get; init; } = [];
+    public IReadOnlyList<LinkAddress> Addresses { get; set; } = [];
 
     [JsonIgnore]
     public bool IsUp => Flags.Contains("UP");

@@ -99,12 +99,16 @@ internal sealed record LinkChanges
 
             Change(link, now, now?.Mtu != link.Mtu, string.Create(CultureInfo.InvariantCulture, $"mtu {link.Mtu}"));
             Change(link, now, now is not null && link.Mac is not null && now.Mac != link.Mac, $"address {link.Mac}");
-            Change(link, now, now?.Info?.Data is { } data && link.Kind == "bridge" && (data.Stp != 0 || data.ForwardDelay != 0), "type bridge stp_state 0 forward_delay 0");
+
+            // Two lines: with spanning tree the kernel takes no delay of 0.
+            var data = link.Kind == "bridge" ? now?.Info?.Data : null;
+            Change(link, now, data is { Stp: not 0 }, "type bridge stp_state 0");
+            Change(link, now, data is { ForwardDelay: not 0 }, "type bridge forward_delay 0");
             Set.AddRange(addresses.Except(link.Addresses.Select(Canonical)).Select(a => $"address delete {a} dev {link.Name}"));
             Set.AddRange(missing.Select(a => $"address add {a}{(IsIpv6(a) ? " nodad" : " broadcast +")} dev {link.Name}"));
             Change(link, now, link.Master is not null && now?.Master != link.Master, $"master {link.Master}");
             Change(link, now, now?.IsUp != true, "up");
-            AddFlood(link, entries);
+            AddFlood(link, entries, now is not null);
             if (now is not null && Found.Count == before && (missing.Count > 0 || addresses.Count > link.Addresses.Count))
             {
                 Found.Add($"the device {link.Name} of '{link.Network}' had other addresses");
@@ -138,7 +142,7 @@ internal sealed record LinkChanges
             }
         }
 
-        private void AddFlood(PlannedLink link, IReadOnlyList<ForwardingEntry> entries)
+        private void AddFlood(PlannedLink link, IReadOnlyList<ForwardingEntry> entries, bool isThere)
         {
             var wanted = link.Vxlan?.Peers.Select(p => $"{IPAddress.Parse(p)}").Distinct().ToList() ?? [];
             var has = entries.Where(e => e.Device == link.Name && e is { Mac: ForwardingEntry.AnyMac, To: not null }).Select(e => e.To!).ToList();
@@ -150,7 +154,7 @@ internal sealed record LinkChanges
             if (lines.Count > 0)
             {
                 Flood.AddRange(lines);
-                Found.Add($"the device {link.Name} of '{link.Network}' had other peers");
+                Found.AddRange(isThere ? [$"the device {link.Name} of '{link.Network}' had other peers"] : []);
             }
         }
 
