@@ -329,13 +329,7 @@ public sealed class NicTests(TestImages images) : IAsyncLifetime
     {
         await SaysAsync(id, "micro is up");
         await using var line = new LineTypist(await _node.OpenSerialAsync(id, null, 0, default), Patience);
-
-        // The marks are written apart, so that they are not found in what is typed.
-        await line.TypeAsync($"echo be''gin; {command}; echo e''nd\r");
-        await line.WaitForAsync("begin\r\n");
-        var from = line.Seen.LastIndexOf("begin\r\n", StringComparison.Ordinal) + 7;
-        await line.WaitForAsync("end\r\n");
-        return line.Seen[from..line.Seen.LastIndexOf("end\r\n", StringComparison.Ordinal)].Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => l.TrimEnd('\r')).ToArray();
+        return await line.AskAsync(command);
     }
 
     private async Task<IReadOnlyList<HostLink>> LinksAsync() => HostLink.ReadAll(await _network.RunAsync("ip", "-json", "-d", "link", "show"));
