@@ -132,6 +132,8 @@ public sealed partial class ApiClient
     public Task<Operation> DeleteNetworkAsync(string name, int waitSeconds = 0, CancellationToken ct = default) =>
         SendAsync(HttpMethod.Delete, $"/networks/{Escape(name)}?wait={waitSeconds}", WireJson.Default.Operation, null, ct);
 
+    public Task<NetworkRepair> RepairNetworksAsync(CancellationToken ct = default) => SendAsync(HttpMethod.Post, "/networks:repair", WireJson.Default.NetworkRepair, null, ct);
+
     public Task<Page<NicAddress>> ListAddressesAsync(string network, CancellationToken ct = default) =>
         GetAsync($"/networks/{Escape(network)}/addresses", WireJson.Default.PageNicAddress, ct);
 
