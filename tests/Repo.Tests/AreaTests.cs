@@ -28,9 +28,10 @@ public class AreaTests
     {
         ["Host"] = [],
         ["Images"] = ["Host"],
-        ["Instances"] = ["Host", "Images"],
+        ["Instances"] = ["Host", "Images", "Networks"],
         ["Isolation"] = ["Host"],
-        ["Drivers"] = ["Host", "Images", "Instances", "Isolation"],
+        ["Networks"] = ["Host"],
+        ["Drivers"] = ["Host", "Images", "Instances", "Isolation", "Networks"],
     };
 
     [Fact]
