@@ -271,7 +271,7 @@ internal sealed partial class Taps(NodeContext node)
         }
     }
 
-    private string RecordOf(Id<Instance> id) => $"{node.Folders.Run(id)}/taps";
+    private string RecordOf(Id<Instance> id) => $"{node.Root.InstancesRun}/{id}/taps";
 
     [GeneratedRegex(@"\A[A-Za-z0-9_.-]{1,15}\z")]
     private static partial Regex DeviceName();

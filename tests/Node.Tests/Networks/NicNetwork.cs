@@ -68,11 +68,14 @@ internal sealed partial class NicNetwork : IAsyncDisposable
     public void Serve(Id<Network> network, params string[] options) => Keep(Enter(new("dnsmasq",
     [
         "--keep-in-foreground", "--conf-file=/dev/null", "--user=root", "--group=root", "--pid-file=", "--port=0", "--no-resolv", "--no-hosts", "--bind-interfaces",
-        $"--interface={NetworkNames.Bridge(network)}", $"--dhcp-leasefile={Root.Path}/leases-{network}", "--dhcp-authoritative", "--domain=net.gantry", "--no-ping", .. options,
+        $"--interface={NetworkNames.Bridge(network)}", $"--dhcp-leasefile={LeasesOf(network)}", "--dhcp-authoritative", "--domain=net.gantry", "--no-ping", .. options,
     ], TimeSpan.FromHours(1))
     {
         EndsWithDaemon = true,
     }));
+
+    /// <summary>The file of the leases it gave out.</summary>
+    public string LeasesOf(Id<Network> network) => $"{Root.Path}/leases-{network}";
 
     /// <summary>A command in the namespace that goes on until the end.</summary>
     public void Serve(string program, params string[] arguments) => Keep(Enter(new(program, arguments, TimeSpan.FromHours(1)) { EndsWithDaemon = true }));

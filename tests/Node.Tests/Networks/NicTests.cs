@@ -3,6 +3,7 @@ using System.Text.Json;
 using Gantry.Contracts;
 using Gantry.Node.Drivers;
 using Gantry.Node.Drivers.Qemu;
+using Gantry.Node.Images;
 using Gantry.Node.Instances;
 using Gantry.Node.Networks;
 
@@ -131,6 +132,49 @@ public sealed class NicTests(TestImages images) : IAsyncLifetime
         (await _node.PlugNicAsync(spec.Id, new("nowhere", Mac, NicModel.Rtl8139), default)).ShouldBe(new NicChange());
         (await AskAsync(spec.Id, "sleep 1; cat /sys/bus/pci/devices/*/device | grep -c -e 0x10d3 -e 0x8139")).ShouldBe(["2"]);
         _network.Root.Context.Folders.Read(spec.Id).Nics!.Select(n => (n.Name, n.Port)).ShouldBe([("more", 0), ("nowhere", 1)]);
+    }
+
+    [Theory]
+    [InlineData(NicModel.Virtio)]
+    [InlineData(NicModel.E1000e)]
+    [InlineData(NicModel.Rtl8139)]
+    public async Task A_card_of_any_model_boots_from_the_network(NicModel model)
+    {
+        var net = await _network.GivenNetworkAsync("10.77.0.1/24");
+        _network.Serve(net, "--dhcp-range=10.77.0.0,static", $"--dhcp-host={Mac},10.77.0.5");
+        var spec = await GivenAsync(InstanceKind.Vm, "", new NicSpec("eth0", Mac, model, net));
+        _network.Root.Context.Folders.Write(spec with { Firmware = Firmware.Bios, Kernel = null, Initrd = null, CommandLine = null, BootOrder = ["eth0"] });
+
+        await _node.StartAsync(spec.Id, default);
+
+        // The firmware of the card has nothing to boot, but asks for an address first.
+        await Eventually(() => Task.FromResult(File.Exists(_network.LeasesOf(net)) && File.ReadAllText(_network.LeasesOf(net)).Contains($"{Mac} 10.77.0.5", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task A_guest_for_Arm_gets_its_lease_and_takes_another_NIC()
+    {
+        var image = await images.LendAsync("micro-aarch64", _network.Root);
+        var net = await _network.GivenNetworkAsync("10.77.0.1/24");
+        _network.Serve(net, "--dhcp-range=10.77.0.0,static", $"--dhcp-host={Mac},10.77.0.5", $"--dhcp-host={OtherMac},10.77.0.6");
+        var spec = await GivenAsync(InstanceKind.Vm, "", new NicSpec("eth0", Mac, null, net));
+        _network.Root.Context.Folders.Write(spec with
+        {
+            Architecture = Architecture.Aarch64,
+            Firmware = Firmware.Uefi,
+            MemoryBytes = 256 * Limits.MiB,
+            Kernel = ImageFolders.Kernel(_network.Root.Context.Root, image),
+            Initrd = ImageFolders.Initrd(_network.Root.Context.Root, image),
+        });
+        await _node.StartAsync(spec.Id, default);
+        await SaysAsync(spec.Id, "eth0 has 10.77.0.5/24");
+        await _network.PingAsync("10.77.0.5");
+
+        (await _node.PlugNicAsync(spec.Id, new("eth1", OtherMac, null, net), default)).ShouldBe(new NicChange());
+        await SaysAsync(spec.Id, "eth1 has 10.77.0.6/24");
+        await _network.PingAsync("10.77.0.6");
+        (await _node.UnplugNicAsync(spec.Id, "eth1", default)).ShouldBe(new NicChange());
+        (await _network.DevicesAsync()).ShouldBe([NetworkNames.Tap(spec.Id, "eth0")]);
     }
 
     [Fact]
