@@ -11,6 +11,8 @@ internal sealed class PacketProgram : IAsyncDisposable
     private readonly Process _process;
     private readonly Channel<string> _lines = Channel.CreateUnbounded<string>();
 
+    private readonly List<byte[]> _received = [];
+
     private PacketProgram(Process process) => _process = process;
 
     public static string Path => Compiled.Value;
@@ -21,9 +23,8 @@ internal sealed class PacketProgram : IAsyncDisposable
     /// <summary>Answers on the ports, TCP and UDP.</summary>
     public static Task<PacketProgram> AnswerAsync(PacketNamespace where, params IEnumerable<int> ports) => StartAsync(where, ["answer", .. ports.Select(p => $"{p}")]);
 
-    /// <summary>All of it has been sent when this comes back.</summary>
-    /// <returns>What was received meanwhile.</returns>
-    public async Task<List<byte[]>> SendAsync(params IEnumerable<byte[]> frames)
+    /// <summary>All of it has been sent when this comes back; what was received meanwhile is kept.</summary>
+    public async Task SendAsync(params IEnumerable<byte[]> frames)
     {
         foreach (var frame in frames)
         {
@@ -32,14 +33,21 @@ internal sealed class PacketProgram : IAsyncDisposable
 
         await _process.StandardInput.WriteLineAsync("!");
         await _process.StandardInput.FlushAsync();
-        return await ReadAsync(line => line == "!");
+        await ReadAsync(line => line == "!");
     }
 
-    /// <summary>What is received up to a frame that ends with these bytes, without it.</summary>
-    public Task<List<byte[]>> UntilAsync(byte[] end)
+    /// <summary>What was received since this was last called, up to a frame that ends with these bytes.</summary>
+    public async Task<List<byte[]>> UntilAsync(byte[] end)
     {
-        var text = Convert.ToHexStringLower(end);
-        return ReadAsync(line => line.EndsWith(text, StringComparison.Ordinal));
+        if (!_received.Any(f => f.AsSpan().EndsWith(end)))
+        {
+            var text = Convert.ToHexStringLower(end);
+            await ReadAsync(line => line.EndsWith(text, StringComparison.Ordinal));
+        }
+
+        var all = _received.ToList();
+        _received.Clear();
+        return all;
     }
 
     public async ValueTask DisposeAsync()
@@ -67,16 +75,13 @@ internal sealed class PacketProgram : IAsyncDisposable
         _lines.Writer.Complete();
     }
 
-    private async Task<List<byte[]>> ReadAsync(Func<string, bool> last)
+    private async Task ReadAsync(Func<string, bool> last)
     {
         using var deadline = new CancellationTokenSource(Deadline);
-        var frames = new List<byte[]>();
         while (await _lines.Reader.ReadAsync(deadline.Token) is var line && !last(line))
         {
-            frames.Add(Convert.FromHexString(line));
+            _received.Add(Convert.FromHexString(line));
         }
-
-        return frames;
     }
 
     private static string Compile()
