@@ -95,7 +95,32 @@ internal sealed class Dnsmasq(NodeContext node)
         var taken = recorded.Concat(HostUsers.WithProcesses()).ToHashSet();
         var free = Enumerable.Range(node.Uids.FirstNetwork, node.Uids.Networks).Where(u => !taken.Contains(u)).GetEnumerator();
         starts = [.. starts.Select(s => s with { Uid = s.Uid ?? (free.MoveNext() ? free.Current : throw NodeNetworkErrors.UidsUsedUp(node.Uids.Networks)) })];
-        await Parallel.ForEachAsync(starts, new ParallelOptions { CancellationToken = ct, MaxDegreeOfParallelism = StartsAtOnce }, async (start, token) => await StartAsync(start, token));
+        try
+        {
+            await Parallel.ForEachAsync(starts, new ParallelOptions { CancellationToken = ct, MaxDegreeOfParallelism = StartsAtOnce }, async (start, token) => await StartAsync(start, token));
+        }
+        finally
+        {
+            // Those that did start are known, even if another did not: whoever gives up ends them.
+            WriteDown(starts);
+        }
+
+        if (starts.FirstOrDefault(s => DnsmasqProcess.Read(Run(s.Network.Id)) is not { Lives: true }) is { } gone)
+        {
+            throw NodeNetworkErrors.NoNames(gone.Network.Name, "it ended at once; the system's log has its last words.");
+        }
+    }
+
+    private void WriteDown(List<Start> starts)
+    {
+        var byUser = starts.ToDictionary(s => s.Uid!.Value);
+        foreach (var (pid, uid) in HostUsers.Processes().Where(p => byUser.ContainsKey(p.Uid)).ToList())
+        {
+            if (HostProcess.StartOf(pid) is { } began && byUser[uid] is var start)
+            {
+                new DnsmasqProcess(pid, began, uid, start.Bridge, Digest(start.Files.Options)).Write(Run(start.Network.Id));
+            }
+        }
     }
 
     private async Task StartAsync(Start start, CancellationToken ct)
@@ -123,10 +148,6 @@ internal sealed class Dnsmasq(NodeContext node)
         {
             throw NodeNetworkErrors.NoNames(start.Network.Name, failed.Message);
         }
-
-        var (pid, began) = HostUsers.Processes().Where(p => p.Uid == uid).Select(p => (p.Pid, HostProcess.StartOf(p.Pid))).FirstOrDefault(p => p.Item2 is not null);
-        var process = new DnsmasqProcess(pid, began ?? throw NodeNetworkErrors.NoNames(start.Network.Name, "it ended at once; the system's log has its last words."), uid, start.Bridge, Digest(start.Files.Options));
-        process.Write(run);
     }
 
     /// <summary>Ends all processes of these users; done when there is none.</summary>

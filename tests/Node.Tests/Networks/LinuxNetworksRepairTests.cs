@@ -84,7 +84,7 @@ public sealed class LinuxNetworksRepairTests : IAsyncLifetime
         _host = await NetworkNamespace.MakeAsync();
         using var next = new LinuxNetworks(_root.Context with { Shell = _host.Shell });
 
-        (await next.RepairAsync(default)).ShouldBe([$"the device {NetworkNames.Bridge(network.Id)} of 'net77' was missing", "packets were not passed on", "dnsmasq of 'net77' did not run"]);
+        (await next.RepairAsync(default)).ShouldBe([$"the device {NetworkNames.Bridge(network.Id)} of 'net77' was missing", "packets were not passed on", "dnsmasq of 'net77' did not run", "the filters were not as they should be"]);
 
         await using var guest = await PlugAsync(network);
         (await guest.LeaseAsync()).ShouldContain("ip=10.77.0.5/24");
