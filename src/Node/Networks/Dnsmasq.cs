@@ -37,7 +37,8 @@ internal sealed class Dnsmasq(NodeContext node)
                 continue;
             }
 
-            if (process is { Lives: true } && process.Bridge == bridge.Index && process.Options == Digest(files.Options) && TryRead(run) is { } before && files.OnlyAddsTo(before))
+            if (process is { Lives: true } && process.Bridge == bridge.Index && process.Options == Digest(files.Options)
+                && TryRead(run) is { } before && files.OnlyAddsTo(before))
             {
                 if (files != before)
                 {
@@ -58,7 +59,8 @@ internal sealed class Dnsmasq(NodeContext node)
 
     /// <summary>Whether it runs for the network, on the bridge there is.</summary>
     public bool Serves(NetworkSpec network, IReadOnlyList<HostLink> links) =>
-        !DnsmasqFiles.IsFor(network) || (DnsmasqProcess.Read(Run(network.Id)) is { Lives: true } process && links.Any(l => l.Index == process.Bridge && l.Name == NetworkNames.Bridge(network.Id)));
+        !DnsmasqFiles.IsFor(network)
+            || (DnsmasqProcess.Read(Run(network.Id)) is { Lives: true } process && links.Any(l => l.Index == process.Bridge && l.Name == NetworkNames.Bridge(network.Id)));
 
     public async Task RemoveAsync(Id<Network> network, CancellationToken ct)
     {
@@ -78,7 +80,7 @@ internal sealed class Dnsmasq(NodeContext node)
     public async Task SweepAsync(IReadOnlyCollection<NetworkSpec> networks, CancellationToken ct)
     {
         var known = networks.Select(n => DnsmasqProcess.Read(Run(n.Id))?.Uid).OfType<int>().ToHashSet();
-        await EndAsync(uid => uid >= node.Uids.FirstNetwork && uid - node.Uids.FirstNetwork < node.Uids.Networks && !known.Contains(uid), ct);
+        await EndAsync(uid => IsForNetworks(uid) && !known.Contains(uid), ct);
     }
 
     private async Task StartAsync(List<Start> starts, CancellationToken ct)
@@ -91,13 +93,14 @@ internal sealed class Dnsmasq(NodeContext node)
         // A child that answers over TCP may have outlived its parent, and holds the port.
         var recorded = Recorded();
         var mine = starts.Select(s => s.Uid).OfType<int>().ToHashSet();
-        await EndAsync(uid => mine.Contains(uid) || (uid >= node.Uids.FirstNetwork && uid - node.Uids.FirstNetwork < node.Uids.Networks && !recorded.Contains(uid)), ct);
+        await EndAsync(uid => mine.Contains(uid) || (IsForNetworks(uid) && !recorded.Contains(uid)), ct);
         var taken = recorded.Concat(HostUsers.WithProcesses()).ToHashSet();
         var free = Enumerable.Range(node.Uids.FirstNetwork, node.Uids.Networks).Where(u => !taken.Contains(u)).GetEnumerator();
         starts = [.. starts.Select(s => s with { Uid = s.Uid ?? (free.MoveNext() ? free.Current : throw NodeNetworkErrors.UidsUsedUp(node.Uids.Networks)) })];
         try
         {
-            await Parallel.ForEachAsync(starts, new ParallelOptions { CancellationToken = ct, MaxDegreeOfParallelism = StartsAtOnce }, async (start, token) => await StartAsync(start, token));
+            var some = new ParallelOptions { CancellationToken = ct, MaxDegreeOfParallelism = StartsAtOnce };
+            await Parallel.ForEachAsync(starts, some, async (start, token) => await StartAsync(start, token));
         }
         finally
         {
@@ -138,8 +141,9 @@ internal sealed class Dnsmasq(NodeContext node)
                     "prlimit",
                     [
                         "--as=1073741824", "--nproc=64", "--core=0", "--",
-                        "setpriv", $"--reuid={user}", $"--regid={user}", "--clear-groups", $"--inh-caps={Capabilities}", $"--ambient-caps={Capabilities}", $"--bounding-set={Capabilities}",
-                        "--no-new-privs", "--", "dnsmasq", $"--conf-file={run}/options",
+                        "setpriv", $"--reuid={user}", $"--regid={user}", "--clear-groups",
+                        $"--inh-caps={Capabilities}", $"--ambient-caps={Capabilities}", $"--bounding-set={Capabilities}", "--no-new-privs", "--",
+                        "dnsmasq", $"--conf-file={run}/options",
                     ],
                     StartsWithin),
                 ct);
@@ -155,7 +159,8 @@ internal sealed class Dnsmasq(NodeContext node)
     {
         using var deadline = new CancellationTokenSource(EndsWithin, node.Time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, deadline.Token);
-        while (HostUsers.Processes().Where(p => whose(p.Uid)).Select(p => (p.Pid, Start: HostProcess.StartOf(p.Pid))).Where(p => p.Start is not null).ToList() is { Count: > 0 } all)
+        while (HostUsers.Processes().Where(p => whose(p.Uid)).Select(p => (p.Pid, Start: HostProcess.StartOf(p.Pid)))
+            .Where(p => p.Start is not null).ToList() is { Count: > 0 } all)
         {
             foreach (var (pid, start) in all)
             {
@@ -171,11 +176,14 @@ internal sealed class Dnsmasq(NodeContext node)
         }
     }
 
+    private bool IsForNetworks(int uid) => uid >= node.Uids.FirstNetwork && uid - node.Uids.FirstNetwork < node.Uids.Networks;
+
     private string Run(Id<Network> network) => $"{node.Root.NetworksRun}/{network}";
 
     /// <summary>The users that something is written down of.</summary>
     private HashSet<int> Recorded() =>
-        Directory.Exists(node.Root.NetworksRun) ? [.. Directory.EnumerateDirectories(node.Root.NetworksRun).Select(DnsmasqProcess.Read).OfType<DnsmasqProcess>().Select(p => p.Uid)] : [];
+        Directory.Exists(node.Root.NetworksRun)
+            ? [.. Directory.EnumerateDirectories(node.Root.NetworksRun).Select(DnsmasqProcess.Read).OfType<DnsmasqProcess>().Select(p => p.Uid)] : [];
 
     private static void Write(string run, DnsmasqFiles files)
     {
