@@ -37,7 +37,8 @@ internal sealed class Dnsmasq(NodeContext node)
                 continue;
             }
 
-            if (process is { Lives: true } && process.Bridge == bridge.Index && process.Options == Digest(files.Options) && TryRead(run) is { } before && files.OnlyAddsTo(before))
+            if (process is { Lives: true } && process.Bridge == bridge.Index && process.Options == Digest(files.Options)
+                && TryRead(run) is { } before && files.OnlyAddsTo(before))
             {
                 if (files != before)
                 {
@@ -58,7 +59,8 @@ internal sealed class Dnsmasq(NodeContext node)
 
     /// <summary>Whether it runs for the network, on the bridge there is.</summary>
     public bool Serves(NetworkSpec network, IReadOnlyList<HostLink> links) =>
-        !DnsmasqFiles.IsFor(network) || (DnsmasqProcess.Read(Run(network.Id)) is { Lives: true } process && links.Any(l => l.Index == process.Bridge && l.Name == NetworkNames.Bridge(network.Id)));
+        !DnsmasqFiles.IsFor(network)
+            || (DnsmasqProcess.Read(Run(network.Id)) is { Lives: true } process && links.Any(l => l.Index == process.Bridge && l.Name == NetworkNames.Bridge(network.Id)));
 
     public async Task RemoveAsync(Id<Network> network, CancellationToken ct)
     {
@@ -78,7 +80,7 @@ internal sealed class Dnsmasq(NodeContext node)
     public async Task SweepAsync(IReadOnlyCollection<NetworkSpec> networks, CancellationToken ct)
     {
         var known = networks.Select(n => DnsmasqProcess.Read(Run(n.Id))?.Uid).OfType<int>().ToHashSet();
-        await EndAsync(uid => uid >= node.Uids.FirstNetwork && uid - node.Uids.FirstNetwork < node.Uids.Networks && !known.Contains(uid), ct);
+        await EndAsync(uid => IsForNetworks(uid) && !known.Contains(uid), ct);
     }
 
     private async Task StartAsync(List<Start> starts, CancellationToken ct)
@@ -91,11 +93,37 @@ internal sealed class Dnsmasq(NodeContext node)
         // A child that answers over TCP may have outlived its parent, and holds the port.
         var recorded = Recorded();
         var mine = starts.Select(s => s.Uid).OfType<int>().ToHashSet();
-        await EndAsync(uid => mine.Contains(uid) || (uid >= node.Uids.FirstNetwork && uid - node.Uids.FirstNetwork < node.Uids.Networks && !recorded.Contains(uid)), ct);
+        await EndAsync(uid => mine.Contains(uid) || (IsForNetworks(uid) && !recorded.Contains(uid)), ct);
         var taken = recorded.Concat(HostUsers.WithProcesses()).ToHashSet();
         var free = Enumerable.Range(node.Uids.FirstNetwork, node.Uids.Networks).Where(u => !taken.Contains(u)).GetEnumerator();
         starts = [.. starts.Select(s => s with { Uid = s.Uid ?? (free.MoveNext() ? free.Current : throw NodeNetworkErrors.UidsUsedUp(node.Uids.Networks)) })];
-        await Parallel.ForEachAsync(starts, new ParallelOptions { CancellationToken = ct, MaxDegreeOfParallelism = StartsAtOnce }, async (start, token) => await StartAsync(start, token));
+        try
+        {
+            var some = new ParallelOptions { CancellationToken = ct, MaxDegreeOfParallelism = StartsAtOnce };
+            await Parallel.ForEachAsync(starts, some, async (start, token) => await StartAsync(start, token));
+        }
+        finally
+        {
+            // Those that did start are known, even if another did not: whoever gives up ends them.
+            WriteDown(starts);
+        }
+
+        if (starts.FirstOrDefault(s => DnsmasqProcess.Read(Run(s.Network.Id)) is not { Lives: true }) is { } gone)
+        {
+            throw NodeNetworkErrors.NoNames(gone.Network.Name, "it ended at once; the system's log has its last words.");
+        }
+    }
+
+    private void WriteDown(List<Start> starts)
+    {
+        var byUser = starts.ToDictionary(s => s.Uid!.Value);
+        foreach (var (pid, uid) in HostUsers.Processes().Where(p => byUser.ContainsKey(p.Uid)).ToList())
+        {
+            if (HostProcess.StartOf(pid) is { } began && byUser[uid] is var start)
+            {
+                new DnsmasqProcess(pid, began, uid, start.Bridge, Digest(start.Files.Options)).Write(Run(start.Network.Id));
+            }
+        }
     }
 
     private async Task StartAsync(Start start, CancellationToken ct)
@@ -113,8 +141,9 @@ internal sealed class Dnsmasq(NodeContext node)
                     "prlimit",
                     [
                         "--as=1073741824", "--nproc=64", "--core=0", "--",
-                        "setpriv", $"--reuid={user}", $"--regid={user}", "--clear-groups", $"--inh-caps={Capabilities}", $"--ambient-caps={Capabilities}", $"--bounding-set={Capabilities}",
-                        "--no-new-privs", "--", "dnsmasq", $"--conf-file={run}/options",
+                        "setpriv", $"--reuid={user}", $"--regid={user}", "--clear-groups",
+                        $"--inh-caps={Capabilities}", $"--ambient-caps={Capabilities}", $"--bounding-set={Capabilities}", "--no-new-privs", "--",
+                        "dnsmasq", $"--conf-file={run}/options",
                     ],
                     StartsWithin),
                 ct);
@@ -123,10 +152,6 @@ internal sealed class Dnsmasq(NodeContext node)
         {
             throw NodeNetworkErrors.NoNames(start.Network.Name, failed.Message);
         }
-
-        var (pid, began) = HostUsers.Processes().Where(p => p.Uid == uid).Select(p => (p.Pid, HostProcess.StartOf(p.Pid))).FirstOrDefault(p => p.Item2 is not null);
-        var process = new DnsmasqProcess(pid, began ?? throw NodeNetworkErrors.NoNames(start.Network.Name, "it ended at once; the system's log has its last words."), uid, start.Bridge, Digest(start.Files.Options));
-        process.Write(run);
     }
 
     /// <summary>Ends all processes of these users; done when there is none.</summary>
@@ -134,7 +159,8 @@ internal sealed class Dnsmasq(NodeContext node)
     {
         using var deadline = new CancellationTokenSource(EndsWithin, node.Time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, deadline.Token);
-        while (HostUsers.Processes().Where(p => whose(p.Uid)).Select(p => (p.Pid, Start: HostProcess.StartOf(p.Pid))).Where(p => p.Start is not null).ToList() is { Count: > 0 } all)
+        while (HostUsers.Processes().Where(p => whose(p.Uid)).Select(p => (p.Pid, Start: HostProcess.StartOf(p.Pid)))
+            .Where(p => p.Start is not null).ToList() is { Count: > 0 } all)
         {
             foreach (var (pid, start) in all)
             {
@@ -150,11 +176,14 @@ internal sealed class Dnsmasq(NodeContext node)
         }
     }
 
+    private bool IsForNetworks(int uid) => uid >= node.Uids.FirstNetwork && uid - node.Uids.FirstNetwork < node.Uids.Networks;
+
     private string Run(Id<Network> network) => $"{node.Root.NetworksRun}/{network}";
 
     /// <summary>The users that something is written down of.</summary>
     private HashSet<int> Recorded() =>
-        Directory.Exists(node.Root.NetworksRun) ? [.. Directory.EnumerateDirectories(node.Root.NetworksRun).Select(DnsmasqProcess.Read).OfType<DnsmasqProcess>().Select(p => p.Uid)] : [];
+        Directory.Exists(node.Root.NetworksRun)
+            ? [.. Directory.EnumerateDirectories(node.Root.NetworksRun).Select(DnsmasqProcess.Read).OfType<DnsmasqProcess>().Select(p => p.Uid)] : [];
 
     private static void Write(string run, DnsmasqFiles files)
     {

@@ -34,12 +34,16 @@ internal sealed record DnsmasqFiles(string Options, string Leases, string Names)
         return new(
             Lines([.. General(network, run), .. Ipv4(network), .. Ipv6(network)]),
             Lines(addresses.Select(a => string.Join(',', ((string?[])[a.Mac.ToLowerInvariant(), Canonical(a.Ipv4), Bracketed(network, a.Ipv6), a.Instance]).OfType<string>()))),
-            Lines(addresses.SelectMany(a => ((string?[])[Canonical(a.Ipv4), Canonical(a.Ipv6)]).OfType<string>().Select(address => $"{address} {a.Instance}.{network.Domain} {a.Instance}"))));
+            Lines(
+                from a in addresses
+                from address in ((string?[])[Canonical(a.Ipv4), Canonical(a.Ipv6)]).OfType<string>()
+                select $"{address} {a.Instance}.{network.Domain} {a.Instance}"));
     }
 
     /// <summary>Whether all that was told before is told yet: then reading again is enough. What is taken back it would go on to hold for leased.</summary>
     public bool OnlyAddsTo(DnsmasqFiles before) =>
-        Options == before.Options && before.Leases.Split('\n').All(Leases.Split('\n').ToHashSet().Contains) && before.Names.Split('\n').All(Names.Split('\n').ToHashSet().Contains);
+        Options == before.Options
+            && before.Leases.Split('\n').All(Leases.Split('\n').ToHashSet().Contains) && before.Names.Split('\n').All(Names.Split('\n').ToHashSet().Contains);
 
     private static IEnumerable<string> General(NetworkSpec network, string run) =>
     [
@@ -79,7 +83,8 @@ internal sealed record DnsmasqFiles(string Options, string Leases, string Names)
         }
 
         var subnet = Subnet.Parse(network.Ipv6);
-        yield return string.Create(CultureInfo.InvariantCulture, $"dhcp-range={subnet.First},{(network.Ipv6Mode == Ipv6Mode.Slaac ? "ra-stateless" : "static")},{subnet.PrefixLength},{Lease}");
+        var mode = network.Ipv6Mode == Ipv6Mode.Slaac ? "ra-stateless" : "static";
+        yield return string.Create(CultureInfo.InvariantCulture, $"dhcp-range={subnet.First},{mode},{subnet.PrefixLength},{Lease}");
         yield return "enable-ra";
         yield return string.Create(CultureInfo.InvariantCulture, $"dhcp-duid={Enterprise},{network.Id.Value:N}");
         yield return $"dhcp-option=option6:domain-search,{network.Domain}";

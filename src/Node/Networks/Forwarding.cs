@@ -20,7 +20,8 @@ internal static class Forwarding
     }
 
     /// <summary>The keys that say which of the node's devices, and of those to come, take routes from a router.</summary>
-    public static IReadOnlyList<string> RouterKeys(IEnumerable<string> devices) => [.. devices.Where(d => d != "lo").Prepend("default").Select(d => $"net/ipv6/conf/{d}/accept_ra")];
+    public static IReadOnlyList<string> RouterKeys(IEnumerable<string> devices) =>
+        [.. devices.Where(d => d != "lo").Prepend("default").Select(d => $"net/ipv6/conf/{d}/accept_ra")];
 
     public static bool IsOff(IReadOnlyDictionary<string, string> keys) => keys.Values.Contains("0");
 

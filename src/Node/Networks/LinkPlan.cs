@@ -34,7 +34,8 @@ internal sealed record LinkPlan
         {
             Links = links,
             Needed = [.. networks.SelectMany(NeededBy)],
-            Bridges = networks.SelectMany(n => n.Addresses.Select(a => (Tap: NetworkNames.Tap(a.InstanceId, a.Nic), Bridge: BridgeOf(n)))).DistinctBy(p => p.Tap).ToDictionary(p => p.Tap, p => p.Bridge),
+            Bridges = networks.SelectMany(n => n.Addresses.Select(a => (Tap: NetworkNames.Tap(a.InstanceId, a.Nic), Bridge: BridgeOf(n))))
+                .DistinctBy(p => p.Tap).ToDictionary(p => p.Tap, p => p.Bridge),
             Absent = networks.SelectMany(n => NamesOf(n.Id)).Except(links.Select(l => l.Name)).ToHashSet(),
         };
     }

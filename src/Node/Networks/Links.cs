@@ -10,11 +10,13 @@ internal sealed class Links(IShell shell)
 {
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(60);
 
-    public async Task<IReadOnlyList<HostLink>> ReadAsync(CancellationToken ct) => Parsed(HostLink.ReadAll, await RunAsync("ip", ["-json", "-details", "address", "show"], null, ct));
+    public async Task<IReadOnlyList<HostLink>> ReadAsync(CancellationToken ct) =>
+        Parsed(HostLink.ReadAll, await RunAsync("ip", ["-json", "-details", "address", "show"], null, ct));
 
     /// <summary>Where the plan's VXLAN devices send to; nothing when it has none that is there.</summary>
     public async Task<IReadOnlyList<ForwardingEntry>> EntriesAsync(LinkPlan plan, IReadOnlyList<HostLink> links, CancellationToken ct) =>
-        plan.Links.Any(l => l.Vxlan is not null && links.Any(h => h.Name == l.Name)) ? Parsed(ForwardingEntry.ReadAll, await RunAsync("bridge", ["-json", "fdb", "show"], null, ct)) : [];
+        plan.Links.Any(l => l.Vxlan is not null && links.Any(h => h.Name == l.Name))
+            ? Parsed(ForwardingEntry.ReadAll, await RunAsync("bridge", ["-json", "fdb", "show"], null, ct)) : [];
 
     /// <exception cref="Refusal"><c>network.not_set_up</c>, with the kernel's word for the device.</exception>
     public async Task MakeAsync(LinkChanges changes, CancellationToken ct)
@@ -70,7 +72,8 @@ internal sealed class Links(IShell shell)
     private static string Culprit(string program, IReadOnlyList<string> lines, string errors)
     {
         const string mark = "Command failed -:";
-        var words = string.Join(" / ", errors.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Where(l => !l.StartsWith(mark, StringComparison.Ordinal)));
+        var said = errors.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        var words = string.Join(" / ", said.Where(l => !l.StartsWith(mark, StringComparison.Ordinal)));
         var at = errors.LastIndexOf(mark, StringComparison.Ordinal);
         return at >= 0 && int.TryParse(errors[(at + mark.Length)..].Split('\n')[0], CultureInfo.InvariantCulture, out var number) && number >= 1 && number <= lines.Count
             ? $"`{program} {lines[number - 1]}`: {words}"

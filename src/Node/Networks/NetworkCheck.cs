@@ -42,8 +42,8 @@ internal static partial class NetworkCheck
         : network.Vlan is { Tag: < 1 or > 4094 } ? "the tag of a VLAN is from 1 to 4094"
         : network.Vxlan is { Id: < 1 or > 0xff_ffff } ? $"the number of a VXLAN is from 1 to {0xff_ffff}"
         : network.Vxlan is { Port: < 1 or > 65_535 } ? "the port of a VXLAN is from 1 to 65535"
-        : network.Vxlan is { } vxlan && !(Subnet.TryParseAddress(vxlan.Local, out var local) && vxlan.Peers.All(p => Subnet.TryParseAddress(p, out var peer) && peer.AddressFamily == local.AddressFamily))
-            ? "the ends of a VXLAN are IP addresses of one family"
+        : network.Vxlan is { } vxlan && !(Subnet.TryParseAddress(vxlan.Local, out var local)
+            && vxlan.Peers.All(p => Subnet.TryParseAddress(p, out var peer) && peer.AddressFamily == local.AddressFamily)) ? "the ends of a VXLAN are IP addresses of one family"
         : null;
 
     private static string? WhyNotSubnet(string? text, bool isIpv4) =>
@@ -54,7 +54,8 @@ internal static partial class NetworkCheck
 
     private static string? WhyNotAddress(NetworkSpec network, NicAddress nic) =>
         !Limits.IsName(nic.Instance) ? "the name of an instance on it is none"
-        : !MacPattern().IsMatch(nic.Mac) || !PhysicalAddress.TryParse(nic.Mac.ToUpperInvariant(), out var mac) || (mac.GetAddressBytes()[0] & 1) == 1 ? $"the MAC of '{nic.Instance}' is none"
+        : !MacPattern().IsMatch(nic.Mac) || !PhysicalAddress.TryParse(nic.Mac.ToUpperInvariant(), out var mac) || (mac.GetAddressBytes()[0] & 1) == 1
+            ? $"the MAC of '{nic.Instance}' is none"
         : !CanHave(network.Ipv4, nic.Ipv4) ? $"{nic.Ipv4} of '{nic.Instance}' is none of its subnet for a guest"
         : !CanHave(network.Ipv6, nic.Ipv6) ? $"{nic.Ipv6} of '{nic.Instance}' is none of its subnet for a guest"
         : null;

@@ -15,11 +15,13 @@ internal static class NodeNetworkErrors
 
     public static Refusal DeviceMissing(NeededLink link, bool isThere) => Refusal.Unavailable(
         "network.device_missing",
-        !isThere ? $"This node has no network device {link.Device}, which '{link.Network}' needs." : $"The device {link.Device} that '{link.Network}' needs is no {link.Kind}.",
+        !isThere ? $"This node has no network device {link.Device}, which '{link.Network}' needs."
+            : $"The device {link.Device} that '{link.Network}' needs is no {link.Kind}.",
         "`ip link` on the node shows its devices.");
 
     public static Refusal NotSetUp(string why) => Refusal.Unavailable(
-        "network.not_set_up", $"The node's networks cannot be set up: {why}.", "`gantry doctor` says what is missing on the node: iproute2, procps, nftables and dnsmasq-base are needed.");
+        "network.not_set_up", $"The node's networks cannot be set up: {why}.",
+        "`gantry doctor` says what is missing on the node: iproute2, procps, nftables and dnsmasq-base are needed.");
 
     public static Refusal NoNames(string network, string why) => Refusal.Unavailable(
         "network.no_addresses", $"dnsmasq, which gives addresses and names to '{network}', did not start: {why}",

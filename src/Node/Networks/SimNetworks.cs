@@ -44,5 +44,6 @@ public sealed class SimNetworks(NodeContext node) : INodeNetworks
 
     /// <exception cref="Refusal"><c>network.unknown_here</c></exception>
     public Task<IReadOnlyList<PolicyCounter>> CountersAsync(Id<Network> network, CancellationToken ct) =>
-        Task.FromResult<IReadOnlyList<PolicyCounter>>([.. _files.Find(network).Policies.SelectMany(p => p.Rules.Select((r, i) => new PolicyCounter(p.Name, i, r.Direction, 0, 0)))]);
+        Task.FromResult<IReadOnlyList<PolicyCounter>>(
+            [.. _files.Find(network).Policies.SelectMany(p => p.Rules.Select((r, i) => new PolicyCounter(p.Name, i, r.Direction, 0, 0)))]);
 }

@@ -78,7 +78,8 @@ public sealed class LinkPlanTests
     public void Only_what_differs_is_changed()
     {
         var plan = LinkPlan.For([Nat]);
-        var changed = Whole(plan) with { Mtu = 1400, Mac = "02:00:00:00:00:01", Flags = [], Addresses = [new("inet", "10.77.0.1", 24, "global"), new("inet", "10.99.0.1", 16, "global"), new("inet6", "fe80::1", 64, "link")] };
+        var changed = Whole(plan) with { Mtu = 1400, Mac = "02:00:00:00:00:01", Flags = [],
+            Addresses = [new("inet", "10.77.0.1", 24, "global"), new("inet", "10.99.0.1", 16, "global"), new("inet6", "fe80::1", 64, "link")] };
 
         Text(LinkChanges.Between(plan, [changed], [])).ShouldBe(
             """
@@ -103,12 +104,15 @@ public sealed class LinkPlanTests
         var network = Nat with { Vxlan = new(42, "192.168.9.1", ["192.168.9.2"]) };
         var (plan, other) = (LinkPlan.For([network]), LinkPlan.For([network with { Vxlan = new(43, "192.168.9.1", ["192.168.9.2"]) }]));
         var (bridge, vxlan) = (Whole(plan), HostLink.ReadAll($$$"""
-            [{},{"ifindex":9,"ifname":"{{{NetworkNames.Vxlan(NetworkSamples.Id)}}}","flags":["BROADCAST","MULTICAST","UP","LOWER_UP"],"mtu":1450,"master":"{{{Bridge}}}","address":"fa:ff:a9:41:73:2f",
-            "linkinfo":{"info_kind":"vxlan","info_data":{"id":42,"local":"192.168.9.1","port_range":{"low":0,"high":0},"port":4789,"learning":true},"info_slave_kind":"bridge"},"addr_info":[]}]
+            [{},{"ifindex":9,"ifname":"{{{NetworkNames.Vxlan(NetworkSamples.Id)}}}","flags":["BROADCAST","MULTICAST","UP","LOWER_UP"],
+            "mtu":1450,"master":"{{{Bridge}}}","address":"fa:ff:a9:41:73:2f",
+            "linkinfo":{"info_kind":"vxlan","info_data":{"id":42,"local":"192.168.9.1","port_range":{"low":0,"high":0},"port":4789,"learning":true},
+            "info_slave_kind":"bridge"},"addr_info":[]}]
             """)[0]);
         List<ForwardingEntry> entries =
         [
-            new(ForwardingEntry.AnyMac, vxlan.Name, "192.168.9.2"), new(ForwardingEntry.AnyMac, vxlan.Name, "192.168.9.4"), new("52:54:00:00:00:07", vxlan.Name, "192.168.9.5"), new("33:33:00:00:00:01", Bridge, null),
+            new(ForwardingEntry.AnyMac, vxlan.Name, "192.168.9.2"), new(ForwardingEntry.AnyMac, vxlan.Name, "192.168.9.4"),
+            new("52:54:00:00:00:07", vxlan.Name, "192.168.9.5"), new("33:33:00:00:00:01", Bridge, null),
         ];
 
         LinkChanges.Between(plan, [bridge with { Mtu = 1450 }, vxlan], entries).Flood.ShouldBe([$"fdb delete 00:00:00:00:00:00 dev {vxlan.Name} dst 192.168.9.4"]);

@@ -52,7 +52,8 @@ public sealed class LinuxNetworksRepairTests : IAsyncLifetime
         await using var guest = await PlugAsync(network);
         await guest.LeaseAsync();
         Posix.Kill(PidOf(network), Posix.SigKill);
-        await guest.Space.UntilAsync(_ => _networks.StatusAsync(network.Id, default).GetAwaiter().GetResult() == new NetworkStatus(false, "dnsmasq of 'net77' does not run"), "true");
+        var ended = new NetworkStatus(false, "dnsmasq of 'net77' does not run");
+        await guest.Space.UntilAsync(_ => _networks.StatusAsync(network.Id, default).GetAwaiter().GetResult() == ended, "true");
 
         (await _networks.RepairAsync(default)).ShouldBe(["dnsmasq of 'net77' did not run"]);
 
@@ -84,7 +85,11 @@ public sealed class LinuxNetworksRepairTests : IAsyncLifetime
         _host = await NetworkNamespace.MakeAsync();
         using var next = new LinuxNetworks(_root.Context with { Shell = _host.Shell });
 
-        (await next.RepairAsync(default)).ShouldBe([$"the device {NetworkNames.Bridge(network.Id)} of 'net77' was missing", "packets were not passed on", "dnsmasq of 'net77' did not run"]);
+        (await next.RepairAsync(default)).ShouldBe(
+        [
+            $"the device {NetworkNames.Bridge(network.Id)} of 'net77' was missing",
+            "packets were not passed on", "dnsmasq of 'net77' did not run", "the filters were not as they should be",
+        ]);
 
         await using var guest = await PlugAsync(network);
         (await guest.LeaseAsync()).ShouldContain("ip=10.77.0.5/24");
@@ -245,7 +250,8 @@ public sealed class LinuxNetworksRepairTests : IAsyncLifetime
 
         (await _networks.HostSubnetsAsync(default)).ShouldBe(["172.20.0.0/16", "172.30.1.1/32", "192.168.9.0/24", "fd99::/64"]);
         (await _host.RunAsync(
-            "sysctl", "-n", "net/ipv6/conf/all/forwarding", "net/ipv4/ip_forward", "net/ipv6/conf/up0.5/accept_ra", "net/ipv6/conf/up1/accept_ra", "net/ipv6/conf/default/accept_ra",
+            "sysctl", "-n", "net/ipv6/conf/all/forwarding", "net/ipv4/ip_forward",
+            "net/ipv6/conf/up0.5/accept_ra", "net/ipv6/conf/up1/accept_ra", "net/ipv6/conf/default/accept_ra",
             $"net/ipv6/conf/{NetworkNames.Bridge(network.Id)}/accept_ra")).Split('\n', StringSplitOptions.RemoveEmptyEntries).ShouldBe(["1", "1", "2", "0", "2", "0"]);
     }
 

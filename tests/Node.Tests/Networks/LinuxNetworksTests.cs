@@ -119,7 +119,8 @@ public sealed class LinuxNetworksTests : IAsyncLifetime
         await ApplyAsync(network.With(web));
 
         await using var guest = await PlugAsync(network, web);
-        await guest.Space.UntilAsync(a => a.Contains(web.Ipv6!, StringComparison.Ordinal) && !a.Contains("tentative", StringComparison.Ordinal), "ip", "-6", "address", "show", "dev", "eth0", "dynamic");
+        await guest.Space.UntilAsync(
+            a => a.Contains(web.Ipv6!, StringComparison.Ordinal) && !a.Contains("tentative", StringComparison.Ordinal), "ip", "-6", "address", "show", "dev", "eth0", "dynamic");
         await guest.PingAsync("fd42:77::1");
         (await guest.LookUpAsync("web1", "fd42:77::1")).ShouldContain(web.Ipv6!);
     }
@@ -167,7 +168,8 @@ public sealed class LinuxNetworksTests : IAsyncLifetime
                 (await _host.TryAsync("setpriv", $"--reuid={uid}", $"--regid={uid}", "--clear-groups", "--", "test", "-w", path)).ShouldBeFalse(path);
             }
 
-            (await _host.TryAsync("setpriv", $"--reuid={uid}", $"--regid={uid}", "--clear-groups", "--", "cat", $"{_root.Context.Root.Networks}/{network.Id}.json")).ShouldBeFalse();
+            (await _host.TryAsync(
+                "setpriv", $"--reuid={uid}", $"--regid={uid}", "--clear-groups", "--", "cat", $"{_root.Context.Root.Networks}/{network.Id}.json")).ShouldBeFalse();
             users.Add(uid);
         }
 

@@ -89,7 +89,7 @@ public sealed class NetworkCheckTests : IAsyncDisposable
         (await networks.CountersAsync(one.Id, default)).ShouldBe([new("web", 0, PolicyDirection.In, 0, 0)]);
         (await Should.ThrowAsync<Refusal>(() => networks.StatusAsync(other.Id, default))).Code.ShouldBe("network.unknown_here");
         await networks.ApplyAsync([other], default);
-        new SimNetworks(_root.Context).All().Select(n => n.Id).ShouldBe([one.Id, other.Id]);
+        new SimNetworks(_root.Context).All().Select(n => n.Id).ShouldBe([one.Id, other.Id], ignoreOrder: true);
         await networks.RemoveAsync(one.Id, default);
         await networks.RemoveAsync(one.Id, default);
         (await new SimNetworks(_root.Context).StatusesAsync(default)).Keys.ShouldBe([other.Id]);

@@ -88,7 +88,10 @@ internal sealed partial class NetworkNamespace : IAsyncDisposable
     public Task JoinAsync(string device, NetworkNamespace other, string otherDevice, string? otherMac = null) => _shell.RunAsync(
         new(
             "nsenter",
-            ["-t", $"{Pid}", "-n", "--", "ip", "link", "add", "name", device, "type", "veth", "peer", "name", otherDevice, .. otherMac is null ? [] : (string[])["address", otherMac], "netns", $"{other.Pid}"],
+            [
+                "-t", $"{Pid}", "-n", "--", "ip", "link", "add", "name", device, "type", "veth",
+                "peer", "name", otherDevice, .. otherMac is null ? [] : (string[])["address", otherMac], "netns", $"{other.Pid}",
+            ],
             Soon),
         CancellationToken.None);
 

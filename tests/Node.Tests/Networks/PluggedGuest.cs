@@ -32,7 +32,9 @@ internal sealed class PluggedGuest : IAsyncDisposable
 
     public Task<string> LookUpAsync(string name, string server) => Space.UntilAsync(_ => true, "busybox", "nslookup", name, server);
 
-    public Task<bool> CannotLookUpAsync(string name, string server) => Space.TryAsync("busybox", "sh", "-c", "! busybox nslookup \"$1\" \"$2\" && busybox nslookup \"$1\" \"$2\" | grep -q NXDOMAIN", "sh", name, server);
+    /// <summary>Whether it is told that there is no such name, rather than nothing.</summary>
+    public Task<bool> CannotLookUpAsync(string name, string server) =>
+        Space.TryAsync("busybox", "sh", "-c", "busybox nslookup \"$1\" \"$2\" 2>&1 | grep -q NXDOMAIN", "sh", name, server);
 
     public Task PingAsync(string address) => Space.UntilAsync(_ => true, "busybox", "ping", "-c", "1", "-W", "2", address);
 
