@@ -26,6 +26,11 @@ public static partial class Limits
     public const int NicNameLength = 15;
     public const long MinNicBytesPerSecond = 1_000;
     public const long MaxNicBytesPerSecond = 100_000_000_000;
+    public const int Forwards = 1_000;
+    public const int Policies = 1_000;
+    public const int PolicyRules = 10_000;
+    public const int PolicyPeers = 64;
+    public const int PolicyPorts = 64;
     public const int WindowsTextLength = 64;
     public const int BodyBytes = 1 << 20;
     public const int JsonDepth = 32;

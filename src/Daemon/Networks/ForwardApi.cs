@@ -21,11 +21,16 @@ internal static class ForwardApi
         string network, HttpContext http, Body<CreateForward> body, NetworkConfiguration configure, NetworkStore store, AddressStore addresses, Operations.Operations operations,
         Caller caller, CancellationToken ct)
     {
-        var wanted = body.Checked(value => PolicyRules.Faults(value.ToForward(default)));
+        var wanted = body.Checked(ForwardRules.Faults);
         return await operations.BeginAsync(http, caller, wanted, async options =>
         {
             var found = await NetworkApi.FindAsync(network, http, store, ct);
             var forward = wanted.ToForward(Id<Forward>.New());
+            if (found.Forwards.Count >= Limits.Forwards)
+            {
+                throw ForwardErrors.TooMany(found.Name);
+            }
+
             await DemandTargetAsync(found, forward, addresses, ct);
             ForwardConflicts.DemandFree(forward, HostListeners.Read());
             return await configure.BeginAsync(operations, found, found.Document with { Forwards = [.. found.Forwards, forward] }, "forwards", caller, options, ct);

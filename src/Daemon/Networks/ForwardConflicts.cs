@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using Gantry.Contracts;
+using Gantry.Node.Networks;
 
 namespace Gantry.Daemon.Networks;
 
@@ -29,10 +30,10 @@ internal static class ForwardConflicts
     /// <exception cref="Refusal"><c>forward.conflicts</c></exception>
     public static void DemandFree(Forward forward, IReadOnlyList<(TransportProtocol Protocol, IPAddress Address, int Port)> listeners)
     {
-        var (first, last) = Range(forward.HostPorts);
+        var ports = PortRange.Parse(forward.HostPorts);
         foreach (var listener in listeners)
         {
-            if (listener.Protocol == forward.Protocol && listener.Port >= first && listener.Port <= last && IsReachable(listener.Address)
+            if (listener.Protocol == forward.Protocol && ports.Contains(listener.Port) && IsReachable(listener.Address)
                 && (forward.HostAddresses is null || IsAny(listener.Address) || forward.HostAddresses.Any(a => IPAddress.Parse(a).Equals(listener.Address))))
             {
                 throw ForwardErrors.Conflicts(Said(forward), string.Create(CultureInfo.InvariantCulture, $"a program of the node that listens on {new IPEndPoint(listener.Address, listener.Port)}"));
@@ -40,16 +41,9 @@ internal static class ForwardConflicts
         }
     }
 
-    public static (int First, int Last) Range(string ports)
-    {
-        var parts = ports.Split('-');
-        return (int.Parse(parts[0], CultureInfo.InvariantCulture), int.Parse(parts[^1], CultureInfo.InvariantCulture));
-    }
-
     private static bool Overlap(Forward one, Forward other)
     {
-        var (a, b) = (Range(one.HostPorts), Range(other.HostPorts));
-        return one.Protocol == other.Protocol && a.First <= b.Last && b.First <= a.Last
+        return one.Protocol == other.Protocol && PortRange.Parse(one.HostPorts).Overlaps(PortRange.Parse(other.HostPorts))
             && (one.HostAddresses is null || other.HostAddresses is null || one.HostAddresses.Intersect(other.HostAddresses).Any());
     }
 

@@ -49,6 +49,8 @@ internal static class ForwardErrors
         "forward.no_target", nic is null ? $"'{instance}' has no NIC with an address on '{network}'." : $"'{instance}' has no NIC '{nic}' with an address on '{network}'.",
         $"`gantry network addresses {network}` shows who has.");
 
+    public static Refusal TooMany(string network) => Refusal.Conflict("forward.too_many", $"'{network}' has {Limits.Forwards} forwards, and no more are possible.", "Forward ranges of ports, or remove some first.");
+
     public static Refusal NotOnKind(string network) => Refusal.Invalid(
         "forward.not_possible", $"Nothing is forwarded to '{network}': only networks of kind nat take forwards.", "Guests on a bridge or a VLAN are reached directly.");
 }
@@ -57,6 +59,8 @@ internal static class PolicyErrors
 {
     public static Refusal Unknown(string network, string policy) => Refusal.NotFound(
         "policy.unknown", $"There is no policy '{policy}' of the network '{network}'.", "`gantry policy list` shows those there are.");
+
+    public static Refusal TooMany(string network) => Refusal.Conflict("policy.too_many", $"'{network}' would have more than {Limits.Policies} policies.", "Put rules together, or remove some first.");
 
     public static Refusal NoEnd(string network, string end) => Refusal.Invalid(
         "policy.no_such_end", $"'{end}' is neither an IP address nor an instance on '{network}'.", $"`gantry network addresses {network}` shows the instances.");

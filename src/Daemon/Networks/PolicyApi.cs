@@ -68,6 +68,11 @@ internal static class PolicyApi
             var found = await NetworkApi.FindAsync(network, http, store, ct);
             var names = policies.Select(p => p.Name).ToHashSet();
             IReadOnlyList<Policy> all = [.. found.Policies.Where(p => !names.Contains(p.Name)).Concat(policies).OrderBy(p => p.Name, StringComparer.Ordinal)];
+            if (all.Count > Limits.Policies)
+            {
+                throw PolicyErrors.TooMany(found.Name);
+            }
+
             return await configure.BeginAsync(operations, found, found.Document with { Policies = all }, "policies", caller, options, ct);
         });
 }
