@@ -199,14 +199,14 @@ public sealed record Policy
     public string? Description { get; init; }
 
     /// <summary>0 to 65,535; the lowest first.</summary>
-    public int Priority { get; init; } = 1000;
+    public int Priority { get; set; } = 1000; // of init, the reader of JSON would make 0 where it is left out; likewise below
 
     /// <summary>The instances it is for.</summary>
-    public LabelSelector AppliesTo { get; init; } = new();
+    public LabelSelector AppliesTo { get; set; } = new();
 
     /// <summary>Directions in which what no rule fits is denied.</summary>
-    public IReadOnlyList<PolicyDirection> Isolates { get; init; } = [];
-    public IReadOnlyList<PolicyRule> Rules { get; init; } = [];
+    public IReadOnlyList<PolicyDirection> Isolates { get; set; } = [];
+    public IReadOnlyList<PolicyRule> Rules { get; set; } = [];
 }
 
 public enum PolicyDirection

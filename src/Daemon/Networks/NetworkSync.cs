@@ -91,9 +91,9 @@ internal sealed class NetworkSync(NetworkStore networks, AddressStore addresses,
         try
         {
             var repaired = await node.Networks.RepairAsync(ct);
-            foreach (var network in node.Networks.All())
+            foreach (var (network, status) in await node.Networks.StatusesAsync(ct))
             {
-                _statuses[network.Id] = await node.Networks.StatusAsync(network.Id, ct);
+                _statuses[network] = status;
             }
 
             return repaired;
