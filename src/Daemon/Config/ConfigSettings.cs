@@ -32,7 +32,7 @@ internal static partial class ConfigSettings
         new("instances.driver", _ => "qemu",
             "The driver of instances that name none.", CheckDriver),
         new("instances.uids", _ => null,
-            "The user ids guests run under, such as 1900000000-1900019999: half for guests, half for their TPMs; left out, each root finds a block above 1900000000.", CheckUids),
+            "The user ids guests run under, such as 1900000000-1900019999: some for their TPMs, for tools and for networks; left out, each root finds a block above 1900000000.", CheckUids),
         new("networks.driver", _ => "linux",
             "What sets networks up on this node: linux, or sim, which keeps them in files and leaves the host as it is.", value => value is "linux" or "sim" ? null : "give linux or sim"),
         new("networks.default", _ => "default",
