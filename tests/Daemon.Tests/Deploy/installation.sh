@@ -115,7 +115,8 @@ refused() { sh /brought/2/deploy/uninstall.sh; }
 
 delete() {
     gantry stop hello && gantry delete hello || return 1
-    pgrep -a 'qemu|gantry-launch' && return 1
+    pgrep -a qemu-system && return 1
+    pgrep -a gantry-launch && return 1
     systemctl list-units --all --no-legend 'gantry-*.scope' | grep . && return 1
     find /sys/fs/cgroup -type d -iname '*gantry*' | sort
     ls /run/gantry/instances /var/lib/gantry/instances
