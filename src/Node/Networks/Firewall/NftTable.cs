@@ -16,8 +16,8 @@ internal sealed record NftTable(string Family, string Name)
     /// <param name="lines">Statements of nft(8), one rule each.</param>
     public void Chain(string name, IEnumerable<string> lines) => Chains.Add(name, string.Join("\n\t\t", lines));
 
-    public void Set(string name, string type, int size, string timeout) =>
-        Sets.Add(name, $"typeof {type}\n\t\tsize {size}\n\t\tflags dynamic,timeout\n\t\ttimeout {timeout}");
+    /// <summary>A set without a size of its own grows with what is in it, up to 65,535 (nft_dynset.c); with one, the kernel takes memory for all of it at once.</summary>
+    public void Set(string name, string type, string timeout) => Sets.Add(name, $"typeof {type}\n\t\tflags dynamic,timeout\n\t\ttimeout {timeout}");
 
     /// <summary>The table as nft reads it, of sets and chains those that are chosen.</summary>
     public string Declaration(Func<string, bool> set, Func<string, bool> chain)

@@ -91,23 +91,17 @@ internal sealed class NodeFirewall(NodeContext node)
     }
 
     /// <summary>What nft shows of each of the tables, without what packets change.</summary>
-    private async Task<NftListing[]> ListAsync(CancellationToken ct)
+    private Task<NftListing[]> ListAsync(CancellationToken ct) => Task.WhenAll(Ruleset.Compile(Table, []).Tables.Select(async table =>
     {
-        var listings = new List<NftListing>();
-        foreach (var table in Ruleset.Compile(Table, []).Tables)
+        try
         {
-            try
-            {
-                listings.Add(new(await RunAsync($"list table {table.Address}\n", ct, "-s", "-t")));
-            }
-            catch (Refusal e) when (e.InnerException is CommandFailed { ExitCode: 1 } failed && failed.Errors.Contains("No such file or directory", StringComparison.Ordinal))
-            {
-                listings.Add(new(""));
-            }
+            return new NftListing(await RunAsync($"list table {table.Address}\n", ct, "-s", "-t"));
         }
-
-        return [.. listings];
-    }
+        catch (Refusal e) when (e.InnerException is CommandFailed { ExitCode: 1 } failed && failed.Errors.Contains("No such file or directory", StringComparison.Ordinal))
+        {
+            return new NftListing("");
+        }
+    }));
 
     /// <summary>
     /// Packets the node sends to a forward on its loopback address go out of the bridge with a loopback source until that is replaced, which the

@@ -46,17 +46,31 @@ internal sealed class PolicyChains
         _network.Defaults != new PolicyDefaults() || _policies.Any(p => Enum.GetValues<PolicyDirection>().Any(d => Speaks(p, d)) && p.AppliesTo.Chooses(nic.Labels));
 
     /// <summary>The chains <c>TAP.in</c> and <c>TAP.out</c>.</summary>
-    public void Add(string tap, NicAddress nic)
+    /// <param name="gateway">Who DHCP is spoken with; null for anybody.</param>
+    public void Add(string tap, NicAddress nic, string? gateway)
     {
+        if (!_table.Chains.ContainsKey(Said))
+        {
+            _table.Chain(Said,
+            [
+                "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report } accept",
+                $"{(gateway is null ? "" : $"ip saddr {gateway} ")}udp sport 67 udp dport 68 accept",
+                "ip6 saddr fe80::/64 udp sport 547 udp dport 546 accept",
+            ]);
+        }
+
         foreach (var direction in Enum.GetValues<PolicyDirection>())
         {
             var mine = _policies.Where(p => Speaks(p, direction) && p.AppliesTo.Chooses(nic.Labels)).ToList();
             var verdict = mine.FirstOrDefault(p => p.Isolates.Contains(direction)) is { } isolating ? $"goto {RestOf(_network.Id, isolating.Name, direction)}"
                 : (direction == PolicyDirection.In ? _network.Defaults.In : _network.Defaults.Out) == PolicyAction.Deny ? "counter drop" : "accept";
             string[] rules = [.. mine.Where(p => HasRules(p, direction)).Select(p => $"jump {ChainOf(_network.Id, p.Name, direction)}"), verdict];
-            _table.Chain($"{tap}.{Word(direction)}", [$"jump {tap}.known", .. rules.Length == 1 ? rules : [$"goto {Shared(rules, direction)}"]]);
+            _table.Chain($"{tap}.{Word(direction)}", [$"jump {tap}.known", .. direction == PolicyDirection.In ? (string[])[$"jump {Said}"] : [], .. rules.Length == 1 ? rules : [$"goto {Shared(rules, direction)}"]]);
         }
     }
+
+    /// <summary>What neighbours and DHCP servers say to guests of the network.</summary>
+    private string Said => $"{NetworkNames.Bridge(_network.Id)}._said";
 
     private static bool HasRules(Policy policy, PolicyDirection direction) => policy.Rules.Any(r => r.Direction == direction);
 

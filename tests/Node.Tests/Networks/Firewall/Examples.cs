@@ -19,7 +19,7 @@ internal static class Examples
 
     /// <param name="labels">Such as <c>app=web,tier=front</c>.</param>
     public static NicAddress Nic(int network, int number, string instance, string labels) => new(
-        IdOf<Instance>(instance), instance, "eth0", string.Create(CultureInfo.InvariantCulture, $"52:54:00:00:{network:x2}:{10 + number:x2}"),
+        IdOf<Instance>($"{instance} of {network}"), instance, "eth0", string.Create(CultureInfo.InvariantCulture, $"52:54:00:00:{network:x2}:{10 + number:x2}"),
         $"10.{network}.0.{10 + number}", $"fd00:{network}::{10 + number:x}", false, Labels(labels));
 
     public static IReadOnlyDictionary<string, string> Labels(string labels) =>

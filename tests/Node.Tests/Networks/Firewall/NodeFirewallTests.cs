@@ -135,7 +135,8 @@ public class NodeFirewallTests
     }
 
     /// <summary>By parts, whose order is that of their making.</summary>
-    private static List<string> Sorted(string listing) => [.. listing.Split("\n\n").SelectMany(p => p.Split("\n}\n")).Select(p => p.Trim('\n', '}')).Order(StringComparer.Ordinal)];
+    private static List<string> Sorted(string listing) =>
+        [.. string.Join('\n', listing.Split('\n').Where(l => l.StartsWith('\t'))).Split("\n\t}").Select(p => p.Trim('\n')).Order(StringComparer.Ordinal)];
 
     private static Task<string> ListAsync(PacketNamespaces all) => all.Node.RunAsync("nft", "-s", "-t", "list", "ruleset");
 

@@ -55,7 +55,7 @@ internal sealed class PacketNamespaces : IAsyncDisposable
     public PacketNamespace Guest(string instance) => _guests[instance];
 
     /// <summary>Another one of the same root and node, as after a restart of the daemon.</summary>
-    public NodeFirewall NewFirewall() => new(_root.Context with { Shell = Node });
+    public NodeFirewall NewFirewall(IShell? shell = null) => new(_root.Context with { Shell = shell ?? Node });
 
     public string Table => NetworkNames.Table(_root.Context.Root);
 
