@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Gantry.Contracts;
 
 /// <summary>A network that instances' NICs are on.</summary>
@@ -132,7 +134,8 @@ public sealed record NetworkSettings
 /// <param name="Ipv4">Null where the network allots none.</param>
 /// <param name="Static">It was asked for; else it was found.</param>
 public sealed record NicAddress(
-    Id<Instance> InstanceId, string Instance, string Nic, string Mac, string? Ipv4, string? Ipv6, bool Static, IReadOnlyDictionary<string, string> Labels);
+    Id<Instance> InstanceId, string Instance, string Nic, string Mac, [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Ipv4,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Ipv6, bool Static, IReadOnlyDictionary<string, string> Labels);
 
 /// <summary>Connections to a port of the node that go on to a guest.</summary>
 public sealed record Forward
@@ -272,7 +275,7 @@ public enum PolicyProtocol
 
 /// <summary>How often a rule decided.</summary>
 /// <param name="Rule">The number of the rule, from 0; null for what no rule of the policy fitted.</param>
-public sealed record PolicyCounter(string Policy, int? Rule, PolicyDirection Direction, long Packets, long Bytes);
+public sealed record PolicyCounter(string Policy, [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] int? Rule, PolicyDirection Direction, long Packets, long Bytes);
 
 /// <summary>The body of <c>POST /networks/{network}/policies:explain</c>: what would happen to a connection.</summary>
 /// <param name="From">An instance of the network by name, or an IP address.</param>
