@@ -40,7 +40,7 @@ if [ -z "$into" ] && grep -qs '^gantry-qemu ' /sys/kernel/security/apparmor/prof
     apparmor_parser -R /etc/apparmor.d/gantry-qemu
 fi
 rm -rf "$into/usr/lib/gantry"
-rm -f "$into/etc/apparmor.d/gantry-qemu"
+rm -f "$into/etc/apparmor.d/gantry-qemu" "$into"/var/cache/apparmor/*/gantry-qemu
 rm -f "$into/usr/bin/gantry" "$into/usr/lib/systemd/system/gantryd.service" "$into/usr/lib/sysusers.d/gantry.conf" "$into/usr/lib/tmpfiles.d/gantry.conf"
 
 if [ -z "$into" ]; then

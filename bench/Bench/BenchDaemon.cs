@@ -9,6 +9,7 @@ internal sealed class BenchDaemon : IAsyncDisposable
 {
     private readonly string _build = Environment.GetEnvironmentVariable("GANTRY_BUILD") ?? throw new InvalidOperationException("Run this by `./dev bench`.");
     private Process? _process;
+    private string _networks = "sim";
 
     /// <summary>One that is killed would leave its sockets for debuggers behind.</summary>
     private static Dictionary<string, string> WithoutDebugging => new() { ["DOTNET_EnableDiagnostics"] = "0" };
@@ -19,9 +20,10 @@ internal sealed class BenchDaemon : IAsyncDisposable
 
     public ApiClient Api { get; private set; } = null!;
 
-    public static async Task<BenchDaemon> StartAsync(CancellationToken ct)
+    /// <param name="networks">What sets networks up: <c>linux</c> only in a network namespace of the bench's own.</param>
+    public static async Task<BenchDaemon> StartAsync(CancellationToken ct, string networks = "sim")
     {
-        var daemon = new BenchDaemon();
+        var daemon = new BenchDaemon { _networks = networks };
 
         // Its database runs as another user, who must get to it.
         File.SetUnixFileMode(daemon.Root, (UnixFileMode)0b111_101_101);
@@ -33,7 +35,7 @@ internal sealed class BenchDaemon : IAsyncDisposable
     public async Task<double> UpAsync(CancellationToken ct)
     {
         var from = Stopwatch.GetTimestamp();
-        _process = Run.Start($"{_build}/daemon/gantryd", ["--root", Root, "--set", "https.listen=off"], WithoutDebugging);
+        _process = Run.Start($"{_build}/daemon/gantryd", ["--root", Root, "--set", "https.listen=off", "--set", $"networks.driver={_networks}", "--set", "networks.default=off"], WithoutDebugging);
         var said = Drain(_process);
         Api = ApiClient.OverSocket($"{Root}/run/gantry.sock");
         while (Stopwatch.GetElapsedTime(from) < TimeSpan.FromMinutes(1))

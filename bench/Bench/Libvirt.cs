@@ -13,7 +13,7 @@ internal sealed class Libvirt : IDisposable
     /// <summary>As the bare QEMU runs: root's, without a log daemon in between.</summary>
     private const string QemuSettings = "stdio_handler = \"file\"\nsecurity_driver = \"none\"\nuser = \"root\"\ngroup = \"root\"\ndynamic_ownership = 0\n";
 
-    private const string InItsNamespaces = "mount --bind \"$1/qemu.conf\" /etc/libvirt/qemu.conf && mount -t tmpfs none /etc/libvirt/qemu && exec libvirtd --config \"$1/libvirtd.conf\" --pid-file \"$1/pid\"";
+    private const string InItsNamespaces = "mount --bind \"$1/qemu.conf\" /etc/libvirt/qemu.conf && mount -t tmpfs none /etc/libvirt/qemu && ip link set lo up && exec libvirtd --config \"$1/libvirtd.conf\" --pid-file \"$1/pid\"";
 
     private readonly string _folder = Directory.CreateTempSubdirectory("gantry-bench-libvirt-").FullName;
     private Process _process = null!;
@@ -62,6 +62,17 @@ internal sealed class Libvirt : IDisposable
             </domain>
             """);
         Virsh("define", file);
+    }
+
+    public void DefineNetwork(string name, string gateway)
+    {
+        var file = $"{_folder}/{name}-network.xml";
+        File.WriteAllText(file, $"""
+            <network><name>{name}</name><forward mode='nat'/><bridge name='virbr-bench'/>
+              <ip address='{gateway}' netmask='255.255.255.0'><dhcp><range start='{gateway}00' end='{gateway}99'/></dhcp></ip>
+            </network>
+            """);
+        Virsh("net-define", file);
     }
 
     public void Virsh(params string[] arguments) => Run.Text("virsh", ["-q", "-c", Uri, .. arguments]);

@@ -8,6 +8,7 @@ Dictionary<string, Func<Report, CancellationToken, Task>> all = new()
     ["operations"] = OperationsBench.RunAsync,
     ["daemon"] = DaemonBench.RunAsync,
     ["machine"] = MachineBench.RunAsync,
+    ["network"] = NetworkBench.RunAsync,
 };
 
 var names = args.Length == 0 ? [.. all.Keys] : args;

@@ -26,6 +26,8 @@ internal sealed class Report(string name)
 
     private readonly List<Figure> _figures = [];
 
+    public string Name => name;
+
     public void Add(string figure, string unit, IReadOnlyList<double> rounds, string? target = null)
     {
         var added = new Figure(figure, unit, [.. rounds.Select(r => Math.Round(r, 3))], target);
@@ -36,8 +38,14 @@ internal sealed class Report(string name)
 
     public void Say(string text) => Console.WriteLine($"{name}: {text}");
 
+    /// <summary>Nothing when there is none: what was measured in a process of its own has been written by that.</summary>
     public void Write()
     {
+        if (_figures.Count == 0)
+        {
+            return;
+        }
+
         var folder = Path.Combine(Machine.Source, "docs/operate/benchmarks");
         Directory.CreateDirectory(folder);
         var now = TimeProvider.System.GetUtcNow();

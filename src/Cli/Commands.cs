@@ -10,6 +10,7 @@ internal static class Commands
     [
         ("Every day", ["launch", "create", "list", "info", "start", "shutdown", "stop", "restart", "reset", "pause", "resume", "resize", "rename", "set", "delete", "console", "logs", "command-line"]),
         ("What instances are made from", ["image", "template"]),
+        ("What they are plugged into", ["network", "nic", "forward", "policy"]),
         ("What is going on", ["operation", "events"]),
         ("This host and its daemon", ["doctor", "driver", "node", "system", "config"]),
         ("For scripts", ["query", "completion", "version"]),
@@ -39,6 +40,10 @@ internal static class Commands
             Instances.CommandLine(app),
             Images.Build(app),
             Templates.Build(app),
+            Networks.Build(app),
+            Nics.Build(app),
+            Forwards.Build(app),
+            Policies.Build(app),
             Operations.Build(app),
             EventStream.Build(app),
             Doctor.Build(app),

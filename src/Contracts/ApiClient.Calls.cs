@@ -1,4 +1,5 @@
 using System.Net.Http.Json;
+using System.Text;
 using System.Text.Json;
 
 namespace Gantry.Contracts;
@@ -116,6 +117,50 @@ public sealed partial class ApiClient
 
     public async Task DeleteTemplateAsync(string name, CancellationToken ct = default) =>
         (await SendAsync(HttpMethod.Delete, $"/templates/{Escape(name)}", ct: ct)).Dispose();
+
+    public Task<Page<Network>> ListNetworksAsync(string query = "", CancellationToken ct = default) => GetAsync($"/networks{query}", WireJson.Default.PageNetwork, ct);
+
+    public Task<Network> GetNetworkAsync(string name, CancellationToken ct = default) => GetAsync($"/networks/{Escape(name)}", WireJson.Default.Network, ct);
+
+    public Task<Operation> CreateNetworkAsync(NetworkSettings body, int waitSeconds = 0, CancellationToken ct = default) =>
+        PostAsync($"/networks?wait={waitSeconds}", body, WireJson.Default.NetworkSettings, WireJson.Default.Operation, ct);
+
+    /// <param name="patch">A JSON merge patch of <see cref="NetworkSettings"/>.</param>
+    public Task<Operation> ChangeNetworkAsync(string name, string patch, int waitSeconds = 0, CancellationToken ct = default) =>
+        SendAsync(HttpMethod.Patch, $"/networks/{Escape(name)}?wait={waitSeconds}", WireJson.Default.Operation, new StringContent(patch, Encoding.UTF8, "application/json"), ct);
+
+    public Task<Operation> DeleteNetworkAsync(string name, int waitSeconds = 0, CancellationToken ct = default) =>
+        SendAsync(HttpMethod.Delete, $"/networks/{Escape(name)}?wait={waitSeconds}", WireJson.Default.Operation, null, ct);
+
+    public Task<NetworkRepair> RepairNetworksAsync(CancellationToken ct = default) => SendAsync(HttpMethod.Post, "/networks:repair", WireJson.Default.NetworkRepair, null, ct);
+
+    public Task<Page<NicAddress>> ListAddressesAsync(string network, CancellationToken ct = default) =>
+        GetAsync($"/networks/{Escape(network)}/addresses", WireJson.Default.PageNicAddress, ct);
+
+    public Task<Page<Forward>> ListForwardsAsync(string network, CancellationToken ct = default) =>
+        GetAsync($"/networks/{Escape(network)}/forwards", WireJson.Default.PageForward, ct);
+
+    public Task<Operation> CreateForwardAsync(string network, CreateForward body, int waitSeconds = 0, CancellationToken ct = default) =>
+        PostAsync($"/networks/{Escape(network)}/forwards?wait={waitSeconds}", body, WireJson.Default.CreateForward, WireJson.Default.Operation, ct);
+
+    public Task<Operation> DeleteForwardAsync(string network, Id<Forward> forward, int waitSeconds = 0, CancellationToken ct = default) =>
+        SendAsync(HttpMethod.Delete, $"/networks/{Escape(network)}/forwards/{forward}?wait={waitSeconds}", WireJson.Default.Operation, null, ct);
+
+    public Task<Page<Policy>> ListPoliciesAsync(string network, CancellationToken ct = default) =>
+        GetAsync($"/networks/{Escape(network)}/policies", WireJson.Default.PagePolicy, ct);
+
+    public Task<Operation> PutPolicyAsync(string network, Policy body, int waitSeconds = 0, CancellationToken ct = default) =>
+        SendAsync(HttpMethod.Put, $"/networks/{Escape(network)}/policies/{Escape(body.Name)}?wait={waitSeconds}", WireJson.Default.Operation, JsonContent.Create(body, WireJson.Default.Policy), ct);
+
+    public Task<Operation> DeletePolicyAsync(string network, string policy, int waitSeconds = 0, CancellationToken ct = default) =>
+        SendAsync(HttpMethod.Delete, $"/networks/{Escape(network)}/policies/{Escape(policy)}?wait={waitSeconds}", WireJson.Default.Operation, null, ct);
+
+    /// <param name="yaml">Kubernetes NetworkPolicy documents.</param>
+    public Task<Operation> ImportPoliciesAsync(string network, string yaml, int waitSeconds = 0, CancellationToken ct = default) => SendAsync(
+        HttpMethod.Post, $"/networks/{Escape(network)}/policies:import?wait={waitSeconds}", WireJson.Default.Operation, new StringContent(yaml, Encoding.UTF8, "application/yaml"), ct);
+
+    public Task<PolicyDecision> ExplainAsync(string network, ExplainPolicy body, CancellationToken ct = default) =>
+        PostAsync($"/networks/{Escape(network)}/policies:explain", body, WireJson.Default.ExplainPolicy, WireJson.Default.PolicyDecision, ct);
 
     public Task<Page<DriverInfo>> ListDriversAsync(CancellationToken ct = default) => GetAsync("/drivers", WireJson.Default.PageDriverInfo, ct);
 

@@ -38,6 +38,11 @@ public static class EventTypes
     public const string TemplateCreated = "template.created";
     public const string TemplateUpdated = "template.updated";
     public const string TemplateDeleted = "template.deleted";
+    public const string NetworkCreated = "network.created";
+    public const string NetworkUpdated = "network.updated";
+    public const string NetworkRepaired = "network.repaired";
+    public const string NetworkFailed = "network.failed";
+    public const string NetworkDeleted = "network.deleted";
     public const string OperationCreated = "operation.created";
     public const string OperationProgressed = "operation.progressed";
     public const string OperationFinished = "operation.finished";
@@ -51,6 +56,7 @@ public static class EventTypes
         ConsoleOpened, ConsoleClosed,
         ImageBuilt, ImageImported, ImageCaptured, ImageUpdated, ImageDeleted,
         TemplateCreated, TemplateUpdated, TemplateDeleted,
+        NetworkCreated, NetworkUpdated, NetworkRepaired, NetworkFailed, NetworkDeleted,
         OperationCreated, OperationProgressed, OperationFinished,
         DaemonStarted, DaemonStopping,
     ];

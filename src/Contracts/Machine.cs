@@ -160,6 +160,12 @@ public sealed record Nic
     public NicLimits? Limits { get; init; }
 }
 
+/// <summary>A NIC as it is, and what passed it since its instance was started or it was plugged in; null when that does not run.</summary>
+public sealed record NicInfo(Nic Nic, NicStatistics? Statistics = null);
+
+/// <summary>The body of <c>PATCH /instances/{instance}/nics/{nic}</c>, a merge patch.</summary>
+public sealed record ChangeNic(NicLimits? Limits = null);
+
 /// <summary>Upper limits; none where left out.</summary>
 public sealed record NicLimits
 {

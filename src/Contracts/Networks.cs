@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Gantry.Contracts;
 
 /// <summary>A network that instances' NICs are on.</summary>
@@ -90,6 +92,11 @@ public sealed record Vxlan(int Id, string Local, IReadOnlyList<string> Peers, in
 /// <param name="Reason">Why not.</param>
 public sealed record NetworkStatus(bool Works, string? Reason = null);
 
+/// <summary>What <c>POST /networks:repair</c> did, in words.</summary>
+/// <param name="Repaired">What was missing or changed by hand, and is as it should be again.</param>
+/// <param name="Failed">What still does not work.</param>
+public sealed record NetworkRepair(IReadOnlyList<string> Repaired, IReadOnlyList<string> Failed);
+
 /// <summary>The body of <c>POST /networks</c>, and what <c>PATCH /networks/{network}</c> changes as a merge patch: kind, devices and subnets stay.</summary>
 public sealed record NetworkSettings
 {
@@ -127,7 +134,8 @@ public sealed record NetworkSettings
 /// <param name="Ipv4">Null where the network allots none.</param>
 /// <param name="Static">It was asked for; else it was found.</param>
 public sealed record NicAddress(
-    Id<Instance> InstanceId, string Instance, string Nic, string Mac, string? Ipv4, string? Ipv6, bool Static, IReadOnlyDictionary<string, string> Labels);
+    Id<Instance> InstanceId, string Instance, string Nic, string Mac, [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Ipv4,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Ipv6, bool Static, IReadOnlyDictionary<string, string> Labels);
 
 /// <summary>Connections to a port of the node that go on to a guest.</summary>
 public sealed record Forward
@@ -152,6 +160,30 @@ public sealed record Forward
     public string? Description { get; init; }
 }
 
+/// <summary>The body of <c>POST /networks/{network}/forwards</c>.</summary>
+public sealed record CreateForward
+{
+    public required TransportProtocol Protocol { get; init; }
+    public IReadOnlyList<string>? HostAddresses { get; init; }
+    public required string HostPorts { get; init; }
+    public required string Instance { get; init; }
+    public string? Nic { get; init; }
+    public int? InstancePort { get; init; }
+    public string? Description { get; init; }
+
+    public Forward ToForward(Id<Forward> id) => new()
+    {
+        Id = id,
+        Protocol = Protocol,
+        HostAddresses = HostAddresses,
+        HostPorts = HostPorts,
+        Instance = Instance,
+        Nic = Nic,
+        InstancePort = InstancePort,
+        Description = Description,
+    };
+}
+
 public enum TransportProtocol
 {
     Tcp = 1,
@@ -170,14 +202,14 @@ public sealed record Policy
     public string? Description { get; init; }
 
     /// <summary>0 to 65,535; the lowest first.</summary>
-    public int Priority { get; init; } = 1000;
+    public int Priority { get; set; } = 1000; // of init, the reader of JSON would make 0 where it is left out; likewise below
 
     /// <summary>The instances it is for.</summary>
-    public LabelSelector AppliesTo { get; init; } = new();
+    public LabelSelector AppliesTo { get; set; } = new();
 
     /// <summary>Directions in which what no rule fits is denied.</summary>
-    public IReadOnlyList<PolicyDirection> Isolates { get; init; } = [];
-    public IReadOnlyList<PolicyRule> Rules { get; init; } = [];
+    public IReadOnlyList<PolicyDirection> Isolates { get; set; } = [];
+    public IReadOnlyList<PolicyRule> Rules { get; set; } = [];
 }
 
 public enum PolicyDirection
@@ -243,7 +275,13 @@ public enum PolicyProtocol
 
 /// <summary>How often a rule decided.</summary>
 /// <param name="Rule">The number of the rule, from 0; null for what no rule of the policy fitted.</param>
-public sealed record PolicyCounter(string Policy, int? Rule, PolicyDirection Direction, long Packets, long Bytes);
+public sealed record PolicyCounter(string Policy, [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] int? Rule, PolicyDirection Direction, long Packets, long Bytes);
+
+/// <summary>The body of <c>POST /networks/{network}/policies:explain</c>: what would happen to a connection.</summary>
+/// <param name="From">An instance of the network by name, or an IP address.</param>
+/// <param name="To">Likewise.</param>
+/// <param name="Port">Of <paramref name="To"/>; not for ICMP.</param>
+public sealed record ExplainPolicy(string From, string To, PolicyProtocol Protocol = PolicyProtocol.Tcp, int? Port = null);
 
 /// <summary>What happens to a connection, and by what.</summary>
 /// <param name="Steps">Each end Gantry has a say in: first out, then in.</param>

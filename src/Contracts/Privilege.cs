@@ -19,4 +19,9 @@ public enum Privilege
     InstanceConfigure = 13,
     TemplateAudit = 16,
     TemplateAllocate = 17,
+    NetworkAudit = 18,
+    NetworkAllocate = 19,
+
+    /// <summary>Forwards and policies of a network.</summary>
+    NetworkConfigure = 20,
 }

@@ -16,6 +16,8 @@ namespace Gantry.Contracts;
         typeof(Words<ConsoleKind>), typeof(Words<ConsoleEnd>),
         typeof(Words<Architecture>), typeof(Words<NumaMode>), typeof(Words<VolumeDevice>), typeof(Words<VolumeBus>), typeof(Words<VolumeCache>), typeof(Words<NicModel>),
         typeof(Words<GeneratedDisc>), typeof(Words<ClockBase>),
+        typeof(Words<NetworkKind>), typeof(Words<Ipv6Mode>), typeof(Words<TransportProtocol>), typeof(Words<PolicyAction>), typeof(Words<PolicyDirection>),
+        typeof(Words<PolicyProtocol>), typeof(Words<LabelOperator>),
     ],
     NumberHandling = JsonNumberHandling.Strict,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -59,6 +61,19 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(CreateImage))]
 [JsonSerializable(typeof(RenameImage))]
 [JsonSerializable(typeof(ChangeImage))]
+[JsonSerializable(typeof(Nic))]
+[JsonSerializable(typeof(Page<NicInfo>))]
+[JsonSerializable(typeof(ChangeNic))]
+[JsonSerializable(typeof(Page<Network>))]
+[JsonSerializable(typeof(NetworkSettings))]
+[JsonSerializable(typeof(NetworkRepair))]
+[JsonSerializable(typeof(Page<NicAddress>))]
+[JsonSerializable(typeof(Page<Forward>))]
+[JsonSerializable(typeof(CreateForward))]
+[JsonSerializable(typeof(Page<Policy>))]
+[JsonSerializable(typeof(ExplainPolicy))]
+[JsonSerializable(typeof(PolicyDecision))]
+[JsonSerializable(typeof(Page<PolicyCounter>))]
 [JsonSerializable(typeof(NodeInfo))]
 [JsonSerializable(typeof(Page<NodeInfo>))]
 [JsonSerializable(typeof(Page<DriverInfo>))]

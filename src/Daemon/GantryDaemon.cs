@@ -6,6 +6,7 @@ using Gantry.Daemon.Consoles;
 using Gantry.Daemon.Events;
 using Gantry.Daemon.Images;
 using Gantry.Daemon.Instances;
+using Gantry.Daemon.Networks;
 using Gantry.Daemon.Nodes;
 using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
@@ -14,6 +15,7 @@ using Gantry.Daemon.Systems;
 using Gantry.Daemon.Templates;
 using Gantry.Node;
 using Gantry.Node.Images;
+using Gantry.Node.Networks;
 using Npgsql;
 
 namespace Gantry.Daemon;
@@ -105,11 +107,16 @@ internal static class GantryDaemon
         services.AddSingleton(p => OperationOwner.Of(p.GetRequiredService<NodeIdentity>()));
         services.AddSingleton(new ImageSettings(config.ImagesMaxSize, config.ImagesLinkLocal)).AddSingleton<ImageStore>().AddSingleton<ImageSteps>().AddHostedService<ImageWorkshops>();
         services.AddOperation<ImageBuild>().AddOperation<ImageImport>().AddOperation<ImageDeletion>().AddOperation<InstanceCapture>();
-        services.AddSingleton<InstanceStore>().AddSingleton<InstancePages>().AddSingleton<InstanceStates>().AddSingleton<MachinePlan>().AddSingleton<InstanceLayers>().AddSingleton<InstancePlan>().AddSingleton<InstanceActor>();
+        services.AddSingleton<InstanceStore>().AddSingleton<InstancePages>().AddSingleton<InstanceStates>().AddSingleton<MachinePlan>().AddSingleton<NicPlan>().AddSingleton<InstanceNics>().AddSingleton<InstanceLayers>().AddSingleton<InstancePlan>().AddSingleton<InstanceActor>();
         services.AddSingleton<TemplateStore>().AddSingleton<TemplateSources>().AddSingleton<TemplateLayers>(p => p.GetRequiredService<TemplateStore>().LayersAsync);
         services.AddOperation<InstanceCreation>().AddOperation<InstanceStart>().AddOperation<InstanceShutdown>().AddOperation<InstanceStop>();
         services.AddOperation<InstancePause>().AddOperation<InstanceResume>().AddOperation<InstanceRestart>().AddOperation<InstanceReset>();
+        services.AddOperation<NicAddition>().AddOperation<NicRemoval>().AddOperation<NicLimiting>();
         services.AddOperation<InstanceRename>().AddOperation<InstanceResize>().AddOperation<InstanceDeletion>().AddHostedService<InstanceWatcher>().AddHostedService<InstancePagesWorker>();
+        services.AddSingleton<NetworkStore>().AddSingleton<AddressStore>().AddSingleton<NetworkPlan>().AddSingleton<NetworkSync>();
+        services.AddSingleton<INodeNetworks>(p => NodeNetworks.Of(config.NetworkDriver, p.GetRequiredService<NodeContext>()));
+        services.AddOperation<NetworkCreation>().AddOperation<NetworkConfiguration>().AddOperation<NetworkDeletion>();
+        services.AddSingleton<NetworkKeeper>().AddHostedService(p => p.GetRequiredService<NetworkKeeper>());
         services.AddSingleton<ConsoleTickets>().AddSingleton<OpenConsoles>().AddSingleton<ConsoleSessions>();
         services.AddSingleton<Doctor>().AddHostedService<DaemonEvents>();
     }
@@ -130,6 +137,7 @@ internal static class GantryDaemon
         api.MapConsoles();
         api.MapImages();
         api.MapTemplates();
+        api.MapNetworks();
         api.MapCapture();
         api.MapNodes();
         api.MapOperations();

@@ -39,6 +39,8 @@ public sealed partial class GantryRoot
     public string Instances => $"{Data}/instances";
     public string InstancesRun => $"{Run}/instances";
     public string Images => $"{Data}/images";
+    public string Networks => $"{Data}/networks";
+    public string NetworksRun => $"{Run}/networks";
 
     /// <exception cref="Refusal"><c>root.not_usable</c></exception>
     /// <param name="path">Null or <c>/</c> for the system's own; else any directory, made absolute.</param>

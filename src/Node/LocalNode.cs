@@ -6,6 +6,7 @@ using Gantry.Node.Host;
 using Gantry.Node.Images;
 using Gantry.Node.Instances;
 using Gantry.Node.Isolation;
+using Gantry.Node.Networks;
 using Microsoft.Extensions.Logging;
 
 namespace Gantry.Node;
@@ -16,7 +17,9 @@ namespace Gantry.Node;
 /// </summary>
 /// <param name="recipes">For images; those of <see cref="Recipes"/> when left out.</param>
 /// <param name="images">What is allowed of images; the defaults when left out.</param>
-public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<string, Recipe>? recipes = null, ImageSettings? images = null) : IAsyncDisposable
+/// <param name="networks">What sets networks up; left out, the simulator's, which leaves the host alone.</param>
+public sealed partial class LocalNode(
+    NodeContext context, IReadOnlyDictionary<string, Recipe>? recipes = null, ImageSettings? images = null, INodeNetworks? networks = null) : IAsyncDisposable
 {
     private readonly Dictionary<string, IDriver> _drivers = Drivers.Drivers.All.ToDictionary(d => d.Key, d => d.Value(context));
     private readonly ILogger _logger = context.Logs.CreateLogger<LocalNode>();
@@ -28,6 +31,8 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
     private Dictionary<Id<Instance>, (int Guest, int Tpm)>? _uidsTaken;
 
     public NodeContext Context { get; } = context;
+
+    public INodeNetworks Networks { get; } = networks ?? new SimNetworks(context);
 
     public HostFacts Host { get; } = HostFacts.Read();
 
@@ -151,6 +156,7 @@ public sealed partial class LocalNode(NodeContext context, IReadOnlyDictionary<s
     {
         await LaunchTrial.SweepAsync(Context);
         Context.Cgroups.Sweep();
+        await new Taps(Context).SweepAsync(ct);
         var found = new Dictionary<Id<Instance>, InstanceStatus>();
         await Parallel.ForEachAsync(Context.Folders.All(), new ParallelOptions { CancellationToken = ct, MaxDegreeOfParallelism = 16 }, async (id, token) =>
         {

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Gantry.Contracts;
 using Gantry.Node.Host;
 using Gantry.Node.Instances;
@@ -20,6 +21,9 @@ public sealed record NodeContext(
     /// <summary>The program that starts guests: beside the assemblies, where the build puts it.</summary>
     public string Launcher { get; init; } = Path.Combine(AppContext.BaseDirectory, "gantry-launch");
 
+    /// <summary>Opens a TAP device of the network this machine's bridges are in.</summary>
+    internal Func<string, SafeHandle> OpenTap { get; init; } = Posix.OpenTap;
+
     internal Cgroups Cgroups { get; init; } = new(Root, Time);
 
     /// <summary>How much is kept of what each instance writes on its serial line, in bytes.</summary>
@@ -29,7 +33,7 @@ public sealed record NodeContext(
     /// <exception cref="Contracts.Refusal"><c>node.uids_taken</c>, <c>node.uids_used_up</c></exception>
     public static NodeContext Open(GantryRoot root, TimeProvider time, ILoggerFactory logs, IsolationOptions? isolation = null)
     {
-        foreach (var directory in (string[])[root.Data, root.Run, root.Log, root.Instances, root.InstancesRun, root.Images])
+        foreach (var directory in (string[])[root.Data, root.Run, root.Log, root.Instances, root.InstancesRun, root.Images, root.Networks, root.NetworksRun])
         {
             Directory.CreateDirectory(directory);
 

@@ -34,6 +34,17 @@ internal sealed class LineTypist(ISerialLine line, TimeSpan patience) : IAsyncDi
         _looked = at + text.Length;
     }
 
+    /// <summary>What a command writes at a shell, by lines.</summary>
+    public async Task<string[]> AskAsync(string command)
+    {
+        // The marks are typed apart, so that they are not found in what is typed.
+        await TypeAsync($"echo be''gin; {command}; echo e''nd\r");
+        await WaitForAsync("begin\r\n");
+        var from = _looked;
+        await WaitForAsync("end\r\n");
+        return [.. Seen[from..(_looked - 5)].Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => l.TrimEnd('\r'))];
+    }
+
     public async Task UntilEndAsync()
     {
         while (await ReadAsync())

@@ -15,12 +15,14 @@ internal sealed class TestRoot : IAsyncDisposable
 
     static TestRoot() => SweepStale();
 
-    public TestRoot()
+    /// <param name="change">What is other than usual.</param>
+    public TestRoot(Func<NodeContext, NodeContext>? change = null)
     {
         var path = Directory.CreateTempSubdirectory("gantry-tests-").FullName;
         File.SetUnixFileMode(path, (UnixFileMode)0b111_001_001);
         File.WriteAllText($"{path}/owner", string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId} {HostProcess.StartOf(Environment.ProcessId)}"));
-        Context = NodeContext.Open(GantryRoot.At(path), TimeProvider.System, NullLoggerFactory.Instance);
+        var context = NodeContext.Open(GantryRoot.At(path), TimeProvider.System, NullLoggerFactory.Instance);
+        Context = change?.Invoke(context) ?? context;
     }
 
     public NodeContext Context { get; }

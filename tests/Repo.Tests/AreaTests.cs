@@ -17,8 +17,8 @@ public class AreaTests
         ["Operations"] = [],
         ["Postgres"] = [],
         ["Images"] = [],
-        ["Instances"] = ["Config", "Images"],
-        ["Networks"] = [],
+        ["Networks"] = ["Config"],
+        ["Instances"] = ["Config", "Images", "Networks"],
         ["Templates"] = ["Instances"],
         ["Consoles"] = ["Config", "Instances"],
         ["Nodes"] = [],
@@ -29,10 +29,10 @@ public class AreaTests
     {
         ["Host"] = [],
         ["Images"] = ["Host"],
-        ["Instances"] = ["Host", "Images"],
+        ["Instances"] = ["Host", "Images", "Networks"],
         ["Isolation"] = ["Host"],
         ["Networks"] = ["Host"],
-        ["Drivers"] = ["Host", "Images", "Instances", "Isolation"],
+        ["Drivers"] = ["Host", "Images", "Instances", "Isolation", "Networks"],
     };
 
     [Fact]

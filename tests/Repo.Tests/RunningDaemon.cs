@@ -19,7 +19,7 @@ public sealed class RunningDaemon : IAsyncLifetime
         File.SetUnixFileMode(Root, (UnixFileMode)0b111_101_101);
         var log = $"{Root}/said";
         _process = Process.Start(new ProcessStartInfo("/bin/sh",
-            ["-c", "exec \"$0\" --root \"$1\" --set https.listen=off >\"$2\" 2>&1", $"{AppContext.BaseDirectory}/gantryd", Root, log])
+            ["-c", "exec \"$0\" --root \"$1\" --set https.listen=off --set networks.driver=sim --set networks.default=off >\"$2\" 2>&1", $"{AppContext.BaseDirectory}/gantryd", Root, log])
         {
             Environment = { ["DOTNET_EnableDiagnostics"] = "0" }, // a daemon that is killed would leave its sockets for debuggers behind
         })!;

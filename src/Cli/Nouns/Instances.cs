@@ -38,11 +38,12 @@ internal static class Instances
 
     private static void WriteTable(Session session, IReadOnlyList<Instance> instances)
     {
-        var table = new Table("NAME", "KIND", "STATE", ">SINCE", ">CPUS", ">MEMORY", "IMAGE", "DRIVER", ">AGE");
+        var table = new Table("NAME", "KIND", "STATE", ">SINCE", ">CPUS", ">MEMORY", "IMAGE", "ADDRESS", "DRIVER", ">AGE");
         foreach (var instance in instances)
         {
             table.Add(instance.Name, Words.Of(instance.Kind), Words.Of(instance.State), Words.Ago(instance.StateSince, session.Terminal.Time),
-                instance.Cpus.ToString(CultureInfo.InvariantCulture), Sizes.Format(instance.MemoryBytes), instance.Image, instance.Driver,
+                instance.Cpus.ToString(CultureInfo.InvariantCulture), Sizes.Format(instance.MemoryBytes), instance.Image,
+                instance.Nics?.Select(n => n.Address ?? n.Address6).FirstOrDefault(a => a is not null), instance.Driver,
                 Words.Ago(instance.CreatedAt, session.Terminal.Time));
         }
 
@@ -75,6 +76,7 @@ internal static class Instances
             .Add("Memory", Sizes.Format(instance.MemoryBytes))
             .Add("Next start", instance.Pending is { } pending ? $"{Changes.Describe(pending)}. {pending.Reason}" : null)
             .Add("Room for", RoomOf(instance))
+            .Add("NICs", Words.Join((instance.Nics ?? []).Select(n => $"{n.Name} on {n.Network ?? "none"}{string.Concat(new[] { n.Address, n.Address6 }.OfType<string>().Select(a => $" {a}"))}")))
             .Add("Firmware", Words.Of(instance.Boot.Firmware ?? Firmware.Direct))
             .Add("Kernel", instance.Boot.Kernel)
             .Add("Initrd", instance.Boot.Initrd)

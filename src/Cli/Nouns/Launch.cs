@@ -43,6 +43,8 @@ internal static class Launch
         var disk = Choose.Size("--disk", "How large its first disk is: 10GiB. Default: as large as the image's.");
         var cdrom = new Option<string[]>("--cdrom") { HelpName = "[DRIVE=]FILE" };
         cdrom.Description = "A disc in a drive: an ISO file on this machine that everyone may read. May be given several times; the drive is 'cdrom' when none is named.";
+        var network = new Option<string[]>("--network") { HelpName = "NETWORK[=ADDRESS]" };
+        network.Description = "A network it is on, and if you like its address there; several make several NICs, eth0 the first; none for no network. Default: the node's default network.";
         var firmware = Choose.Optional<Firmware>("--firmware", "What it boots by. Default: what its image wants.");
         var secureBoot = Choose.Flag("--secure-boot", "Boot only what is signed; with --firmware uefi.");
         var tpm = Choose.Flag("--tpm", "Give it a TPM 2.0.");
@@ -54,7 +56,7 @@ internal static class Launch
         var (file, sets) = (SettingsInput.File(), SettingsInput.Sets());
         var dryRun = Choose.Flag("--dry-run", "Show what would be made, and where each value comes from; make nothing.");
 
-        return verb.With(what, kind, cpus, memory, maxCpus, maxMemory, driver, kernel, initrd, commandLine, disk, cdrom, firmware, secureBoot, tpm, architecture, label, description, autoStart, template, file, sets, dryRun).Runs(app, async (parsed, session, ct) =>
+        return verb.With(what, kind, cpus, memory, maxCpus, maxMemory, driver, kernel, initrd, commandLine, disk, cdrom, network, firmware, secureBoot, tpm, architecture, label, description, autoStart, template, file, sets, dryRun).Runs(app, async (parsed, session, ct) =>
         {
             var (image, name) = Named(parsed.GetValue(what)!, (parsed.GetValue(kernel) ?? parsed.GetValue(template) ?? parsed.GetValue(file)) is not null, verb.Name);
             var boot = new Boot
@@ -77,6 +79,7 @@ internal static class Launch
                 Boot = boot is { Kernel: null, Initrd: null, CommandLine: null, Firmware: null } ? null : boot,
                 Architecture = parsed.GetValue(architecture),
                 Volumes = Volumes(parsed.GetValue(disk), parsed.GetValue(cdrom) ?? []),
+                Nics = Nics(parsed.GetValue(network) ?? []),
                 Security = parsed.GetValue(secureBoot) || parsed.GetValue(tpm) ? new() { SecureBoot = parsed.GetValue(secureBoot) ? true : null, Tpm = parsed.GetValue(tpm) ? true : null } : null,
                 Labels = Labels(parsed.GetValue(label) ?? []),
                 Description = parsed.GetValue(description),
@@ -100,6 +103,14 @@ internal static class Launch
             return await Waiting.FinishAsync(session, begun, name, done, ct);
         });
     }
+
+    private static IReadOnlyList<Nic>? Nics(string[] networks) => networks switch
+    {
+        [] => null,
+        ["none"] => [],
+        _ => [.. networks.Select((network, number) => network.Split('=', 2) is [var name, var address]
+            ? new Nic { Name = $"eth{number}", Network = name, Address = address } : new Nic { Name = $"eth{number}", Network = network })],
+    };
 
     private static (string? Image, string Name) Named(string[] given, bool needsNone, string verb) => given switch
     {

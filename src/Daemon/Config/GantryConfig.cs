@@ -20,6 +20,12 @@ internal sealed record GantryConfig
     /// <summary>The driver of instances that name none.</summary>
     public required string DefaultDriver { get; init; }
 
+    /// <summary>What sets networks up on the node: <c>linux</c>, or <c>sim</c> that leaves the host alone.</summary>
+    public required string NetworkDriver { get; init; }
+
+    /// <summary>The network of NICs that name none, made at the node's first start; null for none.</summary>
+    public required string? DefaultNetwork { get; init; }
+
     /// <summary>What keeps guests to themselves.</summary>
     public required IsolationOptions Isolation { get; init; }
 

@@ -1,5 +1,6 @@
 using Gantry.Contracts;
 using Gantry.Daemon.Events;
+using Gantry.Daemon.Networks;
 using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
 
@@ -17,7 +18,7 @@ internal static class InstanceChanges
     }
 
     private static async Task<Instance> Patch(
-        string instance, HttpContext http, MergePatch<ChangeInstance> patch, InstanceStore store, EventLog events, Db db, Caller caller, CancellationToken ct)
+        string instance, HttpContext http, MergePatch<ChangeInstance> patch, InstanceStore store, NetworkStore networks, EventLog events, Db db, Caller caller, CancellationToken ct)
     {
         while (true)
         {
@@ -34,6 +35,7 @@ internal static class InstanceChanges
 
             async Task<bool> TellAsync(Npgsql.NpgsqlTransaction tx)
             {
+                await networks.TouchOfAsync(tx, found.Id); // policies choose by labels
                 await events.AppendAsync(tx, EventTypes.InstanceChanged, $"instances/{found.Id}", caller.Name, caller.RequestId, new { fields = changed });
                 return true;
             }

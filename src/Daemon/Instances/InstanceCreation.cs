@@ -8,7 +8,7 @@ using Gantry.Node.Instances;
 namespace Gantry.Daemon.Instances;
 
 /// <summary>Makes an instance and, when asked to, starts it: whole or not at all.</summary>
-internal sealed class InstanceCreation(InstanceStore store, InstanceStates states, EventLog events, LocalNode node)
+internal sealed class InstanceCreation(InstanceStore store, InstanceStates states, InstanceNics nics, EventLog events, LocalNode node)
     : OperationType<InstanceCreation.Input>
 {
     public sealed record Input(InstanceSpec Spec, InstanceDetails Details, bool StartNow);
@@ -27,8 +27,13 @@ internal sealed class InstanceCreation(InstanceStore store, InstanceStates state
         return
         [
             new DbStep("reserve the name",
-                (transaction, _, _) => store.InsertAsync(transaction, input.Spec, input.Details),
-                (transaction, _, _) => store.DeleteAsync(transaction, id)),
+                async (transaction, _, _) =>
+                {
+                    await store.InsertAsync(transaction, input.Spec, input.Details);
+                    await nics.AllotAsync(transaction, input);
+                },
+                (transaction, _, _) => nics.ForgetAsync(transaction, id)),
+            .. input.Spec.Nics?.Any(n => n.Network is not null) == true ? [nics.Join(input.Spec.Nics)] : (Step[])[],
             define,
             .. input.StartNow ? [start] : (Step[])[],
             new DbStep("publish", async (transaction, context, ct) =>

@@ -7,7 +7,7 @@ using Gantry.Node.Instances;
 namespace Gantry.Daemon.Instances;
 
 /// <summary>From what was asked for to what the node is told: all that was left out filled in, and checked on the node.</summary>
-internal sealed class InstancePlan(InstanceLayers layers, InstanceStore store, LocalNode node, MachinePlan machines)
+internal sealed class InstancePlan(InstanceLayers layers, InstanceStore store, LocalNode node, MachinePlan machines, NicPlan nicPlan)
 {
     private const int MostDefaultCpus = 64;
 
@@ -47,6 +47,7 @@ internal sealed class InstancePlan(InstanceLayers layers, InstanceStore store, L
         var volumes = MachinePlan.WithRoot(wanted.Volumes, files?.DiskBytes is null ? null : image);
         var volumeSpecs = await machines.ResolveAsync(volumes, ct);
         var (kind, cpus, memory) = (wanted.Kind!.Value, wanted.Cpus!.Value, wanted.MemoryBytes!.Value);
+        var nics = await nicPlan.ResolveAsync(wanted.Nics, kind, id, ct);
         var spec = new InstanceSpec(
             id, asked.Name, kind, wanted.Driver!, cpus, memory, boot.Firmware!.Value,
             boot.Kernel ?? (files?.Has("kernel") == true ? ImageFolders.Kernel(node.Context.Root, image!.Id) : null),
@@ -60,7 +61,7 @@ internal sealed class InstancePlan(InstanceLayers layers, InstanceStore store, L
             Cpu = wanted.Cpu,
             Memory = wanted.Memory,
             Volumes = volumeSpecs,
-            Nics = MachinePlan.Resolve(wanted.Nics, id),
+            Nics = nics.Kept,
             BootOrder = boot.Order,
             SecureBoot = wanted.Security?.SecureBoot == true,
             Tpm = wanted.Security?.Tpm == true,
@@ -79,7 +80,7 @@ internal sealed class InstancePlan(InstanceLayers layers, InstanceStore store, L
             Cpu = spec.Cpu,
             Memory = spec.Memory,
             Volumes = MachinePlan.Shown(volumes, volumeSpecs),
-            Nics = spec.Nics,
+            Nics = nics.Shown,
             Security = wanted.Security,
             Clock = spec.Clock,
             Windows = spec.Windows,

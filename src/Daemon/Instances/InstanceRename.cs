@@ -1,5 +1,6 @@
 using Gantry.Contracts;
 using Gantry.Daemon.Events;
+using Gantry.Daemon.Networks;
 using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
 using Gantry.Node;
@@ -7,7 +8,7 @@ using Gantry.Node;
 namespace Gantry.Daemon.Instances;
 
 /// <summary>Gives an instance another name, also while it runs: first on its node, then, with its success, in the list.</summary>
-internal sealed class InstanceRename(InstanceStates states, InstanceStore store, EventLog events, LocalNode node) : OperationType<InstanceRename.Input>
+internal sealed class InstanceRename(InstanceStates states, InstanceStore store, NetworkStore networks, EventLog events, LocalNode node) : OperationType<InstanceRename.Input>
 {
     public sealed record Input(Id<Instance> Id, string Name);
 
@@ -24,6 +25,7 @@ internal sealed class InstanceRename(InstanceStates states, InstanceStore store,
             var caller = Caller.Of(context.Operation);
             if (await store.RenameAsync(transaction, input.Id, input.Name))
             {
+                await networks.TouchOfAsync(transaction, input.Id);
                 await events.AppendAsync(
                     transaction, EventTypes.InstanceRenamed, $"instances/{input.Id}", caller.Name, caller.RequestId, new { from = context.Operation.TargetName, name = input.Name });
             }

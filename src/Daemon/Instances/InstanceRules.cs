@@ -75,33 +75,7 @@ internal static class InstanceRules
     }
 
     private static IEnumerable<Fault> OfNotes(string? description, IReadOnlyDictionary<string, string>? labels) =>
-        [.. TextRules.Description(description), .. OfLabels(labels)];
-
-    private static IEnumerable<Fault> OfLabels(IReadOnlyDictionary<string, string>? labels)
-    {
-        if (labels is null)
-        {
-            yield break;
-        }
-
-        if (labels.Count > Limits.Labels)
-        {
-            yield return new("$.labels", $"{labels.Count} are more than {Limits.Labels}");
-        }
-
-        foreach (var (key, value) in labels)
-        {
-            if (key.Length is < 1 or > Limits.LabelKeyLength || !key.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' or '/'))
-            {
-                yield return new("$.labels", $"a key has 1 to {Limits.LabelKeyLength} of A-Z, a-z, 0-9, '-', '_', '.' and '/'");
-            }
-
-            foreach (var fault in TextRules.Text($"$.labels.{key}", value, Limits.LabelValueLength))
-            {
-                yield return fault;
-            }
-        }
-    }
+        [.. TextRules.Description(description), .. LabelRules.Faults(labels)];
 
     private static IEnumerable<Fault> OfBoot(Boot? boot) => boot is null ? [] :
     [

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Dapper;
 using Gantry.Contracts;
 using Gantry.Daemon.Platform;
@@ -85,6 +86,19 @@ internal sealed partial class InstanceStore
             At = time.GetUtcNow(),
         }, transaction) > 0;
     }
+
+    /// <summary>As they are shown: with their addresses.</summary>
+    public async Task SetNicsAsync(NpgsqlTransaction transaction, Id<Instance> id, IReadOnlyList<Nic> nics)
+    {
+        Touch(transaction);
+        await transaction.Connection!.ExecuteAsync(
+            "update instances set machine = jsonb_set(machine, '{nics}', @Nics::jsonb), updated_at = @At, version = version + 1 where id = @Id",
+            new { Id = id.Value, Nics = Json(nics), At = time.GetUtcNow() }, transaction);
+    }
+
+    public static async Task<IReadOnlyList<Nic>> NicsAsync(NpgsqlTransaction transaction, Id<Instance> id) =>
+        JsonSerializer.Deserialize<Machine>(
+            await transaction.Connection!.QuerySingleAsync<string>("select machine from instances where id = @Value", id, transaction), WireJson.Default.Options)!.Nics ?? [];
 
     /// <summary>Notes whether it is to run again when a daemon finds it stopped.</summary>
     public Task WantAsync(NpgsqlTransaction transaction, Id<Instance> id, bool running) =>

@@ -1,4 +1,5 @@
 using Gantry.Contracts;
+using Gantry.Daemon.Networks;
 using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
 using Gantry.Node;
@@ -12,7 +13,7 @@ namespace Gantry.Daemon.Instances;
 /// writes down what happens on the node without being asked for.
 /// </summary>
 internal sealed partial class InstanceWatcher(
-    InstanceStore store, InstanceStates states, InstanceActor actor, LocalNode node, Db db, TimeProvider time, ILogger<InstanceWatcher> logger) : BackgroundService
+    InstanceStore store, InstanceStates states, InstanceActor actor, NetworkKeeper networks, LocalNode node, Db db, TimeProvider time, ILogger<InstanceWatcher> logger) : BackgroundService
 {
     private const int AtOnce = 16;
 
@@ -28,6 +29,7 @@ internal sealed partial class InstanceWatcher(
         await db.SchemaReady.WaitAsync(stoppingToken);
         await InsistAsync(TakeUpAsync, stoppingToken, always: true);
         db.MarkReady();
+        await networks.Settled.WaitAsync(stoppingToken);
         await InsistAsync(AutoStartAsync, stoppingToken, always: true);
         try
         {

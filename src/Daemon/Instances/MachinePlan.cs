@@ -52,9 +52,6 @@ internal sealed class MachinePlan(ImageStore images, LocalNode node)
     ];
 
     /// <summary>The same for the same instance and name, for ever: systems hang licences and names of interfaces on it.</summary>
-    public static IReadOnlyList<Nic>? Resolve(IReadOnlyList<Nic>? nics, Id<Instance> id) => nics is null ? null :
-        [.. nics.Select(n => n with { Model = n.Model ?? NicModel.Virtio, Mac = n.Mac?.ToLowerInvariant() ?? MacOf(id, n.Name) })];
-
     internal static string MacOf(Id<Instance> id, string nic)
     {
         var hash = SHA256.HashData(System.Text.Encoding.UTF8.GetBytes($"{id}/{nic}"));

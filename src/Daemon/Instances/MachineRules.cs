@@ -1,7 +1,9 @@
+using System.Net.Sockets;
 using System.Text.RegularExpressions;
 using Gantry.Contracts;
 using Gantry.Daemon.Platform;
 using Gantry.Node.Host;
+using Gantry.Node.Networks;
 
 namespace Gantry.Daemon.Instances;
 
@@ -175,11 +177,36 @@ internal static partial class MachineRules
 
     private const int SataPorts = 6;
 
+    /// <summary>One that is added by itself.</summary>
+    public static IEnumerable<Fault> Faults(Nic nic) => OfNics([nic]).Select(f => f with { Path = f.Path.Replace("$.nics[0]", "$", StringComparison.Ordinal) });
+
+    public static IEnumerable<Fault> Faults(ChangeNic change) => OfLimits("$.limits", change.Limits);
+
+    private static IEnumerable<Fault> OfLimits(string at, NicLimits? limits) =>
+        from limit in ((string Name, long? Value)[])[("receiveBytesPerSecond", limits?.ReceiveBytesPerSecond), ("sendBytesPerSecond", limits?.SendBytesPerSecond)]
+        where limit.Value is < Limits.MinNicBytesPerSecond or > Limits.MaxNicBytesPerSecond
+        select new Fault($"{at}.{limit.Name}", $"{limit.Value} is not from {Limits.MinNicBytesPerSecond} to {Limits.MaxNicBytesPerSecond}");
+
+    private static IEnumerable<Fault> OfAddress(string at, string? address, AddressFamily family) =>
+        address is null || (Subnet.TryParseAddress(address, out var parsed) && parsed.AddressFamily == family) ? []
+            : [new(at, family == AddressFamily.InterNetwork ? "it is no IPv4 address" : "it is no IPv6 address")];
+
     private static IEnumerable<Fault> OfNics(IReadOnlyList<Nic> nics)
     {
         foreach (var (number, nic) in nics.Index())
         {
             foreach (var fault in TextRules.Name($"$.nics[{number}].name", nic.Name, Limits.NicNameLength))
+            {
+                yield return fault;
+            }
+
+            foreach (var fault in (IEnumerable<Fault>)
+            [
+                .. nic.Network is null ? [] : TextRules.Name($"$.nics[{number}].network", nic.Network),
+                .. OfAddress($"$.nics[{number}].address", nic.Address, AddressFamily.InterNetwork),
+                .. OfAddress($"$.nics[{number}].address6", nic.Address6, AddressFamily.InterNetworkV6),
+                .. OfLimits($"$.nics[{number}].limits", nic.Limits),
+            ])
             {
                 yield return fault;
             }

@@ -21,7 +21,7 @@ internal static class SettingsOf
         Labels = input.Details.Labels,
         Boot = input.Details.Boot,
         AutoStart = input.Details.AutoStart,
-        Nics = input.Spec.Nics is null ? null : [.. input.Spec.Nics.Select(n => n.Mac == MachinePlan.MacOf(input.Spec.Id, n.Name) ? n with { Mac = null } : n)],
+        Nics = input.Details.Machine!.Nics is not { } nics ? null : [.. nics.Select(n => n.Mac == MachinePlan.MacOf(input.Spec.Id, n.Name) ? n with { Mac = null } : n)],
     };
 
     /// <summary>Without what is its own: addresses of its NICs, the name of its Windows, room to grow that nobody asked for.</summary>
@@ -38,7 +38,7 @@ internal static class SettingsOf
         Labels = instance.Labels,
         Boot = instance.Boot,
         AutoStart = instance.AutoStart,
-        Nics = instance.Nics is null ? null : [.. instance.Nics.Select(n => n with { Mac = null })],
+        Nics = instance.Nics is null ? null : [.. instance.Nics.Select(n => n with { Mac = null, Address = null, Address6 = null })],
         Windows = instance.Windows is { } windows ? windows with { ComputerName = null } : null,
     };
 

@@ -6,63 +6,55 @@ using Gantry.Node.Networks;
 
 namespace Gantry.Daemon.Networks;
 
-/// <summary>What a forward must keep to by itself, each fault by its JSON path. Whether its ports are free is not known here.</summary>
+/// <summary>What a forward must keep to by itself.</summary>
 internal static class ForwardRules
 {
-    public static IEnumerable<Fault> Faults(Forward forward)
-    {
-        if (!Enum.IsDefined(forward.Protocol))
-        {
-            yield return new("$.protocol", "it is neither tcp nor udp");
-        }
+    private const int MostAddresses = 16;
+    private const int FirstMulticast = 224; // RFC 5771; what is above is reserved or means everybody
 
+    public static IEnumerable<Fault> Faults(CreateForward forward)
+    {
         foreach (var fault in (IEnumerable<Fault>)
-            [.. OfAddresses(forward.HostAddresses), .. OfPorts(forward), .. TextRules.Name("$.instance", forward.Instance),
-             .. forward.Nic is { } nic ? TextRules.Name("$.nic", nic, Limits.NicNameLength) : [], .. TextRules.Description(forward.Description)])
+        [
+            .. TextRules.Name("$.instance", forward.Instance), .. forward.Nic is null ? [] : TextRules.Name("$.nic", forward.Nic, Limits.NicNameLength),
+            .. TextRules.Description(forward.Description),
+        ])
         {
             yield return fault;
         }
-    }
 
-    private static IEnumerable<Fault> OfPorts(Forward forward)
-    {
         if (!PortRange.TryParse(forward.HostPorts, out var ports))
         {
-            yield return new("$.hostPorts", "it is no port from 1 to 65535 such as 8080, and no range such as 8000-8099");
-            yield break;
+            yield return new("$.hostPorts", "it is no port and no range, such as 80 or 8000-8099");
+        }
+        else if (forward.InstancePort is { } first && (first < 1 || first + ports.Count - 1 > ushort.MaxValue))
+        {
+            yield return new("$.instancePort", $"{ports.Count} ports from {first} on are not all from 1 to {ushort.MaxValue}");
+        }
+        else if (forward.InstancePort is { } other && other != ports.First && ports.Count > Limits.ForwardTranslatedPorts)
+        {
+            yield return new("$.instancePort", $"of a range of {ports.Count} ports, more than {Limits.ForwardTranslatedPorts}, the guest's are the same as the host's");
         }
 
-        if (forward.InstancePort is not { } first)
+        if (forward.HostAddresses is { Count: 0 or > MostAddresses })
         {
-            yield break;
+            yield return new("$.hostAddresses", $"give 1 to {MostAddresses}, or leave it out for all");
         }
 
-        if (first < 1 || first + ports.Count - 1 > ushort.MaxValue)
+        foreach (var (number, text) in (forward.HostAddresses ?? []).Index())
         {
-            yield return new("$.instancePort", $"the {ports.Count} ports from {first} on are not all from 1 to 65535");
-        }
-        else if (first != ports.First && ports.Count > Limits.ForwardTranslatedPorts)
-        {
-            yield return new("$.instancePort", $"of a range of {ports.Count} ports, more than {Limits.ForwardTranslatedPorts}, the guest's ports are the same as the host's");
+            if (WrongWith(text, forward.HostAddresses!.Take(number)) is { } wrong)
+            {
+                yield return new($"$.hostAddresses[{number}]", wrong);
+            }
         }
     }
 
-    private static IEnumerable<Fault> OfAddresses(IReadOnlyList<string>? addresses)
-    {
-        if (addresses is { Count: 0 or > Limits.ForwardAddresses })
-        {
-            return [new("$.hostAddresses", addresses.Count == 0 ? "it is empty; leave it out for all addresses" : $"{addresses.Count} are more than {Limits.ForwardAddresses}")];
-        }
-
-        return (addresses ?? []).Index().Select(a => (a.Index, Wrong: OfAddress(a.Item, addresses!.Take(a.Index)))).Where(a => a.Wrong is not null)
-            .Select(a => new Fault($"$.hostAddresses[{a.Index}]", a.Wrong!));
-    }
-
-    private static string? OfAddress(string text, IEnumerable<string> before) =>
-        !AddressRange.TryParseAddress(text, out var address) ? "it is no address such as 192.0.2.1 or 2001:db8::1"
-        : address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any) ? "leave the addresses out for all of the node's"
-        : address.Equals(IPAddress.IPv6Loopback) ? "the loopback address of IPv6 cannot be forwarded from; 127.0.0.1 can"
-        : address.IsIPv6LinkLocal || address.IsIPv6Multicast || (address.AddressFamily == AddressFamily.InterNetwork && address.GetAddressBytes()[0] >= 224) ? "it is no address of one machine that others reach"
-        : before.Any(b => AddressRange.TryParseAddress(b, out var other) && other.Equals(address)) ? "it is there twice"
+    private static string? WrongWith(string text, IEnumerable<string> before) =>
+        !Subnet.TryParseAddress(text, out var address) || address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any) ? "it is no address of the host"
+        : address.Equals(IPAddress.IPv6Loopback) ? "the kernel forwards nothing from the loopback address of IPv6; 127.0.0.1 can be had"
+        : address.IsIPv6LinkLocal || address.IsIPv6Multicast || (address.AddressFamily == AddressFamily.InterNetwork && address.GetAddressBytes()[0] >= FirstMulticast)
+            ? "it is no address by which one host is reached"
+        : before.Any(b => Subnet.TryParseAddress(b, out var other) && other.Equals(address)) ? "it is there twice"
         : null;
 }

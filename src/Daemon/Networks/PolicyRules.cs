@@ -4,49 +4,45 @@ using Gantry.Node.Networks;
 
 namespace Gantry.Daemon.Networks;
 
-/// <summary>What policies must keep to, each fault by its JSON path.</summary>
+/// <summary>What a policy must keep to by itself.</summary>
 internal static class PolicyRules
 {
-    /// <summary>As many as are told at once.</summary>
-    public const int MostFaults = 100;
+    private const int MostPriority = 65_535;
 
-    public static IEnumerable<Fault> Faults(Policy policy)
+    /// <summary>Of faults in rules as many are told as anybody reads.</summary>
+    private const int MostFaults = 100;
+
+    public static IEnumerable<Fault> Faults(Policy policy) =>
+    [
+        .. TextRules.Name("$.name", policy.Name), .. TextRules.Description(policy.Description),
+        .. policy.Priority is < 0 or > MostPriority ? [new("$.priority", $"{policy.Priority} is not from 0 to {MostPriority}")] : (Fault[])[],
+        .. OfSelector("$.appliesTo", policy.AppliesTo),
+        .. policy.Isolates.Distinct().Count() < policy.Isolates.Count ? [new("$.isolates", "a direction is there twice")] : (Fault[])[],
+        .. policy.Isolates.All(Enum.IsDefined) ? (Fault[])[] : [new("$.isolates", "a direction is neither in nor out")],
+        .. policy.Rules.Count > Limits.PolicyRules ? [new("$.rules", $"{policy.Rules.Count} are more than {Limits.PolicyRules}")]
+            : policy.Rules.Index().SelectMany(r => OfRule($"$.rules[{r.Index}]", r.Item)).Take(MostFaults),
+    ];
+
+    public static IEnumerable<Fault> Faults(ExplainPolicy asked)
     {
-        IEnumerable<Fault> all =
-        [
-            .. TextRules.Name("$.name", policy.Name), .. TextRules.Description(policy.Description),
-            .. policy.Priority is < 0 or > Limits.MaxPriority ? (Fault[])[new("$.priority", $"{policy.Priority} is not from 0 to {Limits.MaxPriority}")] : [],
-            .. OfSelector("$.appliesTo", policy.AppliesTo),
-            .. OfIsolation(policy.Isolates),
-            .. policy.Rules.Count > Limits.PolicyRules ? [new("$.rules", $"{policy.Rules.Count} are more than {Limits.PolicyRules}")]
-                : policy.Rules.Index().SelectMany(r => OfRule($"$.rules[{r.Index}]", r.Item)).Take(MostFaults),
-        ];
-        return all.Take(MostFaults);
+        if (asked.Protocol == PolicyProtocol.Icmp != asked.Port is null)
+        {
+            yield return new("$.port", asked.Port is null ? "name the port" : "ICMP has no ports");
+        }
+        else if (asked.Port is < 1 or > ushort.MaxValue)
+        {
+            yield return new("$.port", $"{asked.Port} is not from 1 to {ushort.MaxValue}");
+        }
     }
 
-    private static IEnumerable<Fault> OfIsolation(IReadOnlyList<PolicyDirection> isolates) =>
-        isolates.Index().Where(i => !Enum.IsDefined(i.Item) || isolates.Take(i.Index).Contains(i.Item))
-            .Select(i => new Fault($"$.isolates[{i.Index}]", Enum.IsDefined(i.Item) ? "it is there twice" : "it is neither in nor out"));
-
-    private static IEnumerable<Fault> OfRule(string at, PolicyRule rule)
-    {
-        if (!Enum.IsDefined(rule.Direction))
-        {
-            yield return new($"{at}.direction", "it is neither in nor out");
-        }
-
-        if (!Enum.IsDefined(rule.Action))
-        {
-            yield return new($"{at}.action", "it is neither allow nor deny");
-        }
-
-        foreach (var fault in (IEnumerable<Fault>)
-            [.. Counted($"{at}.peers", rule.Peers, Limits.PolicyPeers, "anybody", OfPeer), .. Counted($"{at}.ports", rule.Ports, Limits.PolicyPorts, "all", OfPorts),
-             .. TextRules.Text($"{at}.description", rule.Description, Limits.DescriptionLength, lines: true)])
-        {
-            yield return fault;
-        }
-    }
+    private static IEnumerable<Fault> OfRule(string at, PolicyRule rule) =>
+    [
+        .. TextRules.Text($"{at}.description", rule.Description, Limits.DescriptionLength),
+        .. Enum.IsDefined(rule.Direction) ? (Fault[])[] : [new($"{at}.direction", "it is neither in nor out")],
+        .. Enum.IsDefined(rule.Action) ? (Fault[])[] : [new($"{at}.action", "it is neither allow nor deny")],
+        .. Counted($"{at}.peers", rule.Peers, Limits.PolicyPeers, "anybody", OfPeer),
+        .. Counted($"{at}.ports", rule.Ports, Limits.PolicyPorts, "all", OfPorts),
+    ];
 
     /// <summary>An empty list would fit nothing, which nobody means.</summary>
     private static IEnumerable<Fault> Counted<T>(string at, IReadOnlyList<T>? items, int most, string whenNull, Func<string, T, IEnumerable<Fault>> faults) => items switch
@@ -61,26 +57,43 @@ internal static class PolicyRules
     {
         if (peer.Cidr is null == peer.Instances is null)
         {
-            return [new(at, "it is either a cidr or instances")];
+            yield return new(at, "give cidr or instances");
         }
 
-        if (peer.Instances is { } instances)
+        if (peer.Instances is { } selector)
         {
-            return peer.Except is null ? OfSelector($"{at}.instances", instances) : [new($"{at}.except", "only a cidr has exceptions")];
+            foreach (var fault in OfSelector($"{at}.instances", selector))
+            {
+                yield return fault;
+            }
         }
 
-        if (!AddressRange.TryParse(peer.Cidr, out var range))
+        AddressRange? whole = AddressRange.TryParse(peer.Cidr, out var range) ? range : null;
+        if (peer.Cidr is not null && whole is null)
         {
-            return [new($"{at}.cidr", NoCidr)];
+            yield return new($"{at}.cidr", "it is no range of addresses such as 10.0.0.0/8 or fd00::/8");
         }
 
-        return peer.Except?.Count > Limits.PolicyExceptions
-            ? [new($"{at}.except", $"{peer.Except.Count} are more than {Limits.PolicyExceptions}")]
-            : (peer.Except ?? []).Index().Where(e => !AddressRange.TryParse(e.Item, out var except) || !range.Contains(except))
-                .Select(e => new Fault($"{at}.except[{e.Index}]", AddressRange.TryParse(e.Item, out _) ? $"it is not in {peer.Cidr}" : NoCidr));
+        if (peer.Except?.Count > Limits.PolicyPeers)
+        {
+            yield return new($"{at}.except", $"{peer.Except.Count} are more than {Limits.PolicyPeers}");
+            yield break;
+        }
+
+        if (peer.Except is not null && peer.Cidr is null)
+        {
+            yield return new($"{at}.except", "only a cidr has exceptions");
+            yield break;
+        }
+
+        foreach (var (number, text) in (peer.Except ?? []).Index())
+        {
+            if (!AddressRange.TryParse(text, out var except) || whole?.Contains(except) == false)
+            {
+                yield return new($"{at}.except[{number}]", $"it is no range of addresses within {peer.Cidr}");
+            }
+        }
     }
-
-    private const string NoCidr = "it is no range of addresses such as 10.0.0.0/8 or fd00::/8, with zeros behind the prefix";
 
     private static IEnumerable<Fault> OfPorts(string at, PolicyPorts ports)
     {
@@ -88,77 +101,49 @@ internal static class PolicyRules
         {
             yield return new($"{at}.protocol", "it is none of tcp, udp, sctp and icmp");
         }
-        else if (ports.Protocol == PolicyProtocol.Icmp && ports.Ports is not null)
+        else if (ports.Ports is not null && ports.Protocol == PolicyProtocol.Icmp)
         {
-            yield return new($"{at}.ports", "icmp has no ports");
+            yield return new($"{at}.ports", "ICMP has no ports");
         }
         else if (ports.Ports is not null && !PortRange.TryParse(ports.Ports, out _))
         {
-            yield return new($"{at}.ports", "it is no port from 1 to 65535 such as 80, and no range such as 8000-8099");
+            yield return new($"{at}.ports", "it is no port and no range, such as 80 or 8000-8099");
         }
     }
 
     private static IEnumerable<Fault> OfSelector(string at, LabelSelector selector)
     {
-        if (selector.Labels?.Count > Limits.Labels)
+        foreach (var fault in LabelRules.Faults(selector.Labels))
         {
-            yield return new($"{at}.labels", $"{selector.Labels.Count} are more than {Limits.Labels}");
-            yield break;
+            yield return fault with { Path = at + fault.Path[1..] };
         }
 
-        foreach (var (key, value) in selector.Labels ?? new Dictionary<string, string>())
+        if (selector.Expressions?.Count > Limits.Labels)
         {
-            foreach (var fault in (IEnumerable<Fault>)[.. Key($"{at}.labels", key), .. TextRules.Text($"{at}.labels.{key}", value, Limits.LabelValueLength)])
-            {
-                yield return fault;
-            }
-        }
-
-        if (selector.Expressions?.Count > Limits.SelectorExpressions)
-        {
-            yield return new($"{at}.expressions", $"{selector.Expressions.Count} are more than {Limits.SelectorExpressions}");
+            yield return new($"{at}.expressions", $"{selector.Expressions.Count} are more than {Limits.Labels}");
             yield break;
         }
 
         foreach (var (number, expression) in (selector.Expressions ?? []).Index())
         {
-            foreach (var fault in OfExpression($"{at}.expressions[{number}]", expression))
+            foreach (var fault in LabelRules.Faults(new Dictionary<string, string> { [expression.Key] = "" }))
             {
-                yield return fault;
+                yield return new($"{at}.expressions[{number}].key", fault.Message);
+            }
+
+            if (!Enum.IsDefined(expression.Operator))
+            {
+                yield return new($"{at}.expressions[{number}].operator", "it is none of in, notIn, exists and doesNotExist");
+            }
+            else if (expression.Operator is LabelOperator.In or LabelOperator.NotIn != expression.Values is { Count: > 0 })
+            {
+                yield return new($"{at}.expressions[{number}].values", expression.Operator is LabelOperator.In or LabelOperator.NotIn ? "give values" : "this operator takes none");
+            }
+
+            if (expression.Values?.Count > Limits.PolicyPeers || expression.Values?.Any(v => v.Length > Limits.LabelValueLength) == true)
+            {
+                yield return new($"{at}.expressions[{number}].values", $"there are at most {Limits.PolicyPeers} of at most {Limits.LabelValueLength} characters");
             }
         }
     }
-
-    private static IEnumerable<Fault> OfExpression(string at, LabelExpression expression)
-    {
-        foreach (var fault in Key($"{at}.key", expression.Key))
-        {
-            yield return fault;
-        }
-
-        var takesValues = expression.Operator is LabelOperator.In or LabelOperator.NotIn;
-        if (!Enum.IsDefined(expression.Operator))
-        {
-            yield return new($"{at}.operator", "it is none of in, notIn, exists and doesNotExist");
-        }
-        else if (takesValues != expression.Values is { Count: > 0 })
-        {
-            yield return new($"{at}.values", takesValues ? "in and notIn need values" : "exists and doesNotExist take no values");
-        }
-        else if (expression.Values?.Count > Limits.SelectorValues)
-        {
-            yield return new($"{at}.values", $"{expression.Values.Count} are more than {Limits.SelectorValues}");
-        }
-        else
-        {
-            foreach (var fault in (expression.Values ?? []).Index().SelectMany(v => TextRules.Text($"{at}.values[{v.Index}]", v.Item, Limits.LabelValueLength)))
-            {
-                yield return fault;
-            }
-        }
-    }
-
-    private static IEnumerable<Fault> Key(string at, string key) =>
-        key.Length is >= 1 and <= Limits.LabelKeyLength && key.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' or '/') ? []
-        : [new(at, $"a key has 1 to {Limits.LabelKeyLength} of A-Z, a-z, 0-9, '-', '_', '.' and '/'")];
 }

@@ -1,5 +1,17 @@
 -- What the migrations beside this file make, all together; a test compares. GANTRY_UPDATE_GOLDEN=1 ./dev test Repo writes it anew.
 
+CREATE TABLE public.addresses (
+    network uuid NOT NULL,
+    instance uuid NOT NULL,
+    nic text NOT NULL,
+    mac text NOT NULL,
+    ipv4 inet,
+    ipv6 inet,
+    is_static boolean NOT NULL
+);
+CREATE TABLE public.default_networks (
+    node uuid NOT NULL
+);
 CREATE TABLE public.event_counter (
     only_one boolean DEFAULT true NOT NULL,
     seq bigint NOT NULL,
@@ -83,6 +95,20 @@ CREATE TABLE public.instances (
     pending_reason text,
     wanted_running boolean DEFAULT false NOT NULL
 );
+CREATE TABLE public.networks (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    node uuid NOT NULL,
+    settings jsonb NOT NULL,
+    forwards jsonb DEFAULT '[]'::jsonb NOT NULL,
+    policies jsonb DEFAULT '[]'::jsonb NOT NULL,
+    is_ready boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    version bigint DEFAULT 1 NOT NULL,
+    revision bigint DEFAULT 1 NOT NULL,
+    applied bigint DEFAULT 0 NOT NULL
+);
 CREATE TABLE public.node_boots (
     node uuid NOT NULL,
     boot_id uuid NOT NULL
@@ -146,6 +172,10 @@ CREATE TABLE public.templates (
     updated_at timestamp with time zone NOT NULL,
     version bigint DEFAULT 1 NOT NULL
 );
+ALTER TABLE ONLY public.addresses
+    ADD CONSTRAINT addresses_pkey PRIMARY KEY (instance, nic);
+ALTER TABLE ONLY public.default_networks
+    ADD CONSTRAINT default_networks_pkey PRIMARY KEY (node);
 ALTER TABLE ONLY public.event_counter
     ADD CONSTRAINT event_counter_pkey PRIMARY KEY (only_one);
 ALTER TABLE ONLY public.event_pending
@@ -158,6 +188,8 @@ ALTER TABLE ONLY public.instance_images
     ADD CONSTRAINT instance_images_pkey PRIMARY KEY (instance, image);
 ALTER TABLE ONLY public.instances
     ADD CONSTRAINT instances_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.networks
+    ADD CONSTRAINT networks_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.node_boots
     ADD CONSTRAINT node_boots_pkey PRIMARY KEY (node);
 ALTER TABLE ONLY public.operation_log
@@ -168,10 +200,14 @@ ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY public.templates
     ADD CONSTRAINT templates_pkey PRIMARY KEY (id);
+CREATE UNIQUE INDEX addresses_ipv4 ON public.addresses USING btree (network, ipv4);
+CREATE UNIQUE INDEX addresses_ipv6 ON public.addresses USING btree (network, ipv6);
+CREATE UNIQUE INDEX addresses_mac ON public.addresses USING btree (network, mac);
 CREATE UNIQUE INDEX images_name ON public.images USING btree (name);
 CREATE INDEX instance_images_image ON public.instance_images USING btree (image);
 CREATE INDEX instances_image ON public.instances USING btree (image);
 CREATE UNIQUE INDEX instances_name ON public.instances USING btree (name COLLATE "C") WHERE (NOT deleted);
+CREATE UNIQUE INDEX networks_name ON public.networks USING btree (name COLLATE "C");
 CREATE INDEX operations_active ON public.operations USING btree (target, created_at, id) WHERE (state = ANY (ARRAY[1, 2, 5]));
 CREATE INDEX operations_finished ON public.operations USING btree (finished_at) WHERE (finished_at IS NOT NULL);
 CREATE UNIQUE INDEX operations_idempotency ON public.operations USING btree (created_by, idempotency_key) WHERE (idempotency_key IS NOT NULL);
@@ -180,6 +216,10 @@ CREATE INDEX operations_of_target ON public.operations USING btree (target, crea
 CREATE UNIQUE INDEX operations_one_at_a_time ON public.operations USING btree (target) WHERE ((state = ANY (ARRAY[1, 2, 5])) AND (NOT behind));
 CREATE UNIQUE INDEX templates_idempotency ON public.templates USING btree (created_by, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE UNIQUE INDEX templates_name ON public.templates USING btree (name COLLATE "C");
+ALTER TABLE ONLY public.addresses
+    ADD CONSTRAINT addresses_instance_fkey FOREIGN KEY (instance) REFERENCES public.instances(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.addresses
+    ADD CONSTRAINT addresses_network_fkey FOREIGN KEY (network) REFERENCES public.networks(id);
 ALTER TABLE ONLY public.instance_images
     ADD CONSTRAINT instance_images_image_fkey FOREIGN KEY (image) REFERENCES public.images(id);
 ALTER TABLE ONLY public.instance_images

@@ -23,9 +23,12 @@ internal sealed class Doctor(LocalNode node, DatabaseSupervisor database, FrontD
             Space(),
             Program("setpriv", "/usr/bin/setpriv", "util-linux", "commands as another user"),
             Program("apt-get", "/usr/bin/apt-get", "apt", "building images"),
+            Program("ip", "/usr/bin/ip", "iproute2", "networks", CheckLevel.Warning),
+            Program("nft", "/usr/sbin/nft", "nftables", "networks", CheckLevel.Warning),
+            Program("dnsmasq", "/usr/sbin/dnsmasq", "dnsmasq-base", "addresses and names on networks", CheckLevel.Warning),
             Program("qemu-img", "/usr/bin/qemu-img", "qemu-utils", "every image with a disk"),
-            Program("mmdebstrap", "/usr/bin/mmdebstrap", "mmdebstrap fdisk dosfstools mtools", "building the images debian and rootfs"),
-            Program("xorriso", "/usr/bin/xorriso", "xorriso", "the discs that Gantry makes, such as the answers for Windows' setup"),
+            Program("mmdebstrap", "/usr/bin/mmdebstrap", "mmdebstrap fdisk dosfstools mtools", "building the images debian and rootfs", CheckLevel.Warning),
+            Program("xorriso", "/usr/bin/xorriso", "xorriso", "the discs that Gantry makes, such as the answers for Windows' setup", CheckLevel.Warning),
             doors.HttpsTrouble is { } taken ? new("https", CheckLevel.Failed, taken, "End that process, or set another port with `https.listen`, and restart the daemon.")
             : doors.HttpsUrl is { } url
                 ? new("https", CheckLevel.Ok, $"{url}, certificate SHA-256 {doors.CertificateSha256}.", null)
@@ -70,7 +73,8 @@ internal sealed class Doctor(LocalNode node, DatabaseSupervisor database, FrontD
         return free >= LittleSpace ? new("space", CheckLevel.Ok, finding, null) : new("space", CheckLevel.Warning, finding, "Make room, or move the data directory.");
     }
 
-    private static Check Program(string name, string path, string package, string use) => File.Exists(path)
+    /// <param name="missing">A warning where everything else works without it.</param>
+    private static Check Program(string name, string path, string package, string use, CheckLevel missing = CheckLevel.Failed) => File.Exists(path)
         ? new(name, CheckLevel.Ok, $"{path} is there.", null)
-        : new(name, CheckLevel.Failed, $"{path} is missing; it is needed for {use}.", $"`apt-get install {package}`");
+        : new(name, missing, $"{path} is missing; it is needed for {use}.", $"`apt-get install {package}`");
 }

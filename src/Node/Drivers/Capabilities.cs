@@ -31,6 +31,33 @@ public sealed record InstanceSize(int Cpus, long MemoryBytes);
 /// <param name="WhyNot">Why it is not what was wanted; null when it is.</param>
 public sealed record Resized(InstanceSize Now, string? WhyNot = null);
 
+/// <summary>
+/// Changes the NICs of a running instance, whose specification says already how they are to be. What cannot be done now is no
+/// error: the answer says why not, and the next start does it.
+/// </summary>
+public interface INics : IDriver
+{
+    /// <summary>Plugs in one that its specification has. Plugging in what is plugged in changes nothing.</summary>
+    /// <returns>Null when it does not run.</returns>
+    /// <exception cref="Refusal"><c>nic.unknown</c>, <c>network.not_working</c></exception>
+    Task<NicChange?> PlugNicAsync(Id<Instance> id, string nic, CancellationToken ct);
+
+    /// <summary>Pulls one out. When its guest will not let go of it, its cable is pulled: nothing passes it any more.</summary>
+    /// <returns>Null when it does not run.</returns>
+    Task<NicChange?> UnplugNicAsync(Id<Instance> id, string nic, CancellationToken ct);
+
+    /// <summary>Makes the limits of the specification hold from now on.</summary>
+    /// <returns>Null when it does not run.</returns>
+    /// <exception cref="Refusal"><c>nic.unknown</c></exception>
+    Task<NicChange?> LimitNicAsync(Id<Instance> id, string nic, CancellationToken ct);
+
+    /// <summary>Of its NICs that are on a network; none when it does not run.</summary>
+    Task<IReadOnlyList<NicStatistics>> NicStatisticsAsync(Id<Instance> id, CancellationToken ct);
+}
+
+/// <param name="WhyNot">Why it is not as was wanted; null when it is.</param>
+public sealed record NicChange(string? WhyNot = null);
+
 /// <summary>Keeps what the guest writes on its serial line, with the times at which its lines began.</summary>
 public interface ISerialLog : IDriver
 {

@@ -60,6 +60,9 @@ internal sealed class HostProcess : IDisposable
 
     public void Kill() => Endings.Use(this, () => Posix.SignalProcess(_pidfd, Posix.SigKill));
 
+    /// <summary>Tells it to read its files again, as daemons do.</summary>
+    public void HangUp() => Endings.Use(this, () => Posix.SignalProcess(_pidfd, Posix.SigHup));
+
     /// <summary>No longer watched; <see cref="Ended"/> may never complete then.</summary>
     public void Dispose() => Endings.Forget(this);
 

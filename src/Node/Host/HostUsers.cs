@@ -29,13 +29,16 @@ public static class HostUsers
     public static bool WorksIn(int pid, string directory) => Posix.IsSame(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/cwd"), directory);
 
     /// <summary>The ids that some process runs under: not to be given to a guest, whatever is written down about them.</summary>
-    public static IEnumerable<int> WithProcesses()
+    public static IEnumerable<int> WithProcesses() => Processes().Select(p => p.Uid);
+
+    /// <summary>Every process there is, and the user it runs under.</summary>
+    public static IEnumerable<(int Pid, int Uid)> Processes()
     {
         foreach (var process in Directory.EnumerateDirectories("/proc").Where(d => char.IsAsciiDigit(d["/proc/".Length])))
         {
             if (Posix.TryOwnerOf(process) is { } uid)
             {
-                yield return uid;
+                yield return (Number(process["/proc/".Length..]), uid);
             }
         }
     }

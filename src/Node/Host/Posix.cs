@@ -6,6 +6,7 @@ namespace Gantry.Node.Host;
 /// <summary>The few calls of the C library that .NET has no door to.</summary>
 internal static partial class Posix
 {
+    public const int SigHup = 1;
     public const int SigKill = 9;
 
     // The same on every architecture (Linux numbers its newer calls alike everywhere).

@@ -5,7 +5,7 @@ using Gantry.Contracts;
 namespace Gantry.Node.Host;
 
 /// <summary>
-/// The user ids of one root: for guests, for their TPMs, and for tools. By itself each root has a block of 10,000 above what systemd
+/// The user ids of one root: for guests, for their TPMs, for tools, and for what serves its networks. By itself each root has a block of 10,000 above what systemd
 /// and useradd hand out: the system's root the first; every other claims one by a file under /run, so daemons side by side never share
 /// an id. A claim whose root is gone is swept away by the next. A range from the configuration is claimed in the same way.
 /// </summary>
@@ -18,19 +18,28 @@ public sealed record UidRange(int First, int Guests, int FirstTpm, int FirstTool
     private const int ToolsOfBlock = 100;
     private const int Base = 1_900_000_000;
     private const int Blocks = 1_000;
+    private const int ToNetworks = Blocks * BlockSize;
     private const int ToTpm = 2 * Blocks * BlockSize;
+    private const int NetworksOfRange = 1_000;
     private const string Claims = "/run/gantry-uids";
 
-    /// <summary>A block, whose TPMs are in a range beside that of all blocks.</summary>
-    public static UidRange Block(int first) => new(first, BlockSize - ToolsOfBlock, first + ToTpm, first + BlockSize - ToolsOfBlock, ToolsOfBlock);
+    /// <summary>Of those that networks' dnsmasq run under, as many as <see cref="Networks"/>.</summary>
+    public int FirstNetwork { get; init; }
 
-    /// <summary>A range that holds it all: half of it guests, then their TPMs, a tenth but at most 100 for tools.</summary>
+    public int Networks { get; init; }
+
+    /// <summary>A block, whose networks and TPMs are in ranges beside that of all blocks.</summary>
+    public static UidRange Block(int first) =>
+        new(first, BlockSize - ToolsOfBlock, first + ToTpm, first + BlockSize - ToolsOfBlock, ToolsOfBlock) { FirstNetwork = first + ToNetworks, Networks = BlockSize };
+
+    /// <summary>A range that holds it all: half of it guests, then their TPMs, a tenth but at most 100 for tools, a tenth but at most 1,000 for networks.</summary>
     public static UidRange Of(IdRange range)
     {
         var count = range.Last - range.First + 1;
         var tools = Math.Min(ToolsOfBlock, count / 10);
-        var guests = (count - tools) / 2;
-        return new(range.First, guests, range.First + guests, range.First + (2 * guests), tools);
+        var networks = Math.Min(NetworksOfRange, count / 10);
+        var guests = (count - tools - networks) / 2;
+        return new(range.First, guests, range.First + guests, range.First + (2 * guests), tools) { FirstNetwork = range.First + (2 * guests) + tools, Networks = networks };
     }
 
     /// <param name="configured">Null for a block.</param>
@@ -114,7 +123,7 @@ public sealed record UidRange(int First, int Guests, int FirstTpm, int FirstTool
     }
 
     private static IdRange[] RangesOf(int block, string owner) =>
-        [.. ((int[])[Base, Base + ToTpm]).Select(start => start + (block * BlockSize)).Select(first => new IdRange(first, first + BlockSize - 1, owner))];
+        [.. ((int[])[Base, Base + ToNetworks, Base + ToTpm]).Select(start => start + (block * BlockSize)).Select(first => new IdRange(first, first + BlockSize - 1, owner))];
 
     /// <summary>FNV-1a, 32 bits (http://www.isthe.com/chongo/tech/comp/fnv/): only spreads the first guesses.</summary>
     private static uint Fnv(ReadOnlySpan<byte> bytes)

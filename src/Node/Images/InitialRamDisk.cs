@@ -15,6 +15,9 @@ internal sealed class InitialRamDisk(IShell shell, string debian = InitialRamDis
     private static readonly string[] Modules =
         ["virtio_mmio", "virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "virtio_rng", "virtio_balloon", "button", "evdev", "pvpanic_mmio", "pvpanic_pci"];
 
+    /// <summary>Further embedded scripts, by where they go.</summary>
+    public IReadOnlyDictionary<string, string> Tools { get; init; } = new Dictionary<string, string>();
+
     private readonly DebianPackages _packages = new(shell, architecture: debian == Native ? null : debian);
 
     private static readonly string[] Folders = ["bin", "dev", "etc", "mnt", "modules", "proc", "root", "run", "sys", "tmp"];
@@ -39,7 +42,7 @@ internal sealed class InitialRamDisk(IShell shell, string debian = InitialRamDis
         report(new("write kernel and initial RAM disk", 80));
         var vmlinuz = Directory.GetFiles($"{workshop}/kernel/boot", "vmlinuz-*") is [var only] ? only : throw ImageErrors.PackageOdd(kernel, "it holds not one kernel.");
         File.Copy(vmlinuz, $"{into}/kernel");
-        await WriteArchiveAsync($"{into}/initrd", script, new($"{workshop}/kernel/lib/modules"), (Busybox($"{workshop}/busybox"), await CommandsAsync(Busybox(debian == Native ? $"{workshop}/busybox" : $"{workshop}/native"), ct)), ct);
+        await WriteArchiveAsync($"{into}/initrd", script, Tools, new($"{workshop}/kernel/lib/modules"), (Busybox($"{workshop}/busybox"), await CommandsAsync(Busybox(debian == Native ? $"{workshop}/busybox" : $"{workshop}/native"), ct)), ct);
         foreach (var file in (string[])[$"{into}/kernel", $"{into}/initrd"])
         {
             File.SetUnixFileMode(file, ForAllToRead);
@@ -52,7 +55,7 @@ internal sealed class InitialRamDisk(IShell shell, string debian = InitialRamDis
     private async Task<string[]> CommandsAsync(string busybox, CancellationToken ct) =>
         (await shell.RunAsync(new(busybox, ["--list"], TimeSpan.FromSeconds(30)), ct)).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
-    private static async Task WriteArchiveAsync(string path, string script, KernelModules modules, (string Path, string[] Commands) busybox, CancellationToken ct)
+    private static async Task WriteArchiveAsync(string path, string script, IReadOnlyDictionary<string, string> tools, KernelModules modules, (string Path, string[] Commands) busybox, CancellationToken ct)
     {
         await using var file = File.Create(path);
         await using var zipped = new GZipStream(file, CompressionLevel.Optimal);
@@ -72,6 +75,11 @@ internal sealed class InitialRamDisk(IShell shell, string debian = InitialRamDis
         foreach (var module in modules.InOrder(Modules))
         {
             archive.AddFile(string.Create(CultureInfo.InvariantCulture, $"modules/{number++}-{Path.GetFileName(module)}"), await File.ReadAllBytesAsync(module, ct));
+        }
+
+        foreach (var (place, name) in tools)
+        {
+            archive.AddFile(place, Script(name), executable: true);
         }
 
         archive.AddFile("init", Script(script), executable: true);

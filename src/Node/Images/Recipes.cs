@@ -20,12 +20,14 @@ public delegate Task RecipeWork(NodeContext node, string into, string workshop, 
 /// <summary>Every recipe, one entry each.</summary>
 public static class Recipes
 {
+    private static readonly Dictionary<string, string> MicroTools = new() { ["bin/nic"] = "micro-nic.sh" };
+
     public static readonly FrozenDictionary<string, Recipe> All = new Dictionary<string, Recipe>
     {
         ["micro"] = new(InstanceKind.Microvm, "quiet", "Debian's cloud kernel and a busybox shell on the serial line", (node, into, workshop, report, ct) =>
-            new InitialRamDisk(node.Shell).WriteAsync("micro-init.sh", into, workshop, report, ct)),
+            new InitialRamDisk(node.Shell) { Tools = MicroTools }.WriteAsync("micro-init.sh", into, workshop, report, ct)),
         ["micro-aarch64"] = new(InstanceKind.Vm, "quiet", "The same for processors of Arm", (node, into, workshop, report, ct) =>
-            new InitialRamDisk(node.Shell, "arm64").WriteAsync("micro-init.sh", into, workshop, report, ct))
+            new InitialRamDisk(node.Shell, "arm64") { Tools = MicroTools }.WriteAsync("micro-init.sh", into, workshop, report, ct))
         { Architecture = Architecture.Aarch64, Firmware = Firmware.Uefi }, // without ACPI the cloud kernel knows of no power button
         ["debian"] = new(InstanceKind.Vm, null, "A Debian server with cloud-init and the guest agent", (node, into, workshop, report, ct) =>
             new DebianImage(node, workshop).BuildAsync(into, report, ct))

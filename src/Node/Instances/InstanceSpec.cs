@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Gantry.Contracts;
+using Gantry.Node.Networks;
 
 namespace Gantry.Node.Instances;
 
@@ -26,7 +27,7 @@ public sealed record InstanceSpec(
     public CpuOptions? Cpu { get; init; }
     public MemoryOptions? Memory { get; init; }
     public IReadOnlyList<VolumeSpec>? Volumes { get; init; }
-    public IReadOnlyList<Nic>? Nics { get; init; }
+    public IReadOnlyList<NicSpec>? Nics { get; init; }
     public IReadOnlyList<string>? BootOrder { get; init; }
     public bool SecureBoot { get; init; }
     public bool Tpm { get; init; }

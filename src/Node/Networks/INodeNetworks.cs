@@ -22,7 +22,11 @@ public interface INodeNetworks
     /// <returns>In words, what it put back; empty when all was as it should be.</returns>
     Task<IReadOnlyList<string>> RepairAsync(CancellationToken ct);
 
+    /// <exception cref="Refusal"><c>network.unknown_here</c></exception>
     Task<NetworkStatus> StatusAsync(Id<Network> network, CancellationToken ct);
+
+    /// <summary>Of all networks, looked at together.</summary>
+    Task<IReadOnlyDictionary<Id<Network>, NetworkStatus>> StatusesAsync(CancellationToken ct);
 
     /// <summary>The subnets the node itself has routes to or addresses in, and no network may overlap with: in CIDR form.</summary>
     Task<IReadOnlyList<string>> HostSubnetsAsync(CancellationToken ct);

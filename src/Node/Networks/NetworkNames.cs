@@ -22,5 +22,8 @@ internal static class NetworkNames
     /// <summary>The host's end of a NIC.</summary>
     public static string Tap(Id<Instance> instance, string nic) => $"gt-{Short($"{instance}/{nic}", 10)}";
 
+    /// <summary>What a guest sends passes it where that is limited.</summary>
+    public static string Ifb(Id<Instance> instance, string nic) => $"gi-{Short($"{instance}/{nic}", 10)}";
+
     private static string Short(string text, int digits) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..digits];
 }

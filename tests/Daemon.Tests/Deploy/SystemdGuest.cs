@@ -15,7 +15,7 @@ namespace Gantry.Daemon.Tests.Deploy;
 internal sealed class SystemdGuest(TestRoot root)
 {
     /// <summary>Part of the cache's key: goes up with every change of what the disk is.</summary>
-    private const int Version = 1;
+    private const int Version = 2;
 
     private const string RootUuid = "5b1e7d0a-3c54-4f63-9a0e-7d0f1f0a5c21", BroughtUuid = "9d6c1f52-6b0e-4c0a-8f0b-2b1d3a4c5e6f";
     private const long DiskBytes = 6144 * Limits.MiB, BroughtBytes = 3072 * Limits.MiB;
@@ -25,7 +25,7 @@ internal sealed class SystemdGuest(TestRoot root)
 
     private static readonly string[] Packages =
     [
-        "systemd-sysv", "udev", "dbus", "apparmor", "procps", "iproute2", "ca-certificates", "e2fsprogs",
+        "systemd-sysv", "udev", "dbus", "apparmor", "procps", "iproute2", "nftables", "dnsmasq-base", "ca-certificates", "e2fsprogs",
         "qemu-system-x86", "qemu-utils", "postgresql", "cpio", "zstd", "xz-utils",
     ];
 

@@ -34,9 +34,9 @@ public sealed class FullDiskTests(TestPostgres postgres) : DatabaseTests(postgre
     [Fact]
     public async Task An_import_that_finds_no_room_is_refused_and_leaves_nothing()
     {
-        await using var machines = await RealMachines.StartAsync(Database, root => WithSmall($"{root}/data/images", "24m"));
+        await using var machines = await RealMachines.StartAsync(Database, root => WithSmall($"{root}/data/images", "320m"));
         var (large, small) = ($"{machines.Root}/large.raw", $"{machines.Root}/small.raw");
-        await File.WriteAllBytesAsync(large, RandomNumberGenerator.GetBytes(20 << 20));
+        await File.WriteAllBytesAsync(large, Enumerable.Repeat((byte)1, 340 << 20).ToArray());
         await File.WriteAllBytesAsync(small, RandomNumberGenerator.GetBytes(4 << 20));
 
         var refusal = await RunningDaemon.RefusedAsync(() => machines.Api.ImportImageAsync(new() { Name = "large", Path = large }, 120));

@@ -2,6 +2,7 @@ using Gantry.Contracts;
 using Gantry.Daemon.Events;
 using Gantry.Daemon.Images;
 using Gantry.Daemon.Instances;
+using Gantry.Daemon.Networks;
 using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
 using Gantry.Daemon.Tests.Operations;
@@ -9,6 +10,7 @@ using Gantry.Daemon.Tests.Support;
 using Gantry.Node;
 using Gantry.Node.Drivers;
 using Gantry.Node.Instances;
+using Gantry.Node.Networks;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
@@ -18,13 +20,13 @@ namespace Gantry.Daemon.Tests.Instances;
 public sealed class InstanceCreationConformance(TestPostgres postgres) : OperationConformance(postgres)
 {
     internal override OperationRig NewRig() => new InstanceRig<InstanceCreation.Input>(
-        Database, null, "Stopped", w => new InstanceCreation(w.Store, w.States, w.Events, w.Node), w => new(w.Spec, InstanceWorld.Details, StartNow: false));
+        Database, null, "Stopped with eth0", w => new InstanceCreation(w.Store, w.States, w.Nics, w.Events, w.Node), w => new(w.Spec, w.Details, StartNow: false), nic: true);
 }
 
 public sealed class InstanceLaunchConformance(TestPostgres postgres) : OperationConformance(postgres)
 {
     internal override OperationRig NewRig() => new InstanceRig<InstanceCreation.Input>(
-        Database, null, "Running", w => new InstanceCreation(w.Store, w.States, w.Events, w.Node), w => new(w.Spec, InstanceWorld.Details, StartNow: true));
+        Database, null, "Running with eth0", w => new InstanceCreation(w.Store, w.States, w.Nics, w.Events, w.Node), w => new(w.Spec, w.Details, StartNow: true), nic: true);
 }
 
 public sealed class InstanceStartConformance(TestPostgres postgres) : OperationConformance(postgres)
@@ -73,7 +75,7 @@ public sealed class InstanceResetConformance(TestPostgres postgres) : OperationC
 public sealed class InstanceRenameConformance(TestPostgres postgres) : OperationConformance(postgres)
 {
     internal override OperationRig NewRig() => new InstanceRig<InstanceRename.Input>(
-        Database, "Running", "Running as other", w => new InstanceRename(w.States, w.Store, w.Events, w.Node), w => new(w.Spec.Id, $"{w.Spec.Name}-other"));
+        Database, "Running", "Running as other", w => new InstanceRename(w.States, w.Store, w.Networks, w.Events, w.Node), w => new(w.Spec.Id, $"{w.Spec.Name}-other"));
 }
 
 /// <summary>Of a microVM: its memory shrinks at once, its CPUs come with the next start.</summary>
@@ -87,7 +89,26 @@ public sealed class InstanceResizeConformance(TestPostgres postgres) : Operation
 public sealed class InstanceDeletionConformance(TestPostgres postgres) : OperationConformance(postgres)
 {
     internal override OperationRig NewRig() => new InstanceRig<InstanceDeletion.Input>(
-        Database, "Running", null, w => new InstanceDeletion(w.Store, w.Events, w.Node), w => new(w.Spec.Id, Force: true));
+        Database, "Running with eth0", null, w => new InstanceDeletion(w.Store, w.Nics, w.Events, w.Node), w => new(w.Spec.Id, Force: true), nic: true);
+}
+
+public sealed class NicAdditionConformance(TestPostgres postgres) : OperationConformance(postgres)
+{
+    internal override OperationRig NewRig() => new InstanceRig<NicAddition.Input>(
+        Database, "Running with eth0", "Running with eth0, eth1", w => new NicAddition(w.Nics, w.Node), w => new(w.Spec.Id, w.Nic("eth1"), w.KeptNic("eth1")), nic: true);
+}
+
+public sealed class NicRemovalConformance(TestPostgres postgres) : OperationConformance(postgres)
+{
+    internal override OperationRig NewRig() => new InstanceRig<NicRemoval.Input>(
+        Database, "Running with eth0", "Running", w => new NicRemoval(w.Nics, w.Node), w => new(w.Spec.Id, "eth0"), nic: true);
+}
+
+public sealed class NicLimitingConformance(TestPostgres postgres) : OperationConformance(postgres)
+{
+    internal override OperationRig NewRig() => new InstanceRig<NicLimiting.Input>(
+        Database, "Running with eth0", "Running with eth0 at 5000", w => new NicLimiting(w.Nics, w.Node),
+        w => new(w.Spec.Id, "eth0", null, new() { SendBytesPerSecond = 5000 }), nic: true);
 }
 
 /// <summary>A node with a simulator on a root of its own, and the stores over a database.</summary>
@@ -95,28 +116,50 @@ internal sealed class InstanceWorld : IAsyncDisposable
 {
     private readonly TestRoot _root = new();
     private readonly NpgsqlDataSource _source;
+    private readonly AddressStore _addresses;
+    private readonly NetworkSync _sync;
+    private readonly Id<Network> _network = Id<Network>.New();
 
-    public InstanceWorld(string database)
+    /// <param name="nic">It has one, on a network.</param>
+    public InstanceWorld(string database, bool nic = false)
     {
         _source = NpgsqlDataSource.Create(database);
         Node = new(NodeContext.Open(GantryRoot.At(_root.Path), TimeProvider.System, NullLoggerFactory.Instance));
         Db = new(_source);
-        Store = new(Db, new(Id<NodeInfo>.New(), "here"), new(), TimeProvider.System);
+        var identity = new NodeIdentity(Id<NodeInfo>.New(), "here");
+        Store = new(Db, identity, new(), TimeProvider.System);
+        Networks = new(Db, identity, TimeProvider.System);
+        _addresses = new(Db, Networks);
+        _sync = new(Networks, _addresses, Node);
+        Nics = new(Store, _addresses, Networks, _sync, Events);
         States = new(Store, Events, Node);
         Images = new(Db, TimeProvider.System);
         var id = Id<Instance>.New();
-        Spec = new(id, $"i{id.Value:N}", InstanceKind.Microvm, "sim", 1, 128 * Limits.MiB, Firmware.Direct, "/boot/any", null, null, 0);
+        Spec = new(id, $"i{id.Value:N}", InstanceKind.Microvm, "sim", 1, 128 * Limits.MiB, Firmware.Direct, "/boot/any", null, null, 0) { Nics = nic ? [KeptNic("eth0")] : null };
+        Details = new(null, null, new Dictionary<string, string>(), new(), false, nic ? new() { Nics = [Nic("eth0")] } : null);
     }
 
-    public static InstanceDetails Details { get; } = new(null, null, new Dictionary<string, string>(), new(), false);
+    public InstanceDetails Details { get; }
 
     public LocalNode Node { get; }
     public Db Db { get; }
     public InstanceStore Store { get; }
     public InstanceStates States { get; }
     public ImageStore Images { get; }
+    public NetworkStore Networks { get; }
+    public InstanceNics Nics { get; }
     public EventLog Events { get; } = new();
     public InstanceSpec Spec { get; }
+
+    public Nic Nic(string name) => new() { Name = name, Mac = MachinePlan.MacOf(new(_network.Value), name), Model = NicModel.Virtio, Network = $"n{_network.Value:N}" };
+
+    public NicSpec KeptNic(string name) => new(name, Nic(name).Mac!, NicModel.Virtio, _network);
+
+    public Task GivenNetworkAsync() => Db.InTransactionAsync(async transaction =>
+    {
+        await Networks.InsertAsync(transaction, _network, new() { Name = Nic("").Network!, Kind = NetworkKind.Nat, Ipv4 = "10.9.8.1/24", Domain = "test.gantry" });
+        await Networks.SetReadyAsync(transaction, _network, ready: true);
+    }, default);
 
     public async Task GivenAsync(InstanceState state)
     {
@@ -134,6 +177,7 @@ internal sealed class InstanceWorld : IAsyncDisposable
         await Db.InTransactionAsync(async transaction =>
         {
             await Store.InsertAsync(transaction, Spec, Details);
+            await Nics.AllotAsync(transaction, new(Spec, Details, StartNow: false));
             await States.FollowAsync(transaction, Spec.Id, Caller.System, default);
         }, default);
     }
@@ -145,7 +189,9 @@ internal sealed class InstanceWorld : IAsyncDisposable
         try
         {
             var found = await Store.GetAsync(Spec.Id.ToString(), default);
-            row = Picture(found.State, found.Name, new(found.Cpus, found.MemoryBytes), new(found.Pending?.Cpus ?? found.Cpus, found.Pending?.MemoryBytes ?? found.MemoryBytes));
+            var allotted = (await _addresses.OfAsync(_network, default)).Select(a => a.Nic);
+            var nics = found.Nics ?? [];
+            row = !allotted.SequenceEqual(nics.Select(n => n.Name)) ? "addresses that nobody has" : Picture(nics.Select(n => Words(n.Name, n.Limits)), found.State, found.Name, new(found.Cpus, found.MemoryBytes), new(found.Pending?.Cpus ?? found.Cpus, found.Pending?.MemoryBytes ?? found.MemoryBytes));
         }
         catch (Refusal)
         {
@@ -167,39 +213,44 @@ internal sealed class InstanceWorld : IAsyncDisposable
     {
         var (spec, status) = (Node.Context.Folders.Read(Spec.Id), await Node.InspectAsync(Spec.Id, default));
         var next = new InstanceSize(spec.Cpus, spec.MemoryBytes);
-        return Picture(status.State, spec.Name, status.Observed is { Cpus: { } cpus, MemoryBytes: { } memory } ? new(cpus, memory) : next, next);
+        return Picture((spec.Nics ?? []).Select(n => Words(n.Name, n.Limits)), status.State, spec.Name, status.Observed is { Cpus: { } cpus, MemoryBytes: { } memory } ? new(cpus, memory) : next, next);
     }
 
     /// <summary>What is otherwise than at the beginning is named.</summary>
-    private string Picture(InstanceState state, string name, InstanceSize now, InstanceSize next)
+    private string Picture(IEnumerable<string> nics, InstanceState state, string name, InstanceSize now, InstanceSize next)
     {
+        var plugged = string.Join(", ", nics) is { Length: > 0 } names ? $" with {names}" : "";
         var size = now == next && now == new InstanceSize(Spec.Cpus, Spec.MemoryBytes) ? "" : $" with {Words(now)}{(now == next ? "" : $", then {Words(next)}")}";
-        return $"{state}{(name == Spec.Name ? "" : $" as {name[(Spec.Name.Length + 1)..]}")}{size}";
+        return $"{state}{(name == Spec.Name ? "" : $" as {name[(Spec.Name.Length + 1)..]}")}{size}{plugged}";
 
         static string Words(InstanceSize size) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{size.Cpus} CPU{(size.Cpus == 1 ? "" : "s")} and {size.MemoryBytes / Limits.MiB} MiB");
     }
 
+    private static string Words(string nic, NicLimits? limits) => limits is null ? nic : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{nic} at {limits.SendBytesPerSecond}");
+
     public async ValueTask DisposeAsync()
     {
+        _sync.Dispose();
         await _source.DisposeAsync();
         _root.Dispose();
     }
 }
 
 internal sealed class InstanceRig<TInput>(
-    string database, string? before, string? after, Func<InstanceWorld, OperationType<TInput>> type, Func<InstanceWorld, TInput> input, string? alsoAfterFailure = null)
+    string database, string? before, string? after, Func<InstanceWorld, OperationType<TInput>> type, Func<InstanceWorld, TInput> input, string? alsoAfterFailure = null, bool nic = false)
     : OperationRig
 {
-    private readonly InstanceWorld _world = new(database);
+    private readonly InstanceWorld _world = new(database, nic);
     private OperationType<TInput>? _type;
 
     public override OperationType Type => _type ??= type(_world);
 
     public override async Task<Operation> BeginAsync(TestDaemon daemon)
     {
+        await _world.GivenNetworkAsync();
         if (before is not null)
         {
-            await _world.GivenAsync(Enum.Parse<InstanceState>(before));
+            await _world.GivenAsync(Enum.Parse<InstanceState>(before.Split(' ')[0]));
         }
 
         return await daemon.Operations.BeginAsync(

@@ -8,26 +8,34 @@ public class PolicyRulesTests
 {
     private static readonly Policy Good = new()
     {
-        Name = "web", AppliesTo = new(new Dictionary<string, string> { ["app"] = "web" }, [new("tier", LabelOperator.NotIn, ["back"])]), Isolates = [PolicyDirection.In, PolicyDirection.Out],
+        Name = "web",
+        AppliesTo = new(new Dictionary<string, string> { ["app"] = "web" }, [new("tier", LabelOperator.NotIn, ["back"])]),
+        Isolates = [PolicyDirection.In, PolicyDirection.Out],
         Rules =
         [
-            new() { Direction = PolicyDirection.In, Action = PolicyAction.Allow, Peers = [new("0.0.0.0/0", ["10.0.0.0/8"]), new("fd00::/8")], Ports = [new(PolicyProtocol.Tcp, "80"), new(PolicyProtocol.Udp, "1-65535"), new(PolicyProtocol.Icmp)] },
+            new()
+            {
+                Direction = PolicyDirection.In, Action = PolicyAction.Allow, Peers = [new("0.0.0.0/0", ["10.0.0.0/8"]), new("fd00::/8")],
+                Ports = [new(PolicyProtocol.Tcp, "80"), new(PolicyProtocol.Udp, "1-65535"), new(PolicyProtocol.Icmp)],
+            },
             new() { Direction = PolicyDirection.Out, Action = PolicyAction.Deny, Peers = [new(Instances: new())] },
         ],
     };
 
-    private static readonly Forward GoodForward = new()
+    private static readonly CreateForward GoodForward = new()
     {
-        Id = Id<Forward>.New(), Protocol = TransportProtocol.Udp, HostPorts = "8000-9023", InstancePort = 9000, Instance = "web", HostAddresses = ["192.0.2.1", "2001:db8::1", "127.0.0.1"],
+        Protocol = TransportProtocol.Udp, HostPorts = "8000-9023", InstancePort = 9000, Instance = "web",
+        HostAddresses = ["192.0.2.1", "2001:db8::1", "127.0.0.1"],
     };
 
     [Fact]
     public void What_is_right_has_no_faults()
     {
         PolicyRules.Faults(Good).ShouldBeEmpty();
-        PolicyRules.Faults(new() { Name = "a" }).ShouldBeEmpty();
+        PolicyRules.Faults(new Policy { Name = "a" }).ShouldBeEmpty();
         ForwardRules.Faults(GoodForward).ShouldBeEmpty();
-        ForwardRules.Faults(GoodForward with { HostPorts = "1-65535", InstancePort = null, HostAddresses = null }).ShouldBeEmpty("ports that stay the same are as many as one likes");
+        ForwardRules.Faults(GoodForward with { HostPorts = "1-65535", InstancePort = null, HostAddresses = null }).ShouldBeEmpty(
+            "ports that stay the same are as many as one likes");
     }
 
     public static TheoryData<Policy, string> WrongPolicies => new()
@@ -37,15 +45,15 @@ public class PolicyRulesTests
         { Good with { Description = "a\u0007" }, "$.description" },
         { Good with { Priority = -1 }, "$.priority" },
         { Good with { Priority = 65_536 }, "$.priority" },
-        { Good with { Isolates = [PolicyDirection.In, PolicyDirection.In] }, "$.isolates[1]" },
-        { Good with { Isolates = [(PolicyDirection)9] }, "$.isolates[0]" },
+        { Good with { Isolates = [PolicyDirection.In, PolicyDirection.In] }, "$.isolates" },
+        { Good with { Isolates = [(PolicyDirection)9] }, "$.isolates" },
         { Good with { AppliesTo = new(new Dictionary<string, string> { ["a b"] = "c" }) }, "$.appliesTo.labels" },
         { Good with { AppliesTo = new(new Dictionary<string, string> { ["a"] = new('c', 256) }) }, "$.appliesTo.labels.a" },
         { Good with { AppliesTo = new(Expressions: [new("a", LabelOperator.In)]) }, "$.appliesTo.expressions[0].values" },
         { Good with { AppliesTo = new(Expressions: [new("a", LabelOperator.Exists, ["b"])]) }, "$.appliesTo.expressions[0].values" },
         { Good with { AppliesTo = new(Expressions: [new("", LabelOperator.Exists)]) }, "$.appliesTo.expressions[0].key" },
         { Good with { AppliesTo = new(Expressions: [new("a", 0)]) }, "$.appliesTo.expressions[0].operator" },
-        { Good with { AppliesTo = new(Expressions: [.. Enumerable.Repeat(new LabelExpression("a", LabelOperator.Exists), 33)]) }, "$.appliesTo.expressions" },
+        { Good with { AppliesTo = new(Expressions: [.. Enumerable.Repeat(new LabelExpression("a", LabelOperator.Exists), 65)]) }, "$.appliesTo.expressions" },
         { With(r => r with { Direction = 0 }), "$.rules[0].direction" },
         { With(r => r with { Action = (PolicyAction)3 }), "$.rules[0].action" },
         { With(r => r with { Peers = [] }), "$.rules[0].peers" },
@@ -69,9 +77,8 @@ public class PolicyRulesTests
         { Good with { Rules = [.. Enumerable.Repeat(Good.Rules[0], 10_001)] }, "$.rules" },
     };
 
-    public static TheoryData<Forward, string> WrongForwards => new()
+    public static TheoryData<CreateForward, string> WrongForwards => new()
     {
-        { GoodForward with { Protocol = 0 }, "$.protocol" },
         { GoodForward with { HostPorts = "http" }, "$.hostPorts" },
         { GoodForward with { HostPorts = "8080-8000" }, "$.hostPorts" },
         { GoodForward with { InstancePort = 0 }, "$.instancePort" },
@@ -95,11 +102,12 @@ public class PolicyRulesTests
 
     [Theory]
     [MemberData(nameof(WrongForwards))]
-    public void What_is_wrong_with_a_forward_is_told_by_where_it_stands(Forward forward, string path) => ForwardRules.Faults(forward).ShouldHaveSingleItem().Path.ShouldBe(path);
+    public void What_is_wrong_with_a_forward_is_told_by_where_it_stands(CreateForward forward, string path) =>
+        ForwardRules.Faults(forward).ShouldHaveSingleItem().Path.ShouldBe(path);
 
     [Fact]
     public void Of_very_many_faults_a_hundred_are_told() =>
-        PolicyRules.Faults(Good with { Rules = [.. Enumerable.Repeat(Good.Rules[0] with { Peers = [] }, 10_000)] }).Count().ShouldBe(PolicyRules.MostFaults);
+        PolicyRules.Faults(Good with { Rules = [.. Enumerable.Repeat(Good.Rules[0] with { Peers = [] }, 10_000)] }).Count().ShouldBe(100);
 
     private static Policy With(Func<PolicyRule, PolicyRule> change) => Good with { Rules = [change(Good.Rules[0])] };
 }

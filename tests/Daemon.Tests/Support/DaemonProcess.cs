@@ -23,6 +23,9 @@ internal sealed class DaemonProcess(string root, string connectionString, string
 
     public bool IsRunning => _api is not null;
 
+    /// <summary>What sets networks up: <c>linux</c> only where the daemon has a network namespace of its own.</summary>
+    public string Networks { get; init; } = "sim";
+
     /// <summary>A command around the daemon's, which becomes the daemon.</summary>
     public IReadOnlyList<string> Around { get; init; } = [];
 
@@ -36,7 +39,7 @@ internal sealed class DaemonProcess(string root, string connectionString, string
         [
             "-c", $"exec 3<&0; {watchdog.Replace("read word", "read word <&3", StringComparison.Ordinal)}", "sh",
             .. Around, Environment.ProcessPath is { } path && Path.GetFileName(path) == "dotnet" ? path : "dotnet", daemon, "--root", root,
-            "--set", $"database.connection={connectionString}", "--set", $"instances.driver={driver}", "--set", "log.level=warning",
+            "--set", $"database.connection={connectionString}", "--set", $"instances.driver={driver}", "--set", $"networks.driver={Networks}", "--set", $"networks.default={(Networks == "sim" ? "off" : "default")}", "--set", "log.level=warning",
         ])
         {
             RedirectStandardInput = true,

@@ -10,8 +10,8 @@ internal sealed class RealMachines : IAsyncDisposable
 
     private readonly TestRoot _root = new();
 
-    private RealMachines(string database, Func<string, IReadOnlyList<string>>? around) =>
-        Daemon = new DaemonProcess(_root.Path, database, driver: "qemu") { Around = around?.Invoke(_root.Path) ?? [] };
+    private RealMachines(string database, Func<string, IReadOnlyList<string>>? around, string networks) =>
+        Daemon = new DaemonProcess(_root.Path, database, driver: "qemu") { Around = around?.Invoke(_root.Path) ?? [], Networks = networks };
 
     public string Root => _root.Path;
 
@@ -20,17 +20,18 @@ internal sealed class RealMachines : IAsyncDisposable
     public ApiClient Api => Daemon.Api;
 
     /// <param name="around">From the root, a command around the daemon's.</param>
-    public static async Task<RealMachines> StartAsync(string database, Func<string, IReadOnlyList<string>>? around = null)
+    /// <param name="networks">What sets networks up.</param>
+    public static async Task<RealMachines> StartAsync(string database, Func<string, IReadOnlyList<string>>? around = null, string networks = "sim")
     {
-        var machines = new RealMachines(database, around);
+        var machines = new RealMachines(database, around, networks);
         await machines.Daemon.StartAsync();
         return machines;
     }
 
     /// <summary>With the image <c>micro</c>.</summary>
-    public static async Task<RealMachines> WithMicroAsync(string database, Func<string, IReadOnlyList<string>>? around = null)
+    public static async Task<RealMachines> WithMicroAsync(string database, Func<string, IReadOnlyList<string>>? around = null, string networks = "sim")
     {
-        var machines = await StartAsync(database, around);
+        var machines = await StartAsync(database, around, networks);
         await RunningDaemon.DoneAsync(machines.Api.BuildImageAsync(new("micro"), 120));
         return machines;
     }

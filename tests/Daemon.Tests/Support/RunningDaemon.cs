@@ -90,7 +90,7 @@ public sealed class RunningDaemon(TestPostgres postgres) : IAsyncLifetime
         var root = GantryRoot.At(_root.Path);
         _context ??= NodeContext.Open(root, TimeProvider.System, NullLoggerFactory.Instance);
         string[] database = _database is null ? [] : [$"database.connection={_database}"];
-        var loaded = ConfigLoader.Load(root, null, [.. database, "instances.driver=sim", "log.level=error", .. Settings], _ => null);
+        var loaded = ConfigLoader.Load(root, null, [.. database, "instances.driver=sim", "networks.driver=sim", "networks.default=off", "log.level=error", .. Settings], _ => null);
         _app = GantryDaemon.Build(_context, loaded, Notify);
         Node = Services.GetRequiredService<LocalNode>();
         await _app.StartAsync();

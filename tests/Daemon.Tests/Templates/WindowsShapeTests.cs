@@ -38,6 +38,9 @@ public sealed class WindowsShapeTests(RunningDaemon daemon) : IClassFixture<Runn
         -device ide-cd,bus=sata.3,id=volume.answers,drive=answers,serial=answers
         """;
 
+    /// <summary>Where NICs go.</summary>
+    private static readonly string Ports = string.Join(' ', Enumerable.Range(0, 8).Select(n => $"-device pcie-root-port,id=plug.{n},bus=pcie.0,addr=1e.{n},multifunction=on,chassis={n + 1}"));
+
     private const string Tpm = "-chardev socket,id=tpm,fd=5 -tpmdev emulator,id=tpm,chardev=tpm -device tpm-crb,tpmdev=tpm";
 
     private const string RootDisk = """
@@ -52,7 +55,8 @@ public sealed class WindowsShapeTests(RunningDaemon daemon) : IClassFixture<Runn
         {RootDisk}
         -device ide-hd,bus=sata.0,id=volume.root,drive=root,serial=root,bootindex=2,write-cache=on,werror=stop,rerror=stop
         {Answers}
-        -netdev hubport,id=net.eth0,hubid=0 -device e1000e,id=nic.eth0,netdev=net.eth0,mac=52:54:00:aa:bb:cc,romfile=
+        {Ports}
+        -netdev hubport,id=net.eth0,hubid=0 -device e1000e,id=nic.eth0,netdev=net.eth0,mac=52:54:00:aa:bb:cc,bus=plug.0,romfile=
         {Tpm}
         """));
 
@@ -64,7 +68,8 @@ public sealed class WindowsShapeTests(RunningDaemon daemon) : IClassFixture<Runn
         {RootDisk}
         -device virtio-blk-pci,id=volume.root,drive=root,serial=root,bootindex=2,write-cache=on,werror=stop,rerror=stop
         {Answers.Replace("sata.1", "sata.0", StringComparison.Ordinal).Replace("sata.2", "sata.1", StringComparison.Ordinal).Replace("sata.3", "sata.2", StringComparison.Ordinal)}
-        -netdev hubport,id=net.eth0,hubid=0 -device virtio-net-pci,id=nic.eth0,netdev=net.eth0,mac=52:54:00:aa:bb:cc,romfile=
+        {Ports}
+        -netdev hubport,id=net.eth0,hubid=0 -device virtio-net-pci,id=nic.eth0,netdev=net.eth0,mac=52:54:00:aa:bb:cc,bus=plug.0,romfile=
         {Tpm}
         """));
 

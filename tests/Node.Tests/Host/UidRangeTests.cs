@@ -26,11 +26,12 @@ public sealed class UidRangeTests : IAsyncDisposable
     {
         var range = UidRange.Of(new(100_000, 100_099));
 
-        range.Next(new HashSet<int>()).ShouldBe((100_000, 100_045));
-        range.Next(new HashSet<int> { 100_000, 100_001, 100_003 }).ShouldBe((100_002, 100_047));
-        range.Next(new HashSet<int> { 100_045 }).ShouldBe((100_001, 100_046));
-        (range.FirstTool, range.Tools).ShouldBe((100_090, 10));
-        Should.Throw<Refusal>(() => range.Next(Enumerable.Range(100_000, 45).ToHashSet())).Code.ShouldBe("node.uids_used_up");
+        range.Next(new HashSet<int>()).ShouldBe((100_000, 100_040));
+        range.Next(new HashSet<int> { 100_000, 100_001, 100_003 }).ShouldBe((100_002, 100_042));
+        range.Next(new HashSet<int> { 100_040 }).ShouldBe((100_001, 100_041));
+        (range.FirstTool, range.Tools).ShouldBe((100_080, 10));
+        (range.FirstNetwork, range.Networks).ShouldBe((100_090, 10));
+        Should.Throw<Refusal>(() => range.Next(Enumerable.Range(100_000, 40).ToHashSet())).Code.ShouldBe("node.uids_used_up");
     }
 
     [Fact]
@@ -40,6 +41,7 @@ public sealed class UidRangeTests : IAsyncDisposable
 
         block.Next(new HashSet<int>()).ShouldBe((1_900_010_000, UidRange.TpmOf(1_900_010_000)));
         (block.Guests, block.FirstTool, block.Tools).ShouldBe((9_900, 1_900_019_900, 100));
+        (block.FirstNetwork, block.Networks).ShouldBe((1_910_010_000, 10_000));
     }
 
     [Fact]
@@ -73,7 +75,7 @@ public sealed class UidRangeTests : IAsyncDisposable
 
         Should.Throw<Refusal>(() => UidRange.Claim(other, new(3_000_999, 3_001_999), claims)).Code.ShouldBe("node.uids_taken");
         Should.Throw<Refusal>(() => UidRange.Claim(other, new(1_900_000_000, 1_900_019_999), claims)).Message.ShouldContain("the system's daemon");
-        UidRange.Claim(GantryRoot.At("/"), new(1_900_000_000, 1_900_019_999), claims).Guests.ShouldBe(9_950);
+        UidRange.Claim(GantryRoot.At("/"), new(1_900_000_000, 1_900_019_999), claims).Guests.ShouldBe(9_450);
         UidRange.Claim(other, new(3_001_000, 3_001_999), claims).First.ShouldBe(3_001_000);
         Directory.Delete(one.Path);
         UidRange.Claim(other, new(3_000_000, 3_000_999), claims).First.ShouldBe(3_000_000);

@@ -23,12 +23,12 @@ internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFa
     private readonly QemuPlatform _platform = QemuPlatform.Of(spec, host.Guest);
     private readonly QemuFiles _files = new();
 
-    public static (IReadOnlyList<string> Arguments, IReadOnlyList<HandedFile> Files) Compose(
+    public static (IReadOnlyList<string> Arguments, IReadOnlyList<HandedFile> Files, IReadOnlyList<HandedTap> Taps) Compose(
         InstanceSpec spec, GantryRoot root, HostFacts host, Accelerator accelerator, UefiFirmware? firmware = null)
     {
         var line = new QemuCommandLine(spec, root, host, accelerator, firmware);
         var arguments = line.Compose();
-        return (arguments, line._files.All);
+        return (arguments, line._files.All, line._files.Taps);
     }
 
     private List<string> Compose()
@@ -132,14 +132,10 @@ internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFa
             yield return argument;
         }
 
-        foreach (var (number, nic) in (spec.Nics ?? []).Index())
+        var nics = new QemuNics(spec, _platform);
+        foreach (var argument in nics.Compose(volumes, _files))
         {
-            var model = nic.Model is null or NicModel.Virtio ? $"virtio-net-{_platform.Transport}" : nic.Model.Value.ToString().ToLowerInvariant();
-            var boot = volumes.BootIndex(nic.Name) is { } index ? Number($",bootindex={index}") : _platform.IsMicrovm ? "" : ",romfile=";
-            yield return "-netdev";
-            yield return Number($"hubport,id=net.{nic.Name},hubid={number}");
-            yield return "-device";
-            yield return $"{model},id=nic.{nic.Name},netdev=net.{nic.Name},mac={nic.Mac}{boot}";
+            yield return argument;
         }
 
         if (spec.Tpm)

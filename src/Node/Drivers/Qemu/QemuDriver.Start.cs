@@ -65,13 +65,14 @@ public sealed partial class QemuDriver
         }
 
         var tpm = spec.Tpm ? (string[])["--tpm", TpmFolder(spec), "--tpm-uid", TpmUid(spec).ToString(CultureInfo.InvariantCulture)] : [];
+        await _taps.MakeAsync(spec.Id, spec.Nics ?? [], CancellationToken.None);
         var isolation = await _isolation.PrepareAsync(spec, accelerator, _host.Facts, run);
         var group = accelerator.Group is { } kvm ? (string[])["--group", kvm.ToString(CultureInfo.InvariantCulture)] : [];
         var launch = new LaunchCommand(node.Launcher, spec.Uid, run, SerialPath(spec.Id), LogPath(spec.Id), [start.Program, .. start.Arguments])
         {
             SerialBytes = node.SerialLogBytes,
             Before = isolation.Before,
-            Options = [.. isolation.Options, .. group, .. tpm, .. (start.Files ?? []).SelectMany(f => (string[])["--open", f.ToString()])],
+            Options = [.. isolation.Options, .. group, .. tpm, .. (start.Files ?? []).SelectMany(f => (string[])["--open", f.ToString()]), .. (start.Taps ?? []).SelectMany(t => (string[])["--tap", t.ToString()])],
         };
         await node.Shell.RunAsync(launch.Within(LaunchDeadline), CancellationToken.None);
     }

@@ -4,6 +4,7 @@ using System.Threading.Channels;
 using Gantry.Contracts;
 using Gantry.Node.Host;
 using Gantry.Node.Instances;
+using Gantry.Node.Networks;
 using Microsoft.Extensions.Logging;
 
 namespace Gantry.Node.Drivers.Qemu;
@@ -13,10 +14,11 @@ namespace Gantry.Node.Drivers.Qemu;
 /// What belongs to a running one lies in its run folder: qmp.sock, pids and exit (written by the launcher), start.json, resets and end.
 /// </summary>
 /// <param name="program">For tests: another program in QEMU's place.</param>
-public sealed partial class QemuDriver(NodeContext node, string? program = null) : IPause, IReset, IResize, ISerialLog, ISerialConsole, ICommandLine
+public sealed partial class QemuDriver(NodeContext node, string? program = null) : IPause, IReset, IResize, INics, ISerialLog, ISerialConsole, ICommandLine
 {
     private readonly QemuHost _host = new(node, program);
     private readonly QemuIsolation _isolation = new(node);
+    private readonly Taps _taps = new(node);
     private readonly ILogger _logger = node.Logs.CreateLogger<QemuDriver>();
     private readonly ConcurrentDictionary<Id<Instance>, Slot> _slots = [];
 
@@ -58,6 +60,7 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
         if (status.State == InstanceState.Stopped)
         {
             await node.Cgroups.RemoveAsync(node.Folders.Run(id));
+            await LockedAsync(id, async slot => await AttachAsync(slot, id) is null && await RemoveTapsAsync(id), ct);
         }
 
         return status;
@@ -154,9 +157,10 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
 
         var run = node.Folders.Run(id);
         var guest = new QemuGuest(id, process, $"{run}/qmp.sock", new(LogPath(id), $"{run}/resets"), node.Time, (status, wasReset) => Tell(id, status, wasReset));
-        guest.Watch(() =>
+        guest.Watch(async () =>
         {
             node.Cgroups.Remove(run);
+            await RemoveTapsAsync(id);
             return EndOf(id);
         });
         return slot.Guest = guest;
@@ -236,11 +240,18 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
             await guest.DisposeAsync();
         }
 
+        await RemoveTapsAsync(id);
         await node.Cgroups.RemoveAsync(node.Folders.Run(id));
         if (Directory.Exists(node.Folders.Run(id)))
         {
             Directory.Delete(node.Folders.Run(id), recursive: true);
         }
+    }
+
+    private async Task<bool> RemoveTapsAsync(Id<Instance> id)
+    {
+        await _taps.RemoveAsync(id);
+        return true;
     }
 
     private async Task<T> LockedAsync<T>(Id<Instance> id, Func<Slot, Task<T>> work, CancellationToken ct)

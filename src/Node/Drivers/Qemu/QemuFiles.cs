@@ -9,6 +9,13 @@ internal sealed record HandedFile(int Number, string Path, bool Writable)
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Number}:{(Writable ? "rw" : "r")}:{Path}");
 }
 
+/// <summary>A TAP device that QEMU finds opened under a number.</summary>
+internal sealed record HandedTap(int Number, string Name)
+{
+    /// <summary>As the launcher's <c>--tap</c> takes it.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Number}:{Name}");
+}
+
 /// <summary>Gives out the numbers.</summary>
 internal sealed class QemuFiles
 {
@@ -17,9 +24,19 @@ internal sealed class QemuFiles
     public const int Tpm = 5;
 
     private readonly List<HandedFile> _all = [];
+    private readonly List<HandedTap> _taps = [];
     private readonly List<int> _sets = [];
 
     public IReadOnlyList<HandedFile> All => _all;
+
+    public IReadOnlyList<HandedTap> Taps => _taps;
+
+    public int Tap(string name)
+    {
+        var tap = new HandedTap(Next, name);
+        _taps.Add(tap);
+        return tap.Number;
+    }
 
     /// <summary>For what opens a path by itself, such as a kernel.</summary>
     public string AsPath(string path) => string.Create(CultureInfo.InvariantCulture, $"/dev/fd/{Hand(path, writable: false)}");
@@ -36,9 +53,11 @@ internal sealed class QemuFiles
     public IEnumerable<string> Declarations() =>
         _sets.SelectMany(number => (string[])["-add-fd", string.Create(CultureInfo.InvariantCulture, $"fd={number},set={number}")]);
 
+    private int Next => Tpm + 1 + _all.Count + _taps.Count;
+
     private int Hand(string path, bool writable)
     {
-        var file = new HandedFile(Tpm + 1 + _all.Count, path, writable);
+        var file = new HandedFile(Next, path, writable);
         _all.Add(file);
         return file.Number;
     }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Gantry.Contracts;
@@ -49,7 +50,7 @@ internal sealed class QemuGuest(
 
     /// <summary>From now on tells of its changes, the first of which may be a reset that nobody saw.</summary>
     /// <param name="endOf">Asked once it has ended.</param>
-    public void Watch(Func<InstanceStatus> endOf)
+    public void Watch(Func<Task<InstanceStatus>> endOf)
     {
         _watching = WatchAsync(endOf);
         if (resets.NewlyLogged())
@@ -77,11 +78,12 @@ internal sealed class QemuGuest(
 
     public void Restore(InstanceStatus before) => Known = _told = before;
 
+    /// <param name="handed">A descriptor that goes with the command.</param>
     /// <exception cref="QmpFailed"/>
-    public async Task<JsonElement> ExecuteAsync(string command, CancellationToken ct, TimeSpan? deadline = null, JsonObject? arguments = null)
+    public async Task<JsonElement> ExecuteAsync(string command, CancellationToken ct, TimeSpan? deadline = null, JsonObject? arguments = null, SafeHandle? handed = null)
     {
         var qmp = await ConnectAsync(ct);
-        return await qmp.ExecuteAsync(command, arguments, deadline ?? AnswerDeadline, ct);
+        return await qmp.ExecuteAsync(command, arguments, deadline ?? AnswerDeadline, ct, handed);
     }
 
     /// <summary>The reset button; pressed again too soon, it waits.</summary>
@@ -322,7 +324,7 @@ internal sealed class QemuGuest(
         }
     }
 
-    private async Task WatchAsync(Func<InstanceStatus> endOf)
+    private async Task WatchAsync(Func<Task<InstanceStatus>> endOf)
     {
         try
         {
@@ -341,7 +343,7 @@ internal sealed class QemuGuest(
         if (!EndAsked)
         {
             EndAsked = true;
-            changed(endOf(), false);
+            changed(await endOf(), false);
         }
     }
 }

@@ -30,8 +30,8 @@ internal sealed class QemuHost(NodeContext node, string? program)
     public QemuStart Compose(InstanceSpec spec, Accelerator accelerator, UefiFirmware? firmware)
     {
         var platform = QemuPlatform.Of(spec, Facts.Guest);
-        var (arguments, files) = QemuCommandLine.Compose(spec, node.Root, Facts, accelerator, firmware);
-        return new(Find(platform.Program) ?? $"/usr/bin/{platform.Program}", arguments, accelerator.Name, files) { MaxMemoryBytes = spec.MaxMemoryBytes };
+        var (arguments, files, taps) = QemuCommandLine.Compose(spec, node.Root, Facts, accelerator, firmware);
+        return new(Find(platform.Program) ?? $"/usr/bin/{platform.Program}", arguments, accelerator.Name, files) { MaxMemoryBytes = spec.MaxMemoryBytes, Taps = taps };
     }
 
     /// <summary>A guest of another architecture is always emulated.</summary>

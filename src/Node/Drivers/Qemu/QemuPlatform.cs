@@ -21,6 +21,9 @@ internal sealed record QemuPlatform(
 
     public bool IsMicrovm => this == Microvm;
 
+    /// <summary>PCI Express: what is to be plugged in later needs a port of its own. On POWER the bus itself takes it.</summary>
+    public bool HasPorts => this == Pc || this == Arm || this == Riscv;
+
     /// <summary>SeaBIOS on a PC, SLOF on POWER; the others boot by UEFI or a kernel.</summary>
     public bool HasBios => this == Pc || this == Power;
 

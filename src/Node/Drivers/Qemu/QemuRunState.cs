@@ -33,9 +33,10 @@ internal static class QemuRunState
             _ => "QEMU could not go on: the processor reported an internal error",
         });
 
-    /// <summary>The disk a block device or an event of one is called by.</summary>
+    /// <summary>The volume a block device or an event of one is about. QEMU tells the id of the device, or for virtio on PCI its path, or the node's name.</summary>
     public static string? NameOf(JsonElement device) =>
-        ((string?[])[device.Text("device"), device.Text("qdev"), device.Text("node-name")]).FirstOrDefault(name => !string.IsNullOrEmpty(name));
+        ((string?[])[device.Text("device"), device.Text("qdev"), device.Text("node-name")]).FirstOrDefault(name => !string.IsNullOrEmpty(name)) is { } name
+            ? name.Split('/').FirstOrDefault(part => part.StartsWith(QemuVolumes.DeviceId(""), StringComparison.Ordinal))?[QemuVolumes.DeviceId("").Length..] ?? name : null;
 
     private static InstanceStatus IoError(JsonElement disks, string? failedDisk)
     {

@@ -11,6 +11,9 @@ internal sealed record QemuStart(string Program, IReadOnlyList<string> Arguments
     /// <summary>For how much memory it was started with room.</summary>
     public long? MaxMemoryBytes { get; init; }
 
+    /// <summary>What the launcher hands over of its NICs.</summary>
+    public IReadOnlyList<HandedTap>? Taps { get; init; }
+
     public static QemuStart? Read(string path)
     {
         try

@@ -59,6 +59,8 @@ internal sealed class QemuVolumes(InstanceSpec spec, QemuPlatform platform, Gant
         }
     }
 
+    public static string DeviceId(string volume) => $"volume.{volume}";
+
     /// <summary>An empty drive for discs has none.</summary>
     private static bool HasMedium(VolumeSpec volume) => volume.Device == VolumeDevice.Disk || (volume.Image ?? (object?)volume.Path ?? volume.Generated) is not null;
 
@@ -119,7 +121,7 @@ internal sealed class QemuVolumes(InstanceSpec spec, QemuPlatform platform, Gant
                 (VolumeBus.Sata, _) => Number($"ide-cd,bus={Sata}.{port}"),
                 _ => "nvme",
             },
-            $"id=volume.{volume.Name}",
+            $"id={DeviceId(volume.Name)}",
             HasMedium(volume) ? $"drive={volume.Name}" : null,
             $"serial={volume.Name}",
             BootIndex(volume.Name) is { } index && HasMedium(volume) ? Number($"bootindex={index}") : null,

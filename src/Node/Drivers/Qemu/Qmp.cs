@@ -2,9 +2,11 @@ using System.Buffers;
 using System.Collections.Concurrent;
 using System.IO.Pipelines;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
+using Gantry.Node.Host;
 
 namespace Gantry.Node.Drivers.Qemu;
 
@@ -74,9 +76,10 @@ internal sealed class Qmp : IAsyncDisposable
         }
     }
 
+    /// <param name="handed">A descriptor that goes with the command; the peer gets a copy.</param>
     /// <returns>What the command returns.</returns>
     /// <exception cref="QmpFailed">QEMU refused it, the connection broke, or no answer came in time.</exception>
-    public async Task<JsonElement> ExecuteAsync(string command, JsonObject? arguments, TimeSpan deadline, CancellationToken ct)
+    public async Task<JsonElement> ExecuteAsync(string command, JsonObject? arguments, TimeSpan deadline, CancellationToken ct, SafeHandle? handed = null)
     {
         using var timer = new CancellationTokenSource(deadline, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, timer.Token);
@@ -98,7 +101,8 @@ internal sealed class Qmp : IAsyncDisposable
             await _writing.WaitAsync(either.Token);
             try
             {
-                await _stream.WriteAsync(JsonSerializer.SerializeToUtf8Bytes((JsonNode)request, JsonSerializerOptions.Default), either.Token);
+                ReadOnlyMemory<byte> line = JsonSerializer.SerializeToUtf8Bytes((JsonNode)request, JsonSerializerOptions.Default);
+                await _stream.WriteAsync(handed is null ? line : line[await SendAsync(line, handed, either.Token)..], either.Token);
                 await _stream.WriteAsync("\n"u8.ToArray(), either.Token);
             }
             finally
@@ -126,6 +130,19 @@ internal sealed class Qmp : IAsyncDisposable
     {
         await _stream.DisposeAsync();
         await _reading;
+    }
+
+    /// <summary>Sends the first bytes with the descriptor, once the socket takes them.</summary>
+    /// <returns>How many.</returns>
+    private async Task<int> SendAsync(ReadOnlyMemory<byte> line, SafeHandle handed, CancellationToken ct)
+    {
+        int sent;
+        while ((sent = Posix.SendWithDescriptor(_socket.SafeHandle, line.Span, handed)) == 0)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(10), _time, ct);
+        }
+
+        return sent;
     }
 
     private async Task ReadAsync()

@@ -14,7 +14,8 @@ internal static class ConnectionChains
 {
     /// <param name="Inner">The address pair in the packet that an ICMP error is about, in the order of <paramref name="Pair"/>, and turned round.</param>
     private sealed record Family(
-        string Digit, string From, string To, string Pair, string PairBack, string Inner, string InnerBack, string Fragment, string Part, string FirstPart, string Icmp, string IcmpType, string[] Errors)
+        string Digit, string From, string To, string Pair, string PairBack, string Inner, string InnerBack,
+        string Fragment, string Part, string FirstPart, string Icmp, string IcmpType, string[] Errors)
     {
         public string Flow => $"{From} . {To} . meta l4proto . th sport . th dport";
 
@@ -26,10 +27,12 @@ internal static class ConnectionChains
     [
         new("4", "ip saddr", "ip daddr", "@nh,96,32 . @nh,128,32 . @nh,72,8", "@nh,128,32 . @nh,96,32 . @nh,72,8",
             "@th,160,32 . @th,192,32 . @th,136,8", "@th,192,32 . @th,160,32 . @th,136,8",
-            "ip saddr . ip daddr . meta l4proto . ip id", "ip frag-off & 0x1fff != 0", "ip frag-off & 0x3fff == 0x2000", "icmp", "icmp type", ["destination-unreachable", "time-exceeded", "parameter-problem"]),
+            "ip saddr . ip daddr . meta l4proto . ip id", "ip frag-off & 0x1fff != 0", "ip frag-off & 0x3fff == 0x2000",
+            "icmp", "icmp type", ["destination-unreachable", "time-exceeded", "parameter-problem"]),
         new("6", "ip6 saddr", "ip6 daddr", "@nh,64,128 . @nh,192,128 . @nh,48,8", "@nh,192,128 . @nh,64,128 . @nh,48,8",
             "@th,128,128 . @th,256,128 . @th,112,8", "@th,256,128 . @th,128,128 . @th,112,8",
-            "ip6 saddr . ip6 daddr . frag id", "frag frag-off != 0", "frag frag-off 0 frag more-fragments 1", "ipv6-icmp", "icmpv6 type", ["1-4"]),
+            "ip6 saddr . ip6 daddr . frag id", "frag frag-off != 0", "frag frag-off 0 frag more-fragments 1",
+            "ipv6-icmp", "icmpv6 type", ["1-4"]),
     ];
 
     private static readonly string[] WithPorts = ["tcp", "udp", "sctp"];

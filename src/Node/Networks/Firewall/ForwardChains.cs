@@ -75,7 +75,8 @@ internal static class ForwardChains
             }
 
             // A guest that reaches one of its own network by a forward must be answered through the node, else it gets answers of a stranger.
-            yield return $"ct status dnat oifname . {family} saddr {{ {string.Join(", ", with.Select(n => $"\"{NetworkNames.Bridge(n.Id)}\" . {RoutedChains.Subnet(own(n)!)}"))} }} masquerade";
+            var inside = with.Select(n => $"\"{NetworkNames.Bridge(n.Id)}\" . {RoutedChains.Subnet(own(n)!)}");
+            yield return $"ct status dnat oifname . {family} saddr {{ {string.Join(", ", inside)} }} masquerade";
             if (loopback is not null)
             {
                 yield return $"ct status dnat {family} saddr {loopback} oifname {{ {string.Join(", ", with.Select(n => $"\"{NetworkNames.Bridge(n.Id)}\""))} }} masquerade";
@@ -114,7 +115,8 @@ internal static class ForwardChains
                 {
                     if (to is not null && (host is null || host.AddressFamily == AddressFamily.InterNetworkV6 == isIpv6))
                     {
-                        yield return new(forward.Protocol, isIpv6, host?.ToString(), ports, shift, AddressRange.TryParseAddress(to, out var address) ? $"{address}" : throw FirewallErrors.NotValid(network, $"'{to}' is no address"));
+                        yield return new(forward.Protocol, isIpv6, host?.ToString(), ports, shift,
+                            AddressRange.TryParseAddress(to, out var address) ? $"{address}" : throw FirewallErrors.NotValid(network, $"'{to}' is no address"));
                     }
                 }
             }

@@ -23,7 +23,8 @@ internal sealed record NftTable(string Family, string Name)
     public string Declaration(Func<string, bool> set, Func<string, bool> chain)
     {
         var text = new StringBuilder($"table {Address} {{\n");
-        foreach (var (kind, name, body) in Sets.Where(s => set(s.Key)).Select(s => ("set", s.Key, s.Value)).Concat(Chains.Where(c => chain(c.Key)).Select(c => ("chain", c.Key, c.Value))))
+        var parts = Sets.Where(s => set(s.Key)).Select(s => ("set", s.Key, s.Value)).Concat(Chains.Where(c => chain(c.Key)).Select(c => ("chain", c.Key, c.Value)));
+        foreach (var (kind, name, body) in parts)
         {
             text.Append('\t').Append(kind).Append(' ').Append(name).Append(" {\n\t\t").Append(body).Append("\n\t}\n");
         }

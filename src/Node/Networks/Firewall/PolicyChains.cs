@@ -53,7 +53,8 @@ internal sealed class PolicyChains
         {
             _table.Chain(Said,
             [
-                "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report } accept",
+                "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept",
+                "icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report } accept",
                 $"{(gateway is null ? "" : $"ip saddr {gateway} ")}udp sport 67 udp dport 68 accept",
                 "ip6 saddr fe80::/64 udp sport 547 udp dport 546 accept",
             ]);
@@ -65,7 +66,11 @@ internal sealed class PolicyChains
             var verdict = mine.FirstOrDefault(p => p.Isolates.Contains(direction)) is { } isolating ? $"goto {RestOf(_network.Id, isolating.Name, direction)}"
                 : (direction == PolicyDirection.In ? _network.Defaults.In : _network.Defaults.Out) == PolicyAction.Deny ? "counter drop" : "accept";
             string[] rules = [.. mine.Where(p => HasRules(p, direction)).Select(p => $"jump {ChainOf(_network.Id, p.Name, direction)}"), verdict];
-            _table.Chain($"{tap}.{Word(direction)}", [$"jump {tap}.known", .. direction == PolicyDirection.In ? (string[])[$"jump {Said}"] : [], .. rules.Length == 1 ? rules : [$"goto {Shared(rules, direction)}"]]);
+            _table.Chain($"{tap}.{Word(direction)}",
+            [
+                $"jump {tap}.known", .. direction == PolicyDirection.In ? (string[])[$"jump {Said}"] : [],
+                .. rules.Length == 1 ? rules : [$"goto {Shared(rules, direction)}"],
+            ]);
         }
     }
 

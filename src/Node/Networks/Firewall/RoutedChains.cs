@@ -43,7 +43,8 @@ internal static class RoutedChains
         networks.Count == 0 ? [] : [string.Format(CultureInfo.InvariantCulture, rule, string.Join(", ", networks.Select(n => $"\"{NetworkNames.Bridge(n.Id)}\"")))];
 
     private static IEnumerable<string> Map(string device, List<NetworkSpec> networks, string verb, string chain) =>
-        networks.Count == 0 ? [] : [$"{device} vmap {{ {string.Join(", ", networks.Select(n => $"\"{NetworkNames.Bridge(n.Id)}\" : {verb} {NetworkNames.Bridge(n.Id)}.{chain}"))} }}"];
+        networks.Select(n => NetworkNames.Bridge(n.Id)).Select(bridge => $"\"{bridge}\" : {verb} {bridge}.{chain}").ToList() is { Count: > 0 } elements
+            ? [$"{device} vmap {{ {string.Join(", ", elements)} }}"] : [];
 
     private static void AddNetwork(NftTable table, NetworkSpec network)
     {

@@ -58,7 +58,7 @@ internal sealed class FakeQemu : IAsyncDisposable
             _told.Enqueue((status, wasReset));
             _news.Release();
         });
-        _guest.Watch(() => QemuProcess.EndOf(Run, ""));
+        _guest.Watch(() => Task.FromResult(QemuProcess.EndOf(Run, "")));
         await _guest.QueryAsync(default);
         return _guest;
     }

@@ -129,7 +129,7 @@ public sealed class MachineTests(TestImages images) : IAsyncLifetime
                 new("full", VolumeDevice.Cdrom, null, disc, 0, VolumeBus.Sata, VolumeCache.Writeback, true),
                 new("empty", VolumeDevice.Cdrom, null, null, 0, VolumeBus.Scsi, VolumeCache.Writeback, true),
             ],
-            Nics = [new() { Name = "eth0", Mac = "52:54:00:00:00:01" }, new() { Name = "eth1", Mac = "52:54:00:00:00:02", Model = NicModel.E1000e }, new() { Name = "eth2", Mac = "52:54:00:00:00:03", Model = NicModel.Rtl8139 }],
+            Nics = [new("eth0", "52:54:00:00:00:01"), new("eth1", "52:54:00:00:00:02", NicModel.E1000e), new("eth2", "52:54:00:00:00:03", NicModel.Rtl8139)],
         });
 
         await _node.StartAsync(spec.Id, default);

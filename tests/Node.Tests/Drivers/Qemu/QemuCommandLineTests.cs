@@ -2,6 +2,7 @@ using Gantry.Contracts;
 using Gantry.Node.Drivers.Qemu;
 using Gantry.Node.Host;
 using Gantry.Node.Instances;
+using Gantry.Node.Networks;
 
 namespace Gantry.Node.Tests.Drivers.Qemu;
 
@@ -14,12 +15,17 @@ public sealed class QemuCommandLineTests
         Id<Instance>.Parse("0190a1b2-0000-7000-8000-000000000001"), "web-1", InstanceKind.Microvm, "qemu", 2, 128 * Limits.MiB, Firmware.Direct,
         "/images/a,b/kernel", "/images/a,b/initrd", "quiet my=1", 1_900_010_000);
 
+    private static readonly Id<Network> Net = Id<Network>.Parse("0190a1b2-0000-7000-8000-000000000003");
+
     private static readonly GantryRoot Root = GantryRoot.At("/r");
 
     private const string Common = """
         -nodefaults -no-user-config -display none -sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny
         -name guest=web-1,debug-threads=on -uuid 0190a1b2-0000-7000-8000-000000000001
         """;
+
+    /// <summary>Where NICs of a VM with PCI Express go.</summary>
+    private static readonly string Ports = string.Join('\n', Enumerable.Range(0, 8).Select(n => $"-device pcie-root-port,id=plug.{n},bus=pcie.0,addr=1e.{n},multifunction=on,chassis={n + 1}"));
 
     private const string Devices = """
         -action reboot=reset,shutdown=pause,panic=pause -trace resettable_reset
@@ -44,6 +50,7 @@ public sealed class QemuCommandLineTests
         -machine q35 -accel kvm -cpu host -smp cpus=2 -m size=134217728b
         {Devices}
         -device virtio-rng-pci -device virtio-balloon-pci,id=balloon
+        {Ports}
         -kernel /dev/fd/6 -append console=ttyS0 reboot=t panic=-1 gantry.name=web-1
         """));
 
@@ -69,7 +76,7 @@ public sealed class QemuCommandLineTests
                 new("disc", VolumeDevice.Cdrom, image, null, 0, VolumeBus.Sata, VolumeCache.Writeback, true),
                 new("slot", VolumeDevice.Cdrom, null, null, 0, VolumeBus.Sata, VolumeCache.Writeback, true),
             ],
-            Nics = [new() { Name = "eth0", Mac = "52:54:00:00:00:01" }, new() { Name = "eth1", Mac = "52:54:00:00:00:02", Model = NicModel.E1000e }],
+            Nics = [new("eth0", "52:54:00:00:00:01", Network: Net), new("eth1", "52:54:00:00:00:02", NicModel.E1000e)],
         };
 
         Line(spec, new("kvm", 104), new("/fw/code.fd", "/fw/vars.fd", NeedsSmm: true)).ShouldBe(Golden($$$$"""
@@ -91,8 +98,9 @@ public sealed class QemuCommandLineTests
             -blockdev {"driver":"qcow2","node-name":"disc","read-only":true,"file":{"driver":"file","node-name":"disc.file","filename":"/dev/fdset/10","read-only":true},"backing":null}
             -device ide-cd,bus=sata.0,id=volume.disc,drive=disc,serial=disc,bootindex=1
             -device ide-cd,bus=sata.1,id=volume.slot,serial=slot
-            -netdev hubport,id=net.eth0,hubid=0 -device virtio-net-pci,id=nic.eth0,netdev=net.eth0,mac=52:54:00:00:00:01,bootindex=3
-            -netdev hubport,id=net.eth1,hubid=1 -device e1000e,id=nic.eth1,netdev=net.eth1,mac=52:54:00:00:00:02,romfile=
+            {{{{Ports}}}}
+            -netdev tap,id=net.eth0,fd=11,vhost=off -device virtio-net-pci,id=nic.eth0,netdev=net.eth0,mac=52:54:00:00:00:01,bus=plug.0,bootindex=3
+            -netdev hubport,id=net.eth1,hubid=1 -device e1000e,id=nic.eth1,netdev=net.eth1,mac=52:54:00:00:00:02,bus=plug.1,romfile=
             -chardev socket,id=tpm,fd=5 -tpmdev emulator,id=tpm,chardev=tpm -device tpm-crb,tpmdev=tpm
             """));
     }
@@ -107,8 +115,51 @@ public sealed class QemuCommandLineTests
         -machine {machine} -accel tcg -cpu max -smp cpus=2 -m size=134217728b
         {Devices.Replace(" -device pvpanic", panic is null ? "" : $" -device {panic}", StringComparison.Ordinal).Replace("\n-device pvpanic", panic is null ? "" : $"\n-device {panic}", StringComparison.Ordinal)}
         -device virtio-rng-pci -device virtio-balloon-pci,id=balloon
-        -kernel /dev/fd/6 -append console={console} panic=-1 gantry.name=web-1
+        {(machine == "virt" ? $"{Ports}\n" : "")}-kernel /dev/fd/6 -append console={console} panic=-1 gantry.name=web-1
         """));
+
+    [Fact]
+    public void NICs_on_a_network_are_handed_over_opened()
+    {
+        var spec = Spec with { Nics = [new("eth0", "52:54:00:00:00:01", Network: Net), new("eth1", "52:54:00:00:00:02"), new("eth2", "52:54:00:00:00:03", Network: Net)] };
+        var composed = QemuCommandLine.Compose(spec, Root, Host, new("tcg"));
+
+        string.Join(' ', composed.Arguments).ShouldBe(Golden($"""
+            {Common}
+            -machine microvm,acpi=on -accel tcg -cpu max -smp cpus=2 -m size=134217728b
+            {Devices}
+            -device virtio-rng-device -device virtio-balloon-device,id=balloon
+            -netdev tap,id=net.eth0,fd=6,vhost=off -device virtio-net-device,id=nic.eth0,netdev=net.eth0,mac=52:54:00:00:00:01
+            -netdev hubport,id=net.eth1,hubid=1 -device virtio-net-device,id=nic.eth1,netdev=net.eth1,mac=52:54:00:00:00:02
+            -netdev tap,id=net.eth2,fd=7,vhost=off -device virtio-net-device,id=nic.eth2,netdev=net.eth2,mac=52:54:00:00:00:03
+            -kernel /dev/fd/8 -append console=ttyS0 reboot=t panic=-1 tsc_early_khz=2596126 gantry.name=web-1 quiet my=1
+            -initrd /dev/fd/9
+            """));
+        composed.Taps.Select(t => t.ToString()).ShouldBe([$"6:{NetworkNames.Tap(spec.Id, "eth0")}", $"7:{NetworkNames.Tap(spec.Id, "eth2")}"]);
+        composed.Files.Select(f => f.ToString()).ShouldBe(["8:r:/images/a,b/kernel", "9:r:/images/a,b/initrd"]);
+    }
+
+    [Fact]
+    public void A_NIC_keeps_its_port_when_others_go_and_come()
+    {
+        NicSpec[] nics = [new("a", "02:00:00:00:00:01"), new("b", "02:00:00:00:00:02", Port: 0), new("c", "02:00:00:00:00:03")];
+
+        NicSpec.WithPorts(nics).Select(n => (n.Name, n.Port)).ShouldBe([("a", 1), ("b", 0), ("c", 2)]);
+        NicSpec.WithPorts([.. NicSpec.WithPorts(nics).Skip(1), new("d", "02:00:00:00:00:04")]).Select(n => (n.Name, n.Port)).ShouldBe([("b", 0), ("c", 2), ("d", 1)]);
+        Line(Spec with { Kind = InstanceKind.Vm, Nics = [new("c", "02:00:00:00:00:03", Port: 2)] }, new("tcg")).ShouldContain(",mac=02:00:00:00:00:03,bus=plug.2,");
+    }
+
+    [Fact]
+    public void NICs_written_before_there_were_networks_are_read()
+    {
+        const string written = """
+            {"id": "0190a1b2-0000-7000-8000-000000000001", "name": "web-1", "kind": "vm", "driver": "qemu", "cpus": 1, "memoryBytes": 1, "firmware": "direct", "kernel": null, "initrd": null, "commandLine": null, "uid": 1,
+             "nics": [{"name": "eth0", "mac": "52:54:00:00:00:01", "model": "e1000e"}, {"name": "eth1", "mac": "52:54:00:00:00:02", "model": null, "network": null, "address": null, "limits": {"sendBytesPerSecond": 5}}]}
+            """;
+
+        System.Text.Json.JsonSerializer.Deserialize(written, SpecJson.Default.InstanceSpec)!.Nics.ShouldBe(
+            [new("eth0", "52:54:00:00:00:01", NicModel.E1000e), new("eth1", "52:54:00:00:00:02", Limits: new() { SendBytesPerSecond = 5 })]);
+    }
 
     [Fact]
     public void Firmware_is_found_by_the_descriptions_of_the_distribution()

@@ -13,6 +13,7 @@ public sealed class QemuGuestTests : IAsyncDisposable
 
     [Theory]
     [InlineData("""[{"device": "", "qdev": "root", "io-status": "ok"}, {"device": "", "qdev": "data", "io-status": "nospace"}]""", "no space is left on the host for disk 'data'")]
+    [InlineData("""[{"device": "", "qdev": "/machine/peripheral/volume.data/virtio-backend", "io-status": "nospace"}]""", "no space is left on the host for disk 'data'")]
     [InlineData("""[{"device": "data", "io-status": "failed"}]""", "the host could not read or write disk 'data'")]
     [InlineData("[]", "the host could not read or write disk 'of-the-event'")]
     [InlineData("7", "the host could not read or write disk 'of-the-event'")]

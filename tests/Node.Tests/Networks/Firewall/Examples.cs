@@ -10,7 +10,8 @@ namespace Gantry.Node.Tests.Networks.Firewall;
 internal static class Examples
 {
     /// <summary>A network of 10.NUMBER.0.0/24 and fd00:NUMBER::/64; its guests are 10.NUMBER.0.10, .11 and so on.</summary>
-    public static NetworkSpec Network(int number, params (string Instance, string Labels)[] guests) => new(IdOf<Network>($"network {number}"), $"net{number}", NetworkKind.Nat, $"net{number}.gantry")
+    public static NetworkSpec Network(int number, params (string Instance, string Labels)[] guests) => new(
+        IdOf<Network>($"network {number}"), $"net{number}", NetworkKind.Nat, $"net{number}.gantry")
     {
         Ipv4 = $"10.{number}.0.1/24",
         Ipv6 = $"fd00:{number}::1/64",
@@ -27,7 +28,8 @@ internal static class Examples
 
     public static Forward Forward(TransportProtocol protocol, string hostPorts, string instance, int? instancePort = null, params string[] hostAddresses) => new()
     {
-        Id = IdOf<Forward>($"{protocol} {hostPorts} {string.Join(' ', hostAddresses)}"), Protocol = protocol, HostPorts = hostPorts, Instance = instance, InstancePort = instancePort,
+        Id = IdOf<Forward>($"{protocol} {hostPorts} {string.Join(' ', hostAddresses)}"),
+        Protocol = protocol, HostPorts = hostPorts, Instance = instance, InstancePort = instancePort,
         HostAddresses = hostAddresses.Length == 0 ? null : hostAddresses,
     };
 

@@ -15,7 +15,8 @@ public class FirewallScaleTests(ITestOutputHelper output)
         var networks = Enumerable.Range(1, 100).Select(n => Network(n, ("web", "app=web"), ("db", "app=db")) with
         {
             Forwards = [.. Enumerable.Range(0, 5).Select(f => Forward(TransportProtocol.Tcp, $"{10_000 + 10 * n + f}", "web", 80 + f))],
-            Policies = n % 10 == 0 ? [new() { Name = "db", AppliesTo = new(Labels("app=db")), Isolates = [PolicyDirection.In], Rules = [Allow(PolicyDirection.In, With("app=web"))] }] : [],
+            Policies = n % 10 != 0 ? [] :
+                [new() { Name = "db", AppliesTo = new(Labels("app=db")), Isolates = [PolicyDirection.In], Rules = [Allow(PolicyDirection.In, With("app=web"))] }],
         }).ToArray();
         await using var all = await StartAsync();
 
@@ -37,7 +38,11 @@ public class FirewallScaleTests(ITestOutputHelper output)
         Policy Document(int lastPort) => new()
         {
             Name = "many", AppliesTo = new(Labels("app=web")), Isolates = [PolicyDirection.In],
-            Rules = [.. Enumerable.Range(0, rules - 1).Select(i => Deny(PolicyDirection.In, new($"172.16.{i / 256}.{i % 256}/32"), Tcp($"{1000 + i}"))), Allow(PolicyDirection.In, null, Tcp($"{lastPort}"))],
+            Rules =
+            [
+                .. Enumerable.Range(0, rules - 1).Select(i => Deny(PolicyDirection.In, new($"172.16.{i / 256}.{i % 256}/32"), Tcp($"{1000 + i}"))),
+                Allow(PolicyDirection.In, null, Tcp($"{lastPort}")),
+            ],
         };
         var network = Network(77, ("web", "app=web"), ("client", "")) with { Policies = [Document(80)] };
         await using var all = await StartAsync(network with { Policies = [] });
@@ -55,7 +60,8 @@ public class FirewallScaleTests(ITestOutputHelper output)
             shell.Watch.Restart();
             shell.Ended = null;
             await firewall.ApplyAsync([network with { Policies = [Document(port)] }], default);
-            output.WriteLine($"one rule of {rules}: packets meet it after {shell.Ended!.Value.TotalMilliseconds:0} ms, looked at after {shell.Watch.Elapsed.TotalMilliseconds:0} ms");
+            var (met, looked) = (shell.Ended!.Value.TotalMilliseconds, shell.Watch.Elapsed.TotalMilliseconds);
+            output.WriteLine($"one rule of {rules}: packets meet it after {met:0} ms, looked at after {looked:0} ms");
             (await AskAsync(all.Guest("client"), TransportProtocol.Tcp, "10.77.0.10", port)).ShouldBe($"10.77.0.11 {port}");
         }
 

@@ -20,7 +20,11 @@ public class ForwardPacketTests
     {
         var network = Network(77, ("web", ""), ("other", "")) with
         {
-            Forwards = [Forward(protocol, "8080", "web", 80), Forward(protocol, "8000-8003", "web"), Forward(protocol, "9000-9002", "web", 8001), Forward(protocol, "7000", "web", 80, OtherNode4)],
+            Forwards =
+            [
+                Forward(protocol, "8080", "web", 80), Forward(protocol, "8000-8003", "web"),
+                Forward(protocol, "9000-9002", "web", 8001), Forward(protocol, "7000", "web", 80, OtherNode4),
+            ],
         };
         await using var all = await StartAsync(bridgeNetfilter, network);
         await all.AnswerAsync(all.Guest("web"), 80, 8000, 8001, 8002, 8003);

@@ -19,13 +19,18 @@ internal static class Frames
     public static byte[] Ethernet(string to, string from, ushort type, byte[] content) => [.. Mac(to), .. Mac(from), (byte)(type >> 8), (byte)type, .. content];
 
     public static byte[] Arp(string to, string from, bool reply, string senderMac, string senderIp, string targetIp, byte[] tail) => Ethernet(to, from, 0x806,
-        [0, 1, 8, 0, 6, 4, 0, (byte)(reply ? 2 : 1), .. Mac(senderMac), .. IPAddress.Parse(senderIp).GetAddressBytes(), 0, 0, 0, 0, 0, 0, .. IPAddress.Parse(targetIp).GetAddressBytes(), .. tail]);
+    [
+        0, 1, 8, 0, 6, 4, 0, (byte)(reply ? 2 : 1), .. Mac(senderMac), .. IPAddress.Parse(senderIp).GetAddressBytes(),
+        0, 0, 0, 0, 0, 0, .. IPAddress.Parse(targetIp).GetAddressBytes(), .. tail,
+    ]);
 
     /// <summary>A packet of either family in a frame.</summary>
     public static byte[] Packet(string to, string from, string source, string destination, byte protocol, byte[] content)
     {
         var (s, d) = (IPAddress.Parse(source), IPAddress.Parse(destination));
-        return s.AddressFamily == AddressFamily.InterNetworkV6 ? Ethernet(to, from, 0x86dd, Ipv6(s, d, protocol, content)) : Ethernet(to, from, 0x800, Ipv4(s, d, protocol, content));
+        return s.AddressFamily == AddressFamily.InterNetworkV6
+            ? Ethernet(to, from, 0x86dd, Ipv6(s, d, protocol, content))
+            : Ethernet(to, from, 0x800, Ipv4(s, d, protocol, content));
     }
 
     /// <summary>The first packet of a connection, which ends with some bytes it is known by.</summary>
@@ -42,7 +47,8 @@ internal static class Frames
         };
     }
 
-    public static byte[] Tcp(string to, string from, string source, string destination, int sourcePort, int port, byte flags, byte[] content) => Packet(to, from, source, destination, 6,
+    public static byte[] Tcp(string to, string from, string source, string destination, int sourcePort, int port, byte flags, byte[] content) => Packet(
+        to, from, source, destination, 6,
         Checked(6, 16, source, destination, [.. Ports(sourcePort, port), 0, 0, 0, 1, 0, 0, 0, (byte)((flags & Ack) == 0 ? 0 : 1), 0x50, flags, 0x20, 0, 0, 0, 0, 0, .. content]));
 
     public static byte[] Udp(string to, string from, string source, string destination, int sourcePort, int port, byte[] content) =>

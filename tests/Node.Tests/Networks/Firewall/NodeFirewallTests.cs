@@ -51,7 +51,8 @@ public class NodeFirewallTests
         await all.Firewall.RemoveAsync(default);
 
         (await ForeignOf(all)).ShouldBe(before);
-        (await all.Node.RunAsync("nft", "list", "tables")).Split('\n', StringSplitOptions.RemoveEmptyEntries).ShouldBe(["table inet theirs", "table bridge gantry_of_another"], ignoreOrder: true);
+        (await all.Node.RunAsync("nft", "list", "tables")).Split('\n', StringSplitOptions.RemoveEmptyEntries).ShouldBe(
+            ["table inet theirs", "table bridge gantry_of_another"], ignoreOrder: true);
     }
 
     [Theory]

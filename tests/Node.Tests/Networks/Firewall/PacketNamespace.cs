@@ -20,7 +20,8 @@ internal sealed class PacketNamespace : IShell, IAsyncDisposable
 
     public static async Task<PacketNamespace> StartAsync()
     {
-        var keeper = Process.Start(new ProcessStartInfo("unshare", ["--net", "--mount", "--", "/bin/sh", "-c", "mount -t sysfs sysfs /sys && ip link set lo up && echo ready && exec cat"])
+        const string ready = "mount -t sysfs sysfs /sys && ip link set lo up && echo ready && exec cat";
+        var keeper = Process.Start(new ProcessStartInfo("unshare", ["--net", "--mount", "--", "/bin/sh", "-c", ready])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

@@ -37,7 +37,8 @@ internal sealed class PacketNamespaces : IAsyncDisposable
     {
         var all = new PacketNamespaces { Node = await PacketNamespace.StartAsync(), Outside = await PacketNamespace.StartAsync() };
         all.Firewall = all.NewFirewall();
-        await all.Node.RunAsync("sysctl", "-q", "-w", $"net.bridge.bridge-nf-call-iptables={(bridgeNetfilter ? 1 : 0)}", $"net.bridge.bridge-nf-call-ip6tables={(bridgeNetfilter ? 1 : 0)}",
+        await all.Node.RunAsync("sysctl", "-q", "-w",
+            $"net.bridge.bridge-nf-call-iptables={(bridgeNetfilter ? 1 : 0)}", $"net.bridge.bridge-nf-call-ip6tables={(bridgeNetfilter ? 1 : 0)}",
             "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv6.conf.default.accept_dad=0");
         await all.Node.LinksAsync(
             $"link add out0 address {NodeMac} type veth peer name eth0 address {OutsideMac} netns {all.Outside.Pid}",

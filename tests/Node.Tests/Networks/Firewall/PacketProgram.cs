@@ -59,7 +59,8 @@ internal sealed class PacketProgram : IAsyncDisposable
 
     private static async Task<PacketProgram> StartAsync(PacketNamespace where, params string[] arguments)
     {
-        var program = new PacketProgram(Process.Start(new ProcessStartInfo("nsenter", where.Enter(Path, arguments)) { RedirectStandardInput = true, RedirectStandardOutput = true })!);
+        var start = new ProcessStartInfo("nsenter", where.Enter(Path, arguments)) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        var program = new PacketProgram(Process.Start(start)!);
         _ = program.ListenAsync();
         await program.ReadAsync(line => line == "ready");
         return program;

@@ -48,7 +48,11 @@ public class PolicyEvaluatorTests
         var network = Network with
         {
             Defaults = new(PolicyAction.Deny),
-            Policies = [new() { Name = "x", AppliesTo = new(Labels("app=db")), Isolates = [PolicyDirection.In] }, new() { Name = "late", Priority = 2000, Isolates = [PolicyDirection.Out] }],
+            Policies =
+            [
+                new() { Name = "x", AppliesTo = new(Labels("app=db")), Isolates = [PolicyDirection.In] },
+                new() { Name = "late", Priority = 2000, Isolates = [PolicyDirection.Out] },
+            ],
         };
 
         Decide(network, "10.77.0.10", "10.77.0.11").Steps.ShouldBe([Out("web", PolicyAction.Deny, "late"), In("db", PolicyAction.Deny, "x")]);
@@ -62,9 +66,13 @@ public class PolicyEvaluatorTests
     [InlineData("10.77.0.12", true)]
     [InlineData("fd00:77::b", true)]
     [InlineData("fd00:77::c", false)]
-    public void A_peer_is_a_range_without_its_exceptions_or_an_instance_by_its_labels(string source, bool fits) =>
-        Decide(Network with { Policies = [new() { Name = "p", Rules = [new() { Direction = PolicyDirection.In, Action = PolicyAction.Deny, Peers = [new("10.0.0.0/8", ["10.1.0.0/16"]), With("app=db")] }] }] }, source, source.Contains(':', StringComparison.Ordinal) ? "fd00:77::a" : "10.77.0.10")
-            .Steps[^1].Action.ShouldBe(fits ? PolicyAction.Deny : PolicyAction.Allow);
+    public void A_peer_is_a_range_without_its_exceptions_or_an_instance_by_its_labels(string source, bool fits)
+    {
+        var rule = new PolicyRule { Direction = PolicyDirection.In, Action = PolicyAction.Deny, Peers = [new("10.0.0.0/8", ["10.1.0.0/16"]), With("app=db")] };
+        var to = source.Contains(':', StringComparison.Ordinal) ? "fd00:77::a" : "10.77.0.10";
+
+        Decide(Network with { Policies = [new() { Name = "p", Rules = [rule] }] }, source, to).Steps[^1].Action.ShouldBe(fits ? PolicyAction.Deny : PolicyAction.Allow);
+    }
 
     [Theory]
     [InlineData("10.0.0.0/8", true)]
@@ -87,17 +95,21 @@ public class PolicyEvaluatorTests
     {
         AddressRange Of(string cidr) => AddressRange.TryParse(cidr, out var range) ? range : throw new FormatException(cidr);
 
-        string.Join(' ', Of("0.0.0.0/0").Without([Of("0.0.0.0/32"), Of("10.0.0.0/8"), Of("10.1.0.0/16"), Of("255.255.255.255/32")])).ShouldBe("0.0.0.1-9.255.255.255 11.0.0.0-255.255.255.254");
+        string.Join(' ', Of("0.0.0.0/0").Without([Of("0.0.0.0/32"), Of("10.0.0.0/8"), Of("10.1.0.0/16"), Of("255.255.255.255/32")])).ShouldBe(
+            "0.0.0.1-9.255.255.255 11.0.0.0-255.255.255.254");
         Of("10.0.0.0/8").Without([Of("0.0.0.0/0")]).ShouldBeEmpty();
         string.Join(' ', Of("::/0").Without([Of("8000::/1")])).ShouldBe("::-7fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
-        string.Join(' ', AddressRange.Merge([Of("10.1.0.0/16"), Of("10.0.0.0/16"), Of("10.0.5.0/24"), Of("10.3.0.0/16"), Of("255.0.0.0/8"), Of("255.255.0.0/16")])).ShouldBe("10.0.0.0-10.1.255.255 10.3.0.0-10.3.255.255 255.0.0.0-255.255.255.255");
+        AddressRange[] six = [Of("10.1.0.0/16"), Of("10.0.0.0/16"), Of("10.0.5.0/24"), Of("10.3.0.0/16"), Of("255.0.0.0/8"), Of("255.255.0.0/16")];
+        string.Join(' ', AddressRange.Merge(six)).ShouldBe("10.0.0.0-10.1.255.255 10.3.0.0-10.3.255.255 255.0.0.0-255.255.255.255");
         string.Join(' ', PortRange.Merge([new(80, 90), new(91, 95), new(85, 86), new(65535, 65535), new(1, 1)])).ShouldBe("1 80-95 65535");
     }
 
     private static PolicyDecision Decide(NetworkSpec network, string from, string to, int port = 80) =>
         PolicyEvaluator.Decide(network, new(IPAddress.Parse(from), IPAddress.Parse(to), PolicyProtocol.Tcp, port));
 
-    private static PolicyStep Out(string instance, PolicyAction action, string? policy = null, int? rule = null) => new(PolicyDirection.Out, instance, "eth0", action, policy, rule);
+    private static PolicyStep Out(string instance, PolicyAction action, string? policy = null, int? rule = null) =>
+        new(PolicyDirection.Out, instance, "eth0", action, policy, rule);
 
-    private static PolicyStep In(string instance, PolicyAction action, string? policy = null, int? rule = null) => new(PolicyDirection.In, instance, "eth0", action, policy, rule);
+    private static PolicyStep In(string instance, PolicyAction action, string? policy = null, int? rule = null) =>
+        new(PolicyDirection.In, instance, "eth0", action, policy, rule);
 }

@@ -29,7 +29,10 @@ public class PolicyPacketTests
     [InlineData(true)]
     public async Task Connections_pass_as_the_policies_say_and_answers_with_them(bool bridgeNetfilter)
     {
-        var network = Network(77, ("web", "app=web"), ("db", "app=db"), ("client", "app=client")) with { Policies = Shop, Forwards = [Forward(Tcp, "8080", "web", 80), Forward(Tcp, "5432", "db")] };
+        var network = Network(77, ("web", "app=web"), ("db", "app=db"), ("client", "app=client")) with
+        {
+            Policies = Shop, Forwards = [Forward(Tcp, "8080", "web", 80), Forward(Tcp, "5432", "db")],
+        };
         await using var all = await StartAsync(bridgeNetfilter, network);
         foreach (var guest in (string[])["web", "db", "client"])
         {
@@ -45,9 +48,11 @@ public class PolicyPacketTests
                 foreach (var (protocol, port, ipv6) in ((TransportProtocol, int, bool)[])[(Tcp, 80, false), (Tcp, 5432, true), (Udp, 5432, false), (Udp, 80, true)])
                 {
                     var (source, destination) = ipv6 ? (from.Ipv6!, to.Ipv6!) : (from.Ipv4!, to.Ipv4!);
-                    var decided = PolicyEvaluator.Decide(network, new(IPAddress.Parse(source), IPAddress.Parse(destination), protocol == Tcp ? PolicyProtocol.Tcp : PolicyProtocol.Udp, port));
-                    var answer = decided.Action == PolicyAction.Allow ? await AskAsync(all.Guest(from.Instance), protocol, destination, port) : await AskInVainAsync(all.Guest(from.Instance), protocol, destination, port);
-                    answer.ShouldBe(decided.Action == PolicyAction.Allow ? $"{source} {port}" : null, $"{from.Instance} to {to.Instance} {protocol} {port}");
+                    var connection = new Connection(IPAddress.Parse(source), IPAddress.Parse(destination), protocol == Tcp ? PolicyProtocol.Tcp : PolicyProtocol.Udp, port);
+                    var allowed = PolicyEvaluator.Decide(network, connection).Action == PolicyAction.Allow;
+                    var guest = all.Guest(from.Instance);
+                    var answer = await (allowed ? AskAsync(guest, protocol, destination, port) : AskInVainAsync(guest, protocol, destination, port));
+                    answer.ShouldBe(allowed ? $"{source} {port}" : null, $"{from.Instance} to {to.Instance} {protocol} {port}");
                 }
             }
         }
@@ -121,7 +126,10 @@ public class PolicyPacketTests
     [InlineData(true, Frames.Fin)]
     public async Task A_connection_that_ends_is_known_for_its_last_packets_and_begins_nothing_from_the_other_side(bool ipv6, byte end)
     {
-        var network = Network(77, ("shut", "app=shut"), ("open", "")) with { Policies = [new() { Name = "shut", AppliesTo = new(Labels("app=shut")), Isolates = [PolicyDirection.In] }] };
+        var network = Network(77, ("shut", "app=shut"), ("open", "")) with
+        {
+            Policies = [new() { Name = "shut", AppliesTo = new(Labels("app=shut")), Isolates = [PolicyDirection.In] }],
+        };
         await using var all = await StartAsync(network);
         await using var shut = await PacketProgram.FramesAsync(all.Guest("shut"), "eth0");
         await using var open = await PacketProgram.FramesAsync(all.Guest("open"), "eth0");
@@ -154,7 +162,11 @@ public class PolicyPacketTests
                 new()
                 {
                     Name = "web", AppliesTo = new(Labels("app=web")), Isolates = [PolicyDirection.In],
-                    Rules = [Deny(PolicyDirection.In, null, Examples.Tcp("81")) with { Log = true }, Allow(PolicyDirection.In, With("app=client"), Examples.Tcp("80"), Examples.Tcp("81")), Allow(PolicyDirection.Out)],
+                    Rules =
+                    [
+                        Deny(PolicyDirection.In, null, Examples.Tcp("81")) with { Log = true },
+                        Allow(PolicyDirection.In, With("app=client"), Examples.Tcp("80"), Examples.Tcp("81")), Allow(PolicyDirection.Out),
+                    ],
                 },
             ],
         };
@@ -165,7 +177,8 @@ public class PolicyPacketTests
         byte[] First(int sender, PolicyProtocol protocol, int sourcePort, int port) =>
             Frames.First(network.Addresses[0].Mac, network.Addresses[sender].Mac, network.Addresses[sender].Ipv4!, "10.77.0.10", protocol, sourcePort, port, []);
 
-        await client.SendAsync(First(1, PolicyProtocol.Tcp, 1001, 80), First(1, PolicyProtocol.Tcp, 1002, 80), First(1, PolicyProtocol.Tcp, 1003, 81), First(1, PolicyProtocol.Tcp, 1003, 82));
+        await client.SendAsync(
+            First(1, PolicyProtocol.Tcp, 1001, 80), First(1, PolicyProtocol.Tcp, 1002, 80), First(1, PolicyProtocol.Tcp, 1003, 81), First(1, PolicyProtocol.Tcp, 1003, 82));
         await other.SendAsync(First(2, PolicyProtocol.Tcp, 1001, 80), First(2, PolicyProtocol.Udp, 1002, 80));
         await SettleAsync(client, network.Addresses[1].Mac, "10.77.0.11", web);
         await SettleAsync(other, network.Addresses[2].Mac, "10.77.0.12", web);

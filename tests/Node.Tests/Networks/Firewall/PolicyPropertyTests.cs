@@ -97,8 +97,10 @@ public class PolicyPropertyTests(ITestOutputHelper output)
             int? to = from is null ? random.Next(4) : (from + 1 + random.Next(4)) % 5 is var t and < 4 ? t : null;
 
             // Of the outside only what is forwarded comes in, and conntrack looks closely at SCTP.
-            PolicyProtocol[] protocols = from is null ? [PolicyProtocol.Tcp, PolicyProtocol.Udp] : to is null ? [PolicyProtocol.Tcp, PolicyProtocol.Udp, PolicyProtocol.Icmp] : Enum.GetValues<PolicyProtocol>();
-            return new(number, from, to, random.Next(2) == 0, protocols[random.Next(protocols.Length)], from is null ? 80 + 10 * to!.Value + random.Next(10) : RandomPolicies.Port(random));
+            PolicyProtocol[] protocols = from is null ? [PolicyProtocol.Tcp, PolicyProtocol.Udp]
+                : to is null ? [PolicyProtocol.Tcp, PolicyProtocol.Udp, PolicyProtocol.Icmp] : Enum.GetValues<PolicyProtocol>();
+            var port = from is null ? 80 + 10 * to!.Value + random.Next(10) : RandomPolicies.Port(random);
+            return new(number, from, to, random.Next(2) == 0, protocols[random.Next(protocols.Length)], port);
         }
 
         public byte[] Frame(NetworkSpec network)
@@ -108,6 +110,12 @@ public class PolicyPropertyTests(ITestOutputHelper output)
             return Frames.First(toMac, fromMac, Address(From), destination, Protocol, 10_000 + Number % 50_000, Port, Tail);
         }
 
-        private string Address(int? guest) => guest is { } i ? (IsIpv6 ? string.Create(CultureInfo.InvariantCulture, $"fd00:77::{10 + i:x}") : $"10.77.0.{10 + i}") : IsIpv6 ? Outside6 : Outside4;
+        private string Address(int? guest) => (guest, IsIpv6) switch
+        {
+            ({ } i, true) => string.Create(CultureInfo.InvariantCulture, $"fd00:77::{10 + i:x}"),
+            ({ } i, false) => $"10.77.0.{10 + i}",
+            (null, true) => Outside6,
+            (null, false) => Outside4,
+        };
     }
 }

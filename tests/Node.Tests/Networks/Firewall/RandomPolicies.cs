@@ -11,8 +11,10 @@ internal static class RandomPolicies
 
     private static readonly (string Cidr, string[] Except)[] Ranges =
     [
-        ("0.0.0.0/0", ["10.77.0.0/24"]), ("0.0.0.0/0", ["10.77.0.10/31", "192.0.2.0/24"]), ("0.0.0.0/0", []), ("::/0", []), ("::/0", ["fd00:77::/64"]), ("::/0", ["2001:db8::/32", "fd00:77::c/126"]),
-        ("10.77.0.10/32", []), ("10.77.0.10/31", []), ("10.77.0.0/24", ["10.77.0.12/31"]), ("fd00:77::/64", ["fd00:77::a/127"]), ("fd00:77::d/128", []), ($"{Outside4}/32", []), ($"{Outside6}/128", []), ("192.0.2.0/24", []),
+        ("0.0.0.0/0", ["10.77.0.0/24"]), ("0.0.0.0/0", ["10.77.0.10/31", "192.0.2.0/24"]), ("0.0.0.0/0", []),
+        ("::/0", []), ("::/0", ["fd00:77::/64"]), ("::/0", ["2001:db8::/32", "fd00:77::c/126"]),
+        ("10.77.0.10/32", []), ("10.77.0.10/31", []), ("10.77.0.0/24", ["10.77.0.12/31"]), ("fd00:77::/64", ["fd00:77::a/127"]), ("fd00:77::d/128", []),
+        ($"{Outside4}/32", []), ($"{Outside6}/128", []), ("192.0.2.0/24", []),
     ];
 
     public static List<Policy> Policies(Random random) =>
@@ -36,7 +38,8 @@ internal static class RandomPolicies
     };
 
     private static PolicyPeer Peer(Random random) =>
-        random.Next(2) == 0 ? new(Instances: Selector(random)) : Ranges[random.Next(Ranges.Length)] is var (cidr, except) ? new(cidr, except.Length == 0 ? null : except) : throw new InvalidOperationException();
+        random.Next(2) == 0 ? new(Instances: Selector(random))
+        : Ranges[random.Next(Ranges.Length)] is var (cidr, except) ? new(cidr, except.Length == 0 ? null : except) : throw new InvalidOperationException();
 
     private static PolicyPorts Ports(Random random)
     {
@@ -56,6 +59,7 @@ internal static class RandomPolicies
     private static LabelExpression Expression(Random random)
     {
         var how = Enum.GetValues<LabelOperator>()[random.Next(4)];
-        return new(Keys[random.Next(3)], how, how is LabelOperator.In or LabelOperator.NotIn ? [.. Enumerable.Range(0, 1 + random.Next(2)).Select(_ => Values[random.Next(4)])] : null);
+        var takesValues = how is LabelOperator.In or LabelOperator.NotIn;
+        return new(Keys[random.Next(3)], how, takesValues ? [.. Enumerable.Range(0, 1 + random.Next(2)).Select(_ => Values[random.Next(4)])] : null);
     }
 }

@@ -14,7 +14,11 @@ public class RulesetTests
 {
     private static readonly NetworkSpec Plain = Network(77, ("web", "app=web")) with
     {
-        Forwards = [Forward(TransportProtocol.Tcp, "8080", "web", 80), Forward(TransportProtocol.Udp, "5000-5009", "web"), Forward(TransportProtocol.Tcp, "8443", "web", 443, "192.0.2.1")],
+        Forwards =
+        [
+            Forward(TransportProtocol.Tcp, "8080", "web", 80), Forward(TransportProtocol.Udp, "5000-5009", "web"),
+            Forward(TransportProtocol.Tcp, "8443", "web", 443, "192.0.2.1"),
+        ],
     };
 
     private static readonly NetworkSpec Guarded = Network(78, ("db", "app=db"), ("client", "app=client")) with

@@ -44,7 +44,8 @@ public class SpoofingTests
     {
         var network = Network(77, ("mine", ""), ("other", ""));
         await using var all = await StartAsync(network);
-        await all.Firewall.ApplyAsync([network with { Kind = kind, Device = "br0", Ipv4 = null, Ipv6 = null, Addresses = [.. network.Addresses.Select(a => a with { Ipv4 = null, Ipv6 = null })] }], default);
+        var addresses = network.Addresses.Select(a => a with { Ipv4 = null, Ipv6 = null });
+        await all.Firewall.ApplyAsync([network with { Kind = kind, Device = "br0", Ipv4 = null, Ipv6 = null, Addresses = [.. addresses] }], default);
 
         await ShouldPassAsync(all, [.. Own(), .. Foreign().Where(f => f.What.Contains("address", StringComparison.Ordinal))]);
         await ShouldNotPassAsync(all, [.. Foreign().Where(f => f.What.Contains("MAC", StringComparison.Ordinal)), .. OfRoutersAndServers(), .. Strange()]);
@@ -94,7 +95,8 @@ public class SpoofingTests
     private static IEnumerable<Sent> OfRoutersAndServers() =>
     [
         new("a router's advertisement", tail => Frames.Icmpv6(AllNodesMac, Mine, MineLocal, AllNodes, [134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0, .. tail])),
-        new("a router's advertisement behind another header", tail => Frames.Packet(AllNodesMac, Mine, MineLocal, AllNodes, 60, [58, 0, 1, 4, 0, 0, 0, 0, 134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0, .. tail])),
+        new("a router's advertisement behind another header", tail => Frames.Packet(
+            AllNodesMac, Mine, MineLocal, AllNodes, 60, [58, 0, 1, 4, 0, 0, 0, 0, 134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0, .. tail])),
         new("a redirection", tail => Frames.Icmpv6(Other, Mine, MineLocal, OtherLocal, [137, 0, 0, 0, 0, 0, 0, 0, .. tail])),
         new("a DHCP server's offer", tail => Frames.Udp(Frames.Everyone, Mine, Mine4, "255.255.255.255", 67, 68, tail)),
         new("a DHCPv6 server's answer", tail => Frames.Udp(Other, Mine, MineLocal, OtherLocal, 547, 546, tail)),

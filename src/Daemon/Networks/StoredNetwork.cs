@@ -1,0 +1,62 @@
+using Gantry.Contracts;
+using Gantry.Node.Networks;
+
+namespace Gantry.Daemon.Networks;
+
+/// <summary>A network as it is kept.</summary>
+/// <param name="Settings">With nothing left out that has a default.</param>
+/// <param name="Version">Of settings, forwards and policies together.</param>
+internal sealed record StoredNetwork(
+    Id<Network> Id, NetworkSettings Settings, IReadOnlyList<Forward> Forwards, IReadOnlyList<Policy> Policies, bool IsReady, DateTimeOffset CreatedAt,
+    DateTimeOffset UpdatedAt, long Version, long Revision)
+{
+    public string Name => Settings.Name;
+
+    public string Etag => $"\"{Version}\"";
+
+    public NetworkKind Kind => Settings.Kind ?? NetworkKind.Nat;
+
+    public NetworkDocument Document => new(Settings, Forwards, Policies);
+
+    public Network ToWire(NetworkStatus status) => new()
+    {
+        Id = Id,
+        Name = Name,
+        Description = Settings.Description,
+        Labels = Settings.Labels ?? new Dictionary<string, string>(),
+        Kind = Kind,
+        Device = NetworkDevices.Of(Id, Settings.Device),
+        Ipv4 = Settings.Ipv4,
+        Ipv6 = Settings.Ipv6,
+        Ipv6Mode = Settings.Ipv6Mode ?? Ipv6Mode.Dhcp,
+        Domain = Settings.Domain ?? "",
+        Mtu = Settings.Mtu,
+        Vlan = Settings.Vlan,
+        Vxlan = Settings.Vxlan,
+        HostAccess = Settings.HostAccess == true,
+        Defaults = Settings.Defaults ?? new(),
+        Status = status,
+        CreatedAt = CreatedAt,
+        UpdatedAt = UpdatedAt,
+        Etag = Etag,
+    };
+
+    public NetworkSpec ToSpec(IReadOnlyList<NicAddress> addresses) => new(Id, Name, Kind, Settings.Domain ?? "")
+    {
+        Device = Settings.Device,
+        Ipv4 = Settings.Ipv4,
+        Ipv6 = Settings.Ipv6,
+        Ipv6Mode = Settings.Ipv6Mode ?? Ipv6Mode.Dhcp,
+        Mtu = Settings.Mtu,
+        Vlan = Settings.Vlan,
+        Vxlan = Settings.Vxlan,
+        HostAccess = Settings.HostAccess == true,
+        Defaults = Settings.Defaults ?? new(),
+        Addresses = addresses,
+        Forwards = Forwards,
+        Policies = Policies,
+    };
+}
+
+/// <summary>What of a network is changed under one version.</summary>
+internal sealed record NetworkDocument(NetworkSettings Settings, IReadOnlyList<Forward> Forwards, IReadOnlyList<Policy> Policies);

@@ -1,0 +1,99 @@
+using Gantry.Contracts;
+using Gantry.Daemon.Tests.Support;
+
+namespace Gantry.Daemon.Tests.Networks;
+
+/// <summary>Networks over the API, on a node that keeps them in files only.</summary>
+public sealed class NetworkTests(RunningDaemon daemon) : IClassFixture<RunningDaemon>
+{
+    [Fact]
+    public async Task A_network_is_made_with_what_was_left_out_filled_in_and_shown_changed_and_deleted()
+    {
+        await RunningDaemon.DoneAsync(daemon.Api.CreateNetworkAsync(new() { Name = "plain", Labels = new Dictionary<string, string> { ["tier"] = "front" } }, 60));
+
+        var made = await daemon.Api.GetNetworkAsync("plain");
+        (made.Kind, made.Domain, made.HostAccess, made.Defaults, made.Status).ShouldBe((NetworkKind.Nat, "plain.gantry", false, new PolicyDefaults(), new NetworkStatus(true)));
+        made.Ipv4!.ShouldMatch(@"\A10\.\d+\.\d+\.1/24\z");
+        made.Ipv6!.ShouldMatch(@"\Afd[0-9a-f]{2}:.*::1/64\z");
+        (await daemon.Api.ListNetworksAsync("?filter=labels.tier eq front")).Items.Select(n => n.Name).ShouldContain("plain");
+
+        await RunningDaemon.DoneAsync(daemon.Api.ChangeNetworkAsync("plain", """{"defaults": {"in": "deny"}, "labels": {"tier": null}}""", 60));
+        var changed = await daemon.Api.GetNetworkAsync(made.Id.ToString());
+        (changed.Defaults, changed.Labels.Count, changed.Ipv4, changed.Etag == made.Etag).ShouldBe((new PolicyDefaults(PolicyAction.Deny), 0, made.Ipv4, false));
+
+        await RunningDaemon.DoneAsync(daemon.Api.DeleteNetworkAsync("plain", 60));
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.GetNetworkAsync("plain"))).Code.ShouldBe("network.unknown");
+        daemon.Node.Networks.All().ShouldNotContain(n => n.Id == made.Id);
+    }
+
+    [Theory]
+    [InlineData("10.99.1.9/24")]
+    [InlineData("10.99.0.1/16")]
+    [InlineData("10.99.1.129/25")]
+    public async Task A_subnet_that_overlaps_with_anothers_is_refused_by_name(string subnet)
+    {
+        if (await IsNewAsync("taken"))
+        {
+            await RunningDaemon.DoneAsync(daemon.Api.CreateNetworkAsync(new() { Name = "taken", Ipv4 = "10.99.1.254/24", Ipv6 = "none" }, 60));
+        }
+
+        var refusal = await RunningDaemon.RefusedAsync(() => daemon.Api.CreateNetworkAsync(new() { Name = "overlapping", Ipv4 = subnet }, 60));
+
+        refusal.Code.ShouldBe("network.subnet_overlaps");
+        refusal.Message.ShouldContain("the network 'taken'");
+        (await IsNewAsync("overlapping")).ShouldBeTrue();
+    }
+
+    [Theory]
+    [InlineData("""{"name": "x", "ipv4": "10.1"}""", "$.ipv4")]
+    [InlineData("""{"name": "x", "ipv4": "10.1.0.0/16"}""", "$.ipv4")]
+    [InlineData("""{"name": "x", "ipv4": "10.1.0.1/31"}""", "$.ipv4")]
+    [InlineData("""{"name": "x", "ipv4": "127.0.0.2/8"}""", "$.ipv4")]
+    [InlineData("""{"name": "x", "ipv4": "fd00::1/64"}""", "$.ipv4")]
+    [InlineData("""{"name": "x", "ipv6": "fe80::1/64"}""", "$.ipv6")]
+    [InlineData("""{"name": "x", "ipv6": "fd00::1/48"}""", "$.ipv6")]
+    [InlineData("""{"name": "x", "kind": "bridge"}""", "$.device")]
+    [InlineData("""{"name": "x", "device": "br0"}""", "$.device")]
+    [InlineData("""{"name": "x", "kind": "bridge", "device": "br0; reboot"}""", "$.device")]
+    [InlineData("""{"name": "x", "kind": "vlan", "vlan": {"device": "eth0", "tag": 4095}}""", "$.vlan.tag")]
+    [InlineData("""{"name": "x", "vxlan": {"id": 0, "local": "192.0.2.1", "peers": []}}""", "$.vxlan.id")]
+    [InlineData("""{"name": "x", "vxlan": {"id": 1, "local": "192.0.2.1", "peers": ["fd00::1"]}}""", "$.vxlan.peers[0]")]
+    [InlineData("""{"name": "x", "mtu": 100}""", "$.mtu")]
+    [InlineData("""{"name": "x", "domain": "a..b"}""", "$.domain")]
+    [InlineData("""{"name": "X"}""", "$.name")]
+    [InlineData("""{"name": "x", "defaults": {"in": "maybe"}}""", "$.defaults.in")]
+    public async Task What_cannot_be_a_network_is_refused_by_path(string body, string path)
+    {
+        var (status, problem, _) = await daemon.SendAsync(HttpMethod.Post, "/networks", body);
+
+        status.ShouldBe(422);
+        problem!.Errors!.Select(e => e.Path).ShouldContain(path);
+    }
+
+    [Fact]
+    public async Task Kind_and_subnets_stay_and_an_old_reading_is_told()
+    {
+        await RunningDaemon.DoneAsync(daemon.Api.CreateNetworkAsync(new() { Name = "fixed" }, 60));
+
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.ChangeNetworkAsync("fixed", """{"ipv4": "10.200.0.1/24"}""", 60))).Code.ShouldBe("network.fixed");
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.ChangeNetworkAsync("fixed", """{"name": "other"}""", 60))).Code.ShouldBe("network.fixed");
+    }
+
+    [Fact]
+    public async Task A_policy_is_put_in_force_replaced_listed_and_taken_away()
+    {
+        await RunningDaemon.DoneAsync(daemon.Api.CreateNetworkAsync(new() { Name = "ruled" }, 60));
+        var policy = new Policy { Name = "web-in", Isolates = [PolicyDirection.In], Rules = [new() { Direction = PolicyDirection.In, Action = PolicyAction.Allow, Ports = [new(PolicyProtocol.Tcp, "80")] }] };
+        await RunningDaemon.DoneAsync(daemon.Api.PutPolicyAsync("ruled", policy, 60));
+        await RunningDaemon.DoneAsync(daemon.Api.PutPolicyAsync("ruled", policy with { Priority = 5 }, 60));
+
+        (await daemon.Api.ListPoliciesAsync("ruled")).Items.Select(p => (p.Name, p.Priority, p.Rules.Count)).ShouldBe([("web-in", 5, 1)]);
+        daemon.Node.Networks.All().Single(n => n.Name == "ruled").Policies.Single().Priority.ShouldBe(5);
+
+        await RunningDaemon.DoneAsync(daemon.Api.DeletePolicyAsync("ruled", "web-in", 60));
+        (await daemon.Api.ListPoliciesAsync("ruled")).Items.ShouldBeEmpty();
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.DeletePolicyAsync("ruled", "web-in", 60))).Code.ShouldBe("policy.unknown");
+    }
+
+    private async Task<bool> IsNewAsync(string name) => (await daemon.Api.ListNetworksAsync()).Items.All(n => n.Name != name);
+}
