@@ -75,7 +75,7 @@ internal static class ConfigLoader
         {
             faults.Add(new($"{path}:{e.Start.Line}", e.InnerException?.Message ?? e.Message));
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidOperationException) // the last is YamlDotNet's for some that is no YAML
         {
             faults.Add(new(path, e.Message));
         }

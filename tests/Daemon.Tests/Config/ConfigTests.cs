@@ -65,6 +65,7 @@ public sealed class ConfigTests : IDisposable
 
     [Theory]
     [InlineData("a: [")]
+    [InlineData("a: [1\nb: 2")]
     [InlineData("just words")]
     [InlineData("a: 1\na: 2")]
     public void A_file_that_is_not_settings_is_refused(string text) =>

@@ -1,9 +1,8 @@
 using Gantry.Contracts;
-using Gantry.Node.Drivers.Qemu;
 
 namespace Gantry.Daemon.Tests.Support;
 
-/// <summary>A daemon process with real QEMU on a root of its own. In the end no guest is left, whatever the test has come to.</summary>
+/// <summary>A daemon process with real QEMU on a root of its own. In the end no guest is left, whatever the test has come to (<see cref="TestRoot"/>).</summary>
 internal sealed class RealMachines : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(8);
@@ -80,16 +79,6 @@ internal sealed class RealMachines : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Daemon.DisposeAsync();
-        foreach (var run in Directory.Exists($"{Root}/run/instances") ? Directory.GetDirectories($"{Root}/run/instances") : [])
-        {
-            if (await QemuProcess.FindAsync(run, TimeProvider.System) is { } left)
-            {
-                left.Kill();
-                await left.SettleAsync(TimeProvider.System);
-                left.Dispose();
-            }
-        }
-
         _root.Dispose();
     }
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Gantry.Node;
+using Gantry.Node.Drivers.Qemu;
 using Gantry.Node.Isolation;
 
 namespace Gantry.Daemon.Tests.Support;
@@ -42,9 +43,24 @@ internal sealed class TestRoot : IDisposable
         }
     }
 
-    /// <summary>And the control groups of guests it had; what has just ended may count as a member for a moment yet.</summary>
+    /// <summary>Ends guests that a failed or killed test has left.</summary>
+    private static async Task EndGuestsAsync(string path)
+    {
+        foreach (var run in Directory.Exists($"{path}/run/instances") ? Directory.GetDirectories($"{path}/run/instances") : [])
+        {
+            using var left = await QemuProcess.FindAsync(run, TimeProvider.System);
+            if (left is not null)
+            {
+                left.Kill();
+                await left.SettleAsync(TimeProvider.System);
+            }
+        }
+    }
+
+    /// <summary>And the guests it had, and their control groups; what has just ended may count as a member for a moment yet.</summary>
     private static void Remove(string path)
     {
+        EndGuestsAsync(path).GetAwaiter().GetResult();
         SpinWait.SpinUntil(new Cgroups(GantryRoot.At(path), TimeProvider.System).Sweep, TimeSpan.FromSeconds(5));
         Directory.Delete(path, recursive: true);
     }
