@@ -160,7 +160,7 @@ public sealed class InstanceInputTests(RunningDaemon daemon) : IClassFixture<Run
             new() { Name = "data", Device = VolumeDevice.Disk, SizeBytes = 1 << 30, Bus = VolumeBus.Virtio, Cache = VolumeCache.Writeback, ReadOnly = false },
             new() { Name = "disc", Device = VolumeDevice.Cdrom, Bus = VolumeBus.Sata, ReadOnly = true },
         ]);
-        made.Nics!.Single().ShouldBe(new Nic { Name = "eth0", Model = NicModel.Virtio, Mac = Gantry.Daemon.Instances.MachinePlan.MacOf(made.Id, "eth0") });
+        made.Nics!.Single().ShouldBe(new Nic { Name = "eth0", Model = NicModel.Virtio, Network = "none", Mac = Gantry.Daemon.Instances.MachinePlan.MacOf(made.Id, "eth0") });
         made.Nics![0].Mac!.ShouldMatch("^52:54:00(:[0-9a-f]{2}){3}$");
     }
 
