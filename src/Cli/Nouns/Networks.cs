@@ -1,5 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Gantry.Contracts;
 
 namespace Gantry.Cli;
@@ -106,14 +109,19 @@ internal static class Networks
             {
                 // A name of a merge patch's stays as it is when it is not sent.
                 var patch = settings.Applied(parsed, new NetworkSettings { Name = "" });
-                var node = System.Text.Json.JsonSerializer.SerializeToNode(patch, WireJson.Default.NetworkSettings)!.AsObject();
+                var node = JsonSerializer.SerializeToNode(patch, WireJson.Default.NetworkSettings)!.AsObject();
                 node.Remove("name");
+                if (settings.Defaults(parsed) is { } defaults)
+                {
+                    node["defaults"] = defaults;
+                }
+
                 if (node.Count == 0)
                 {
                     throw new WrongUseException("Nothing to change was given.", "See `gantry network set --help`.");
                 }
 
-                using var body = new StringContent(node.ToJsonString(), System.Text.Encoding.UTF8, "application/json");
+                using var body = new StringContent(node.ToJsonString(), Encoding.UTF8, "application/json");
                 var begun = await session.SendAsync(HttpMethod.Patch, PathOf(parsed.GetValue(name)!), body, ct);
                 return await Waiting.FinishAsync(session, begun, parsed.GetValue(name)!, "changed", ct);
             });
@@ -184,6 +192,21 @@ internal static class Networks
         private readonly Option<string> _description = Choose.Text("--description", "For people; at most 1,000 characters.", "TEXT");
 
         public Symbol[] All => [_domain, _mtu, _access, _in, _out, _description];
+
+        /// <summary>Only those that were given; null when none was.</summary>
+        public JsonObject? Defaults(ParseResult parsed)
+        {
+            var given = new JsonObject();
+            foreach (var (option, name) in ((Option<PolicyAction?>, string)[])[(_in, "in"), (_out, "out")])
+            {
+                if (parsed.GetValue(option) is { } action)
+                {
+                    given[name] = Words.Of(action);
+                }
+            }
+
+            return given.Count > 0 ? given : null;
+        }
 
         public NetworkSettings Applied(ParseResult parsed, NetworkSettings settings)
         {

@@ -1,5 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Gantry.Contracts;
 
 namespace Gantry.Cli;
@@ -63,7 +66,7 @@ internal static class Nics
         return new Verb("limit", "Limit what passes a NIC, at once.", "gantry nic limit web1 eth0 --receive 10MiB --send 2MiB", "gantry nic limit web1 eth0 --receive off")
             .With(instance, nic, receive, send).Runs(app, async (parsed, session, ct) =>
             {
-                var limits = new System.Text.Json.Nodes.JsonObject();
+                var limits = new JsonObject();
                 foreach (var (option, name) in ((Option<string>, string)[])[(receive, "receiveBytesPerSecond"), (send, "sendBytesPerSecond")])
                 {
                     if (parsed.GetValue(option) is { } text)
@@ -78,7 +81,7 @@ internal static class Nics
                     throw new WrongUseException("Nothing to change was given.", "See `gantry nic limit --help`.");
                 }
 
-                using var body = new StringContent(new System.Text.Json.Nodes.JsonObject { ["limits"] = limits }.ToJsonString(), System.Text.Encoding.UTF8, "application/json");
+                using var body = new StringContent(new JsonObject { ["limits"] = limits }.ToJsonString(), Encoding.UTF8, "application/json");
                 var begun = await session.SendAsync(HttpMethod.Patch, $"{PathOf(parsed.GetValue(instance)!)}/{ApiClient.Escape(parsed.GetValue(nic)!)}", body, ct);
                 return await Waiting.FinishAsync(session, begun, parsed.GetValue(nic)!, ended => $"limited{Pending(ended)}", ct);
             });
@@ -99,7 +102,7 @@ internal static class Nics
 
     /// <summary>What of a change has to wait for the next start.</summary>
     private static string Pending(Operation ended) =>
-        ended.Result is { ValueKind: System.Text.Json.JsonValueKind.Object } result && result.TryGetProperty("pending", out var why) && why.GetString() is { } text ? $"; at its next start: {text}" : "";
+        ended.Result is { ValueKind: JsonValueKind.Object } result && result.TryGetProperty("pending", out var why) && why.GetString() is { } text ? $"; at its next start: {text}" : "";
 
     private static string? Said(NicLimits? limits) => limits is null or { ReceiveBytesPerSecond: null, SendBytesPerSecond: null } ? null
         : $"{Rate(limits.ReceiveBytesPerSecond)} in, {Rate(limits.SendBytesPerSecond)} out";
