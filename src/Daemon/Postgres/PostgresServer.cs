@@ -94,6 +94,7 @@ internal sealed class PostgresServer(GantryRoot root, IShell shell, string? inst
             unix_socket_permissions = 0700
             max_connections = 64
             shared_buffers = 64MB
+            huge_pages = off
             jit = off
             max_wal_size = 512MB
             max_wal_senders = 0

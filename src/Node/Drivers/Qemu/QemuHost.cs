@@ -80,8 +80,7 @@ internal sealed class QemuHost(NodeContext node, string? program)
     {
         if (spec.Memory?.HugePageBytes is { } size)
         {
-            var file = string.Create(CultureInfo.InvariantCulture, $"{HugePages}/hugepages-{size >> 10}kB/free_hugepages");
-            var free = File.Exists(file) ? long.Parse(File.ReadAllText(file), CultureInfo.InvariantCulture) : 0;
+            var free = PagesOf(size, "free_hugepages") - PagesOf(size, "resv_hugepages");
             var wanted = (spec.MemoryBytes + size - 1) / size;
             if (free < wanted)
             {
@@ -89,6 +88,10 @@ internal sealed class QemuHost(NodeContext node, string? program)
             }
         }
     }
+
+    /// <summary>Free ones that another program has reserved are counted as free by the kernel.</summary>
+    private static long PagesOf(long size, string which) =>
+        string.Create(CultureInfo.InvariantCulture, $"{HugePages}/hugepages-{size >> 10}kB/{which}") is var file && File.Exists(file) ? long.Parse(File.ReadAllText(file), CultureInfo.InvariantCulture) : 0;
 
     public async Task<Fingerprint> ProbeAsync(CancellationToken ct)
     {
