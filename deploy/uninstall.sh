@@ -34,6 +34,7 @@ if [ -z "$into" ]; then
         systemctl disable --now gantryd.service
         systemctl reset-failed gantryd.service 2>/dev/null || true
     fi
+    "$(dirname "$0")/networks-down.sh" /var/lib/gantry /run/gantry /
 fi
 
 if [ -z "$into" ] && grep -qs '^gantry-qemu ' /sys/kernel/security/apparmor/profiles; then

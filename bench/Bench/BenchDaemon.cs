@@ -121,6 +121,11 @@ internal sealed class BenchDaemon : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await DownAsync();
+        if (_networks != "sim")
+        {
+            Run.Text(Path.Combine(Machine.Source, "deploy/networks-down.sh"), [$"{Root}/data", $"{Root}/run", Root]);
+        }
+
         Directory.Delete(Root, recursive: true);
     }
 

@@ -134,7 +134,9 @@ again() { sh /brought/2/deploy/install.sh && ready && answers && gantry image li
 
 purge() {
     sh /brought/2/deploy/uninstall.sh --purge && files | grep -v '^/tmp' && return 1
-    ! getent group gantry && ! pgrep -a 'gantry|postgres' && ! grep gantry /sys/kernel/security/apparmor/profiles
+    ip -brief link | grep '^g[bxv]-' && return 1
+    nft list tables | grep gantry && return 1
+    ! getent group gantry && ! pgrep -a 'gantry|postgres|dnsmasq' && ! grep gantry /sys/kernel/security/apparmor/profiles
 }
 
 until_it_is 300 systemctl is-active multi-user.target

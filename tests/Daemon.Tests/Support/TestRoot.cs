@@ -1,7 +1,9 @@
 using System.Globalization;
 using Gantry.Node;
 using Gantry.Node.Drivers.Qemu;
+using Gantry.Node.Host;
 using Gantry.Node.Isolation;
+using Gantry.Node.Networks;
 
 namespace Gantry.Daemon.Tests.Support;
 
@@ -43,9 +45,15 @@ internal sealed class TestRoot : IDisposable
         }
     }
 
-    /// <summary>Ends guests that a failed or killed test has left.</summary>
-    private static async Task EndGuestsAsync(string path)
+    /// <summary>Ends what outlives a daemon on purpose: guests, and what gives networks their addresses.</summary>
+    private static async Task EndAllAsync(string path)
     {
+        foreach (var run in Directory.Exists($"{path}/run/networks") ? Directory.GetDirectories($"{path}/run/networks") : [])
+        {
+            using var left = DnsmasqProcess.Read(run) is { } written ? HostProcess.Find(written.Pid, written.Start) : null;
+            left?.Kill();
+        }
+
         foreach (var run in Directory.Exists($"{path}/run/instances") ? Directory.GetDirectories($"{path}/run/instances") : [])
         {
             using var left = await QemuProcess.FindAsync(run, TimeProvider.System);
@@ -60,7 +68,7 @@ internal sealed class TestRoot : IDisposable
     /// <summary>And the guests it had, and their control groups; what has just ended may count as a member for a moment yet.</summary>
     private static void Remove(string path)
     {
-        EndGuestsAsync(path).GetAwaiter().GetResult();
+        EndAllAsync(path).GetAwaiter().GetResult();
         SpinWait.SpinUntil(new Cgroups(GantryRoot.At(path), TimeProvider.System).Sweep, TimeSpan.FromSeconds(5));
         Directory.Delete(path, recursive: true);
     }
