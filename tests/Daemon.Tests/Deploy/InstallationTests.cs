@@ -54,17 +54,6 @@ public sealed class InstallationTests(InstallationRun run) : IClassFixture<Insta
         said.ShouldContain("\n300\n", customMessage: "the daemon's protection from the kernel's choice is not inherited");
     }
 
-    [Fact]
-    public void Its_guest_is_on_the_default_network_and_has_its_address()
-    {
-        var said = run.Said("network");
-
-        said.ShouldMatch("default +nat +ok ");
-        said.ShouldMatch("hello +eth0 +10\\.");
-        said.ShouldContain("eth0 has 10.");
-        said.ShouldContain("NoNewPrivs:\t1\n");
-    }
-
     [Theory]
     [InlineData("restart")]
     [InlineData("stop")]

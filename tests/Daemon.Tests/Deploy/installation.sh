@@ -54,11 +54,6 @@ launch() {
         until_it_is 1200 said 'micro is up' && gantry logs hello | grep 'micro is up' && qemu >/tmp/qemu && ticks && listed
 }
 
-network() {
-    gantry network list && gantry network addresses default && until_it_is 600 said 'eth0 has' && gantry logs hello | grep 'eth0 has'
-    grep -E '^(Uid|CapEff|NoNewPrivs)' "/proc/$(pgrep dnsmasq)/status"
-}
-
 confined() {
     local pid
     pid=$(qemu)
@@ -140,7 +135,7 @@ purge() {
 }
 
 until_it_is 300 systemctl is-active multi-user.target
-for name in bare install doctor profile image launch network confined restart upgrade stop killed hung misconfigured refused delete journal security verify uninstall again purge; do
+for name in bare install doctor profile image launch confined restart upgrade stop killed hung misconfigured refused delete journal security verify uninstall again purge; do
     step "$name"
 done
 echo "THE END"
