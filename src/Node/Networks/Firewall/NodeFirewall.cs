@@ -69,7 +69,25 @@ internal sealed class NodeFirewall(NodeContext node)
         _applied = null;
         File.Delete(StateFile);
         var none = Ruleset.Compile(Table, []);
-        await RunAsync(Scripts(none, i => NftScript.Remove(none.Tables[i])), ct);
+        var script = Scripts(none, i => NftScript.Remove(none.Tables[i]));
+        if (!await TryRunAsync(script, ct) && await HasTablesAsync(ct))
+        {
+            await RunAsync(script, ct);
+        }
+    }
+
+    /// <summary>Whether nft can show tables. Where it cannot, because it is missing or the kernel has none, there is none of ours either.</summary>
+    private async Task<bool> HasTablesAsync(CancellationToken ct)
+    {
+        try
+        {
+            await CommandAsync("nft", ["list", "tables"], null, ct);
+            return true;
+        }
+        catch (Refusal)
+        {
+            return false;
+        }
     }
 
     private static string Scripts(Ruleset to, Func<int, string> script) => string.Concat(to.Tables.Index().Select(t => script(t.Index)));
