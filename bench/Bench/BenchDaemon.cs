@@ -91,18 +91,24 @@ internal sealed class BenchDaemon : IAsyncDisposable
     public async Task FillAsync(int from, int to, CancellationToken ct) =>
         await Parallel.ForEachAsync(Enumerable.Range(from, to - from), new ParallelOptions { MaxDegreeOfParallelism = 16, CancellationToken = ct }, async (i, token) =>
         {
-            var operation = await Api.CreateInstanceAsync(new CreateInstance
+            await DoneAsync(Api.CreateInstanceAsync(new CreateInstance
             {
                 Name = NameOf(i),
                 Kind = InstanceKind.Container,
                 Driver = "sim",
                 Labels = new Dictionary<string, string> { ["role"] = "bench" },
-            }, waitSeconds: 60, token);
-            if (operation.State != OperationState.Succeeded)
-            {
-                throw new InvalidOperationException($"{operation.TargetName} was not made: {operation.Error?.Detail}");
-            }
+            }, waitSeconds: 60, token));
         });
+
+    /// <summary>The operation must have succeeded.</summary>
+    public static async Task DoneAsync(Task<Operation> asked)
+    {
+        var operation = await asked;
+        if (operation.State != OperationState.Succeeded)
+        {
+            throw new InvalidOperationException($"{operation.Kind} of {operation.TargetName}: {operation.Error?.Detail ?? operation.State.ToString()}");
+        }
+    }
 
     public static string NameOf(int i) => string.Create(CultureInfo.InvariantCulture, $"bench-{i:00000}");
 

@@ -14,7 +14,7 @@ internal static class MachineBench
     public static async Task RunAsync(Report report, CancellationToken ct)
     {
         await using var daemon = await BenchDaemon.StartAsync(ct);
-        await DoneAsync(daemon.Api.BuildImageAsync(new("micro"), 120, ct));
+        await BenchDaemon.DoneAsync(daemon.Api.BuildImageAsync(new("micro"), 120, ct));
         using (var libvirt = await Libvirt.StartAsync(ct))
         {
             await new MachineStarts(daemon, InstanceKind.Microvm, null).RunAsync(report, ct);
@@ -33,7 +33,7 @@ internal static class MachineBench
 
         for (var i = 0; i < Many; i++)
         {
-            await DoneAsync(daemon.Api.CreateInstanceAsync(new() { Name = $"many-{i}", Image = "micro", StartNow = true }, 120, ct));
+            await BenchDaemon.DoneAsync(daemon.Api.CreateInstanceAsync(new() { Name = $"many-{i}", Image = "micro", StartNow = true }, 120, ct));
         }
 
         await SpokenAsync(daemon, ct);
@@ -57,7 +57,7 @@ internal static class MachineBench
         report.Add($"CPU of the daemon, {Many} microVMs more, over 30 s", "% of one", [.. cpu.Zip(idleCpu, (with, without) => with - without)], "< 1");
         for (var i = 0; i < Many; i++)
         {
-            await DoneAsync(daemon.Api.DeleteInstanceAsync($"many-{i}", force: true, waitSeconds: 60, ct: ct));
+            await BenchDaemon.DoneAsync(daemon.Api.DeleteInstanceAsync($"many-{i}", force: true, waitSeconds: 60, ct: ct));
         }
     }
 
@@ -91,14 +91,5 @@ internal static class MachineBench
         }
 
         return pids;
-    }
-
-    public static async Task DoneAsync(Task<Operation> asked)
-    {
-        var operation = await asked;
-        if (operation.State != OperationState.Succeeded)
-        {
-            throw new InvalidOperationException($"{operation.Kind} of {operation.TargetName}: {operation.Error?.Detail ?? operation.State.ToString()}");
-        }
     }
 }

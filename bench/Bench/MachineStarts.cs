@@ -17,12 +17,12 @@ internal sealed class MachineStarts(BenchDaemon daemon, InstanceKind kind, Libvi
     /// <summary>In turns, each first as often as the others, so that what else the machine does meanwhile falls on all of them alike.</summary>
     public async Task RunAsync(Report report, CancellationToken ct)
     {
-        await MachineBench.DoneAsync(daemon.Api.CreateInstanceAsync(new() { Name = _name, Kind = kind, Image = "micro" }, 60, ct));
+        await BenchDaemon.DoneAsync(daemon.Api.CreateInstanceAsync(new() { Name = _name, Kind = kind, Image = "micro" }, 60, ct));
         var id = (await daemon.Api.GetInstanceAsync(_name, ct)).Id;
         (_serial, _run) = ($"{daemon.Root}/data/instances/{id}/serial.log", $"{daemon.Root}/run/instances/{id}");
-        await MachineBench.DoneAsync(daemon.Api.ActOnInstanceAsync(_name, InstanceAction.Start, 60, ct));
+        await BenchDaemon.DoneAsync(daemon.Api.ActOnInstanceAsync(_name, InstanceAction.Start, 60, ct));
         var bare = BareQemu.Of($"{_run}/start.json", $"{daemon.Root}/bare-{_name}");
-        await MachineBench.DoneAsync(daemon.Api.ActOnInstanceAsync(_name, InstanceAction.Stop, 60, ct));
+        await BenchDaemon.DoneAsync(daemon.Api.ActOnInstanceAsync(_name, InstanceAction.Stop, 60, ct));
         libvirt?.Define(_name, bare);
 
         Func<Task>[] turns = [() => OursAsync(ct), () => BareAsync(bare, ct), .. libvirt is null ? (Func<Task>[])[] : [() => VirshAsync(libvirt, ct)]];
@@ -70,7 +70,7 @@ internal sealed class MachineStarts(BenchDaemon daemon, InstanceKind kind, Libvi
         await daemon.Api.ActOnInstanceAsync(_name, InstanceAction.Start, ct: ct);
         _ours.Add(await UntilSpeaksAsync(_serial, begun, ct));
         _executed.Add((File.GetLastWriteTimeUtc($"{_run}/pids") - at).TotalMilliseconds);
-        await MachineBench.DoneAsync(daemon.Api.ActOnInstanceAsync(_name, InstanceAction.Stop, 60, ct));
+        await BenchDaemon.DoneAsync(daemon.Api.ActOnInstanceAsync(_name, InstanceAction.Stop, 60, ct));
     }
 
     private async Task BareAsync(BareQemu bare, CancellationToken ct)

@@ -27,9 +27,9 @@ internal static class NetworkBench
         }
 
         await using var daemon = await BenchDaemon.StartAsync(ct, networks: "linux");
-        await MachineBench.DoneAsync(daemon.Api.BuildImageAsync(new("micro"), 120, ct));
-        await MachineBench.DoneAsync(daemon.Api.CreateNetworkAsync(new() { Name = "measured", Ipv4 = "10.200.0.1/24", HostAccess = true }, 60, ct));
-        await MachineBench.DoneAsync(daemon.Api.CreateInstanceAsync(
+        await BenchDaemon.DoneAsync(daemon.Api.BuildImageAsync(new("micro"), 120, ct));
+        await BenchDaemon.DoneAsync(daemon.Api.CreateNetworkAsync(new() { Name = "measured", Ipv4 = "10.200.0.1/24", HostAccess = true }, 60, ct));
+        await BenchDaemon.DoneAsync(daemon.Api.CreateInstanceAsync(
             new() { Name = "guest", Image = "micro", Kind = InstanceKind.Microvm, Boot = new() { CommandLine = $"quiet gantry.run={Convert.ToBase64String(Guest)}" }, Nics = [new() { Name = "eth0", Network = "measured" }], StartNow = true }, 120, ct));
         var address = (await daemon.Api.GetInstanceAsync("guest", ct)).Nics![0].Address!;
         await ReachableAsync(address, ct);
@@ -38,7 +38,7 @@ internal static class NetworkBench
         await RuleAsync(report, daemon, address, ct);
         await StartsAsync(report, daemon, ct);
         await ManyAsync(report, daemon, ct);
-        await MachineBench.DoneAsync(daemon.Api.DeleteInstanceAsync("guest", force: true, 60, ct));
+        await BenchDaemon.DoneAsync(daemon.Api.DeleteInstanceAsync("guest", force: true, 60, ct));
     }
 
     /// <summary>Answers on port 80, and sends as fast as it can to whoever listens on the gateway.</summary>
@@ -99,12 +99,12 @@ internal static class NetworkBench
     private static async Task RuleAsync(Report report, BenchDaemon daemon, string address, CancellationToken ct)
     {
         List<double> changes = [];
-        await MachineBench.DoneAsync(daemon.Api.PutPolicyAsync("measured", PolicyOf(PolicyAction.Allow), 120, ct));
+        await BenchDaemon.DoneAsync(daemon.Api.PutPolicyAsync("measured", PolicyOf(PolicyAction.Allow), 120, ct));
         for (var round = 0; round < Rounds; round++)
         {
             var wanted = round % 2 == 0 ? PolicyAction.Deny : PolicyAction.Allow;
             var from = Stopwatch.GetTimestamp();
-            await MachineBench.DoneAsync(daemon.Api.PutPolicyAsync("measured", PolicyOf(wanted), 120, ct));
+            await BenchDaemon.DoneAsync(daemon.Api.PutPolicyAsync("measured", PolicyOf(wanted), 120, ct));
             changes.Add(Stopwatch.GetElapsedTime(from).TotalMilliseconds);
             if (await AnswersAsync(address, ct) != (wanted == PolicyAction.Allow))
             {
@@ -113,7 +113,7 @@ internal static class NetworkBench
         }
 
         report.Add(string.Create(CultureInfo.InvariantCulture, $"a change of one rule among {Rules}, by the API until packets meet it"), "ms", changes, "< 100");
-        await MachineBench.DoneAsync(daemon.Api.DeletePolicyAsync("measured", "many", 60, ct));
+        await BenchDaemon.DoneAsync(daemon.Api.DeletePolicyAsync("measured", "many", 60, ct));
     }
 
     private static Policy PolicyOf(PolicyAction action) => new()
@@ -140,9 +140,9 @@ internal static class NetworkBench
         for (var round = 0; round < Rounds; round++)
         {
             var from = Stopwatch.GetTimestamp();
-            await MachineBench.DoneAsync(daemon.Api.CreateNetworkAsync(new() { Name = "started", Ipv4 = "10.202.0.1/24" }, 60, ct));
+            await BenchDaemon.DoneAsync(daemon.Api.CreateNetworkAsync(new() { Name = "started", Ipv4 = "10.202.0.1/24" }, 60, ct));
             ours.Add(Stopwatch.GetElapsedTime(from).TotalMilliseconds);
-            await MachineBench.DoneAsync(daemon.Api.DeleteNetworkAsync("started", 60, ct));
+            await BenchDaemon.DoneAsync(daemon.Api.DeleteNetworkAsync("started", 60, ct));
             from = Stopwatch.GetTimestamp();
             libvirt.Virsh("net-start", "started");
             theirs.Add(Stopwatch.GetElapsedTime(from).TotalMilliseconds);
@@ -158,11 +158,11 @@ internal static class NetworkBench
         for (var network = 0; network < Networks; network++)
         {
             var name = string.Create(CultureInfo.InvariantCulture, $"many-{network}");
-            await MachineBench.DoneAsync(daemon.Api.CreateNetworkAsync(new() { Name = name, Ipv4 = string.Create(CultureInfo.InvariantCulture, $"10.100.{network}.1/24") }, 60, ct));
-            await MachineBench.DoneAsync(daemon.Api.CreateInstanceAsync(new() { Name = name, Image = "micro", Kind = InstanceKind.Microvm, Nics = [new() { Name = "eth0", Network = name }] }, 60, ct));
+            await BenchDaemon.DoneAsync(daemon.Api.CreateNetworkAsync(new() { Name = name, Ipv4 = string.Create(CultureInfo.InvariantCulture, $"10.100.{network}.1/24") }, 60, ct));
+            await BenchDaemon.DoneAsync(daemon.Api.CreateInstanceAsync(new() { Name = name, Image = "micro", Kind = InstanceKind.Microvm, Nics = [new() { Name = "eth0", Network = name }] }, 60, ct));
             for (var forward = 0; forward < ForwardsEach; forward++)
             {
-                await MachineBench.DoneAsync(daemon.Api.CreateForwardAsync(name, new()
+                await BenchDaemon.DoneAsync(daemon.Api.CreateForwardAsync(name, new()
                 {
                     Protocol = TransportProtocol.Tcp,
                     HostPorts = string.Create(CultureInfo.InvariantCulture, $"{20_000 + (network * ForwardsEach) + forward}"),

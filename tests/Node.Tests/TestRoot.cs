@@ -18,16 +18,22 @@ internal sealed class TestRoot : IAsyncDisposable
     /// <param name="change">What is other than usual.</param>
     public TestRoot(Func<NodeContext, NodeContext>? change = null)
     {
-        var path = Directory.CreateTempSubdirectory("gantry-tests-").FullName;
-        File.SetUnixFileMode(path, (UnixFileMode)0b111_001_001);
-        File.WriteAllText($"{path}/owner", string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId} {HostProcess.StartOf(Environment.ProcessId)}"));
-        var context = NodeContext.Open(GantryRoot.At(path), TimeProvider.System, NullLoggerFactory.Instance);
+        var context = NodeContext.Open(GantryRoot.At(NewFolder()), TimeProvider.System, NullLoggerFactory.Instance);
         Context = change?.Invoke(context) ?? context;
     }
 
     public NodeContext Context { get; }
 
     public string Path => Context.Root.Path;
+
+    /// <summary>A folder that is swept by the next test run, for what several tests of this one share.</summary>
+    public static string NewFolder()
+    {
+        var path = Directory.CreateTempSubdirectory("gantry-tests-").FullName;
+        File.SetUnixFileMode(path, (UnixFileMode)0b111_001_001);
+        File.WriteAllText($"{path}/owner", string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId} {HostProcess.StartOf(Environment.ProcessId)}"));
+        return path;
+    }
 
     /// <summary>Gives an instance its folder and user id, as the node does.</summary>
     public async Task<InstanceSpec> DefineAsync(InstanceSpec spec)

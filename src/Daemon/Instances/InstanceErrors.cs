@@ -21,6 +21,13 @@ internal static class InstanceErrors
         "instance.nothing_to_boot", firmware == Firmware.Direct ? "Neither an image nor a kernel is named." : "Neither an image nor a volume is named, so there is nothing to boot from.",
         "Name an image (`gantry image list`), give boot.kernel, or give volumes and boot by bios or uefi.");
 
+    public static Refusal NicTaken(string instance, string nic) => Refusal.Conflict("nic.taken", $"'{instance}' has a NIC '{nic}' already.", "Choose another name.");
+
+    public static Refusal TooManyNics(string instance) => Refusal.Conflict("nic.too_many", $"'{instance}' has {Limits.Nics} NICs, and no more are possible.", "Remove one first.");
+
+    public static Refusal WrongStateForNics(string instance, InstanceState state) => Refusal.Conflict(
+        "instance.wrong_state", $"'{instance}' is {Word(state)}: its NICs cannot be changed now.", "Wait for its operation: `gantry operation list`; or see what is wrong with it: `gantry info`.");
+
     public static string Shown(string name) => name.Length <= 80 && !name.Any(char.IsControl) ? name : $"({name.Length.ToString(CultureInfo.InvariantCulture)} characters)";
 
     private static string Word<TEnum>(TEnum value)

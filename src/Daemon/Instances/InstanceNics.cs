@@ -3,7 +3,6 @@ using Gantry.Daemon.Events;
 using Gantry.Daemon.Networks;
 using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
-using Gantry.Node;
 using Gantry.Node.Networks;
 using Npgsql;
 
@@ -46,12 +45,12 @@ internal sealed class InstanceNics(InstanceStore store, AddressStore addresses, 
         var before = await LockedAsync(transaction, id, name);
         if (before.Any(n => n.Name == nic.Name))
         {
-            throw NicRefusals.Taken(name, nic.Name);
+            throw InstanceErrors.NicTaken(name, nic.Name);
         }
 
         if (before.Count >= Limits.Nics)
         {
-            throw NicRefusals.TooMany(name);
+            throw InstanceErrors.TooManyNics(name);
         }
 
         var added = spec.Network is { } network ? await addresses.AllotAsync(transaction, network, id, nic) : nic;
@@ -85,86 +84,10 @@ internal sealed class InstanceNics(InstanceStore store, AddressStore addresses, 
     {
         var state = await store.LockAsync(transaction, id) ?? throw InstanceErrors.Unknown(name);
         return state is InstanceState.Stopped or InstanceState.Running or InstanceState.Paused
-            ? await InstanceStore.NicsAsync(transaction, id) : throw NicRefusals.WrongState(name, state);
+            ? await InstanceStore.NicsAsync(transaction, id) : throw InstanceErrors.WrongStateForNics(name, state);
     }
 }
 
 /// <summary>What a change of a NIC answers with.</summary>
 /// <param name="Pending">Why a running instance has it only from its next start on; null when it holds.</param>
 internal sealed record NicChangeResult(string Nic, string? Pending);
-
-/// <summary>Puts a NIC into an instance, into a running one too where that can be done.</summary>
-internal sealed class NicAddition(InstanceNics nics, LocalNode node) : OperationType<NicAddition.Input>
-{
-    public sealed record Input(Id<Instance> Id, Nic Nic, NicSpec Spec);
-
-    public override string Kind => "nic.add";
-
-    public override IReadOnlyList<Step> Steps(Input input)
-    {
-        string? pending = null;
-        return
-        [
-            new DbStep("write down",
-                (transaction, context, _) => nics.AddAsync(transaction, input.Id, input.Nic, input.Spec, context.Operation.TargetName),
-                (transaction, context, _) => nics.ChangeAsync(transaction, input.Id, input.Nic.Name, _ => null, context.Operation.TargetName)),
-            nics.Join([input.Spec]),
-            new HostStep("plug in",
-                async (_, ct) => pending = (await node.PlugNicAsync(input.Id, input.Spec, ct))?.WhyNot,
-                (_, ct) => node.UnplugNicAsync(input.Id, input.Nic.Name, ct)),
-            nics.Publish(input.Id, input.Nic.Name, () => new(input.Nic.Name, pending)),
-        ];
-    }
-}
-
-/// <summary>Takes a NIC out of an instance; from its first step on it only goes forward.</summary>
-internal sealed class NicRemoval(InstanceNics nics, LocalNode node) : OperationType<NicRemoval.Input>
-{
-    public sealed record Input(Id<Instance> Id, string Nic);
-
-    public override string Kind => "nic.remove";
-
-    public override IReadOnlyList<Step> Steps(Input input)
-    {
-        string? pending = null;
-        return
-        [
-            new HostStep("unplug", async (_, ct) => pending = (await node.UnplugNicAsync(input.Id, input.Nic, ct))?.WhyNot) { OnlyForward = true },
-            new DbStep("write down", (transaction, context, _) => nics.ChangeAsync(transaction, input.Id, input.Nic, _ => null, context.Operation.TargetName)),
-            nics.Publish(input.Id, input.Nic, () => new(input.Nic, pending)),
-        ];
-    }
-}
-
-/// <summary>Changes the limits of a NIC, of a running instance at once.</summary>
-internal sealed class NicLimiting(InstanceNics nics, LocalNode node) : OperationType<NicLimiting.Input>
-{
-    public sealed record Input(Id<Instance> Id, string Nic, NicLimits? Before, NicLimits? After);
-
-    public override string Kind => "nic.limit";
-
-    public override IReadOnlyList<Step> Steps(Input input)
-    {
-        string? pending = null;
-        return
-        [
-            new HostStep("limit",
-                async (_, ct) => pending = (await node.LimitNicAsync(input.Id, input.Nic, input.After, ct))?.WhyNot,
-                (_, ct) => node.LimitNicAsync(input.Id, input.Nic, input.Before, ct)),
-            new DbStep("write down",
-                (transaction, context, _) => nics.ChangeAsync(transaction, input.Id, input.Nic, nic => nic with { Limits = input.After }, context.Operation.TargetName),
-                (transaction, context, _) => nics.ChangeAsync(transaction, input.Id, input.Nic, nic => nic with { Limits = input.Before }, context.Operation.TargetName)),
-            nics.Publish(input.Id, input.Nic, () => new(input.Nic, pending)),
-        ];
-    }
-}
-
-internal static class NicRefusals
-{
-    public static Refusal Taken(string instance, string nic) => Refusal.Conflict("nic.taken", $"'{instance}' has a NIC '{nic}' already.", "Choose another name.");
-
-    public static Refusal TooMany(string instance) => Refusal.Conflict("nic.too_many", $"'{instance}' has {Limits.Nics} NICs, and no more are possible.", "Remove one first.");
-
-    public static Refusal WrongState(string instance, InstanceState state) => Refusal.Conflict(
-        "instance.wrong_state", $"'{instance}' is {state.ToString().ToLowerInvariant()}: its NICs cannot be changed now.", "Wait for its operation: `gantry operation list`; or see what is wrong with it: `gantry info`.");
-}

@@ -51,7 +51,7 @@ internal static class NicApi
         {
             var (found, _) = await FindAsync(instance, nic, http, store, ct);
             return found.State is InstanceState.Stopped or InstanceState.Running or InstanceState.Paused
-                ? await BeginAsync(operations, remove, new(found.Id, nic), found, caller, options, ct) : throw NicRefusals.WrongState(found.Name, found.State);
+                ? await BeginAsync(operations, remove, new(found.Id, nic), found, caller, options, ct) : throw InstanceErrors.WrongStateForNics(found.Name, found.State);
         });
 
     private static async Task<(Instance Instance, Nic Nic)> FindAsync(string instance, string nic, HttpContext http, InstanceStore store, CancellationToken ct)

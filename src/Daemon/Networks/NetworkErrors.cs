@@ -37,36 +37,3 @@ internal static class NetworkErrors
     public static Refusal Fixed(string name) => Refusal.Invalid(
         "network.fixed", $"Kind, devices and subnets of '{name}' stay as they were made: its guests rely on them.", "Make another network, and move the instances.");
 }
-
-internal static class ForwardErrors
-{
-    public static Refusal Unknown(string network, string forward) => Refusal.NotFound(
-        "forward.unknown", $"There is no forward '{forward}' of the network '{network}'.", "`gantry forward list` shows those there are.");
-
-    public static Refusal Conflicts(string ports, string with) => Refusal.Conflict("forward.conflicts", $"{ports} is taken by {with}.", "Choose other ports, or other addresses of the host.");
-
-    public static Refusal NoTarget(string network, string instance, string? nic) => Refusal.Invalid(
-        "forward.no_target", nic is null ? $"'{instance}' has no NIC with an address on '{network}'." : $"'{instance}' has no NIC '{nic}' with an address on '{network}'.",
-        $"`gantry network addresses {network}` shows who has.");
-
-    public static Refusal TooMany(string network) => Refusal.Conflict("forward.too_many", $"'{network}' has {Limits.Forwards} forwards, and no more are possible.", "Forward ranges of ports, or remove some first.");
-
-    public static Refusal NotOnKind(string network) => Refusal.Invalid(
-        "forward.not_possible", $"Nothing is forwarded to '{network}': only networks of kind nat take forwards.", "Guests on a bridge or a VLAN are reached directly.");
-}
-
-internal static class PolicyErrors
-{
-    public static Refusal Unknown(string network, string policy) => Refusal.NotFound(
-        "policy.unknown", $"There is no policy '{policy}' of the network '{network}'.", "`gantry policy list` shows those there are.");
-
-    public static Refusal TooMany(string network) => Refusal.Conflict("policy.too_many", $"'{network}' would have more than {Limits.Policies} policies.", "Put rules together, or remove some first.");
-
-    /// <param name="document">From 1, as is the line.</param>
-    /// <param name="path">Of the field, such as <c>spec.ingress[0].from</c>; empty for the document.</param>
-    public static Refusal YamlInvalid(int document, long line, string path, string what, string hint) => Refusal.Invalid(
-        "policy.yaml_invalid", $"Document {document}, line {line}{(path.Length > 0 ? $", {path}" : "")}: {what}.", hint);
-
-    public static Refusal NoEnd(string network, string end) => Refusal.Invalid(
-        "policy.no_such_end", $"'{end}' is neither an IP address nor an instance on '{network}'.", $"`gantry network addresses {network}` shows the instances.");
-}

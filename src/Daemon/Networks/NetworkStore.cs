@@ -105,16 +105,14 @@ internal sealed class NetworkStore(Db db, NodeIdentity node, TimeProvider time)
     public Task NoteAppliedAsync(Id<Network> id, long revision, CancellationToken ct) => db.WithAsync(connection => connection.ExecuteAsync(new CommandDefinition(
         "update networks set applied = @revision where id = @id and applied < @revision", new { id = id.Value, revision }, cancellationToken: ct)), ct);
 
-    /// <returns>False when this node has had its default network before.</returns>
-    public Task<bool> NoteDefaultAsync(NpgsqlTransaction transaction) => NotedAsync(transaction.Connection!.ExecuteAsync(
-        "insert into default_networks (node) values (@Node) on conflict do nothing", new { Node = node.Id.Value }, transaction));
+    /// <summary>From now on this node has had its default network.</summary>
+    public Task NoteDefaultAsync(NpgsqlTransaction transaction) => transaction.Connection!.ExecuteAsync(
+        "insert into default_networks (node) values (@Node) on conflict do nothing", new { Node = node.Id.Value }, transaction);
 
     public Task<bool> HadDefaultAsync(CancellationToken ct) => db.WithAsync(connection => connection.ExecuteScalarAsync<bool>(new CommandDefinition(
         "select exists (select from default_networks where node = @Node)", new { Node = node.Id.Value }, cancellationToken: ct)), ct);
 
     private void TellTouched() => Touched?.Invoke();
-
-    private static async Task<bool> NotedAsync(Task<int> rows) => await rows > 0;
 
     private static string Json<T>(T value) => JsonSerializer.Serialize(value, WireJson.Default.Options);
 

@@ -13,7 +13,7 @@ public readonly partial record struct AddressRange(bool IsIpv6, UInt128 First, U
     public static bool TryParse(string? cidr, out AddressRange range)
     {
         range = default;
-        if (cidr?.Split('/') is not [var text, var length] || !TryParseAddress(text, out var address) || !Length().IsMatch(length))
+        if (cidr?.Split('/') is not [var text, var length] || !Subnet.TryParseAddress(text, out var address) || !Length().IsMatch(length))
         {
             return false;
         }
@@ -29,35 +29,10 @@ public readonly partial record struct AddressRange(bool IsIpv6, UInt128 First, U
         return true;
     }
 
-    /// <summary>Reads an address as people write it: four numbers without leading zeros, or IPv6 without a zone.</summary>
-    public static bool TryParseAddress(string? text, out IPAddress address)
-    {
-        address = IPAddress.None;
-        if (text is null || !(text.Contains(':', StringComparison.Ordinal) ? Ipv6() : Ipv4()).IsMatch(text) || !IPAddress.TryParse(text, out var read))
-        {
-            return false;
-        }
-
-        address = read;
-        return true;
-    }
-
     public static AddressRange Of(IPAddress address) => Number(address) is var (isIpv6, number) ? new(isIpv6, number, number) : default;
 
-    /// <summary>The network an address with the length of its prefix is in, such as that of <c>10.77.0.1/24</c>.</summary>
-    /// <exception cref="FormatException">It is no such address.</exception>
-    public static AddressRange NetworkOf(string interfaceAddress)
-    {
-        if (interfaceAddress.Split('/') is not [var text, var length] || !TryParseAddress(text, out var address)
-            || !int.TryParse(length, NumberStyles.None, CultureInfo.InvariantCulture, out var bits) || bits > (address.AddressFamily == AddressFamily.InterNetworkV6 ? 128 : 32))
-        {
-            throw new FormatException($"'{interfaceAddress}' is no address with the length of a prefix.");
-        }
-
-        var (isIpv6, number) = Number(address);
-        var hosts = Ones((isIpv6 ? 128 : 32) - bits);
-        return new(isIpv6, number & ~hosts, number | hosts);
-    }
+    /// <summary>All addresses of a subnet.</summary>
+    public static AddressRange Of(Subnet subnet) => Of(subnet.First) with { Last = Of(subnet.Last).Last };
 
     public bool Overlaps(AddressRange other) => IsIpv6 == other.IsIpv6 && First <= other.Last && other.First <= Last;
 
@@ -127,12 +102,6 @@ public readonly partial record struct AddressRange(bool IsIpv6, UInt128 First, U
         BinaryPrimitives.WriteUInt128BigEndian(bytes, number);
         return new(IsIpv6 ? bytes : bytes.AsSpan(12));
     }
-
-    [GeneratedRegex(@"\A((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\z")]
-    private static partial Regex Ipv4();
-
-    [GeneratedRegex(@"\A[0-9A-Fa-f:]{2,39}\z|\A[0-9A-Fa-f:]{2,30}:[0-9.]{7,15}\z")]
-    private static partial Regex Ipv6();
 
     [GeneratedRegex(@"\A(0|[1-9][0-9]{0,2})\z")]
     private static partial Regex Length();

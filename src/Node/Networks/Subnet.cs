@@ -4,11 +4,12 @@ using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using System.Numerics;
+using System.Text.RegularExpressions;
 
 namespace Gantry.Node.Networks;
 
 /// <summary>An address and the length of its network's prefix, such as a gateway's <c>10.77.0.1/24</c>.</summary>
-public readonly record struct Subnet(IPAddress Address, int PrefixLength)
+public readonly partial record struct Subnet(IPAddress Address, int PrefixLength)
 {
     public bool IsIpv4 => Address.AddressFamily == AddressFamily.InterNetwork;
 
@@ -36,10 +37,12 @@ public readonly record struct Subnet(IPAddress Address, int PrefixLength)
         return true;
     }
 
-    /// <summary>Neither a scope nor what older systems read as an address, such as <c>10.1</c>.</summary>
-    public static bool TryParseAddress([NotNullWhen(true)] string? text, [NotNullWhen(true)] out IPAddress? address) =>
-        IPAddress.TryParse(text, out address) && !text.Contains('%', StringComparison.Ordinal) && !text.Contains('[', StringComparison.Ordinal)
-            && (address.AddressFamily == AddressFamily.InterNetworkV6 || text.Split('.') is { Length: 4 } parts && parts.All(p => p is "0" || (p.Length > 0 && p[0] is >= '1' and <= '9')));
+    /// <summary>Reads an address as people write it: four numbers without leading zeros, or IPv6 without a zone.</summary>
+    public static bool TryParseAddress([NotNullWhen(true)] string? text, [NotNullWhen(true)] out IPAddress? address)
+    {
+        address = null;
+        return text is not null && (text.Contains(':', StringComparison.Ordinal) ? Ipv6() : Ipv4()).IsMatch(text) && IPAddress.TryParse(text, out address);
+    }
 
     public bool Contains(IPAddress other) => other.AddressFamily == Address.AddressFamily && (Number(other) & ~HostMask) == (Number(Address) & ~HostMask);
 
@@ -83,4 +86,10 @@ public readonly record struct Subnet(IPAddress Address, int PrefixLength)
         digits.CopyTo(bytes, bytes.Length - digits.Length);
         return new(bytes);
     }
+
+    [GeneratedRegex(@"\A((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\z")]
+    private static partial Regex Ipv4();
+
+    [GeneratedRegex(@"\A[0-9A-Fa-f:]{2,39}\z|\A[0-9A-Fa-f:]{2,30}:[0-9.]{7,15}\z")]
+    private static partial Regex Ipv6();
 }

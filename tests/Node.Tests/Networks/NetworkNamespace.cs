@@ -12,14 +12,14 @@ namespace Gantry.Node.Tests.Networks;
 /// </summary>
 internal sealed partial class NetworkNamespace : IAsyncDisposable
 {
-    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Soon = TimeSpan.FromMinutes(2);
     private readonly Process _keeper;
     private readonly Shell _shell = new(TimeProvider.System);
 
     private NetworkNamespace(Process keeper, int pid)
     {
         (_keeper, Pid) = (keeper, pid);
-        Shell = new Inside(_shell, ["-t", $"{pid}", "-n", "-m", "-p", "--"]);
+        Shell = new Inside(_shell, this);
     }
 
     /// <summary>The process that keeps the namespaces, as the test sees it.</summary>
@@ -27,6 +27,9 @@ internal sealed partial class NetworkNamespace : IAsyncDisposable
 
     /// <summary>Runs commands in it.</summary>
     public IShell Shell { get; }
+
+    /// <summary>Its network, by a name that holds wherever the test's /proc is seen.</summary>
+    public string Network => $"/proc/{Pid}/ns/net";
 
     public static async Task<NetworkNamespace> MakeAsync()
     {
@@ -42,6 +45,14 @@ internal sealed partial class NetworkNamespace : IAsyncDisposable
         using var deadline = new CancellationTokenSource(Soon, TimeProvider.System);
         return new(keeper, int.Parse((await keeper.StandardOutput.ReadLineAsync(deadline.Token))!, CultureInfo.InvariantCulture));
     }
+
+    /// <summary>What <c>nsenter</c> is told to start a program in it.</summary>
+    public IReadOnlyList<string> Enter(string program, params IEnumerable<string> arguments) => ["-t", $"{Pid}", "-n", "-m", "-p", "--", program, .. arguments];
+
+    /// <summary>Each line is what would follow <c>ip</c>.</summary>
+    public Task LinksAsync(params IEnumerable<string> lines) => Shell.RunAsync(new("ip", ["-batch", "-"], Soon, Input: string.Join('\n', lines) + "\n"), CancellationToken.None);
+
+    public Task NftAsync(string script) => Shell.RunAsync(new("nft", ["-f", "-"], Soon, Input: script), CancellationToken.None);
 
     /// <summary>Runs a command in it, and says what it wrote.</summary>
     public async Task<string> RunAsync(params string[] command) => (await Shell.RunAsync(new(command[0], command[1..], Soon), CancellationToken.None)).Output;
@@ -103,7 +114,7 @@ internal sealed partial class NetworkNamespace : IAsyncDisposable
         {
             try
             {
-                using var space = File.OpenHandle($"/proc/{Pid}/ns/net");
+                using var space = File.OpenHandle(Network);
                 done.SetResult(setns(space, 0x40000000) == 0 ? work() : throw new IOException(Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())));
             }
 #pragma warning disable CA1031 // the test that waits gets it
@@ -127,9 +138,9 @@ internal sealed partial class NetworkNamespace : IAsyncDisposable
     [LibraryImport("libc", SetLastError = true)]
     private static partial int setns(SafeFileHandle space, int type);
 
-    private sealed class Inside(IShell shell, string[] enter) : IShell
+    private sealed class Inside(IShell shell, NetworkNamespace space) : IShell
     {
         public Task<CommandResult> RunAsync(Command command, CancellationToken ct) =>
-            shell.RunAsync(command with { Program = "nsenter", Arguments = [.. enter, command.Program, .. command.Arguments] }, ct);
+            shell.RunAsync(command with { Program = "nsenter", Arguments = space.Enter(command.Program, command.Arguments) }, ct);
     }
 }

@@ -1,45 +1,32 @@
-using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using Gantry.Contracts;
 using Gantry.Node.Host;
 using Gantry.Node.Networks;
-using Microsoft.Win32.SafeHandles;
 
 namespace Gantry.Node.Tests.Networks;
 
 /// <summary>
-/// A network namespace with bridges in it, and a root whose node has it for its host. It lives by a process that ends with this object,
-/// or with the test run.
+/// A network namespace with bridges in it, and a root whose node has it for its host. Only its network is entered: QEMU's number is that
+/// by which the test knows it.
 /// </summary>
-internal sealed partial class NicNetwork : IAsyncDisposable
+internal sealed class NicNetwork : IAsyncDisposable
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
 
     private readonly CancellationTokenSource _end = new();
     private readonly List<Task> _running = [];
     private readonly Shell _shell = new(TimeProvider.System);
-    private int _pid;
+    private readonly NetworkNamespace _space;
 
-    private NicNetwork()
+    private NicNetwork(NetworkNamespace space)
     {
+        _space = space;
+        Root = new(context => context with { Shell = new Inside(this), OpenTap = name => space.DoAsync(() => Posix.OpenTap(name)).GetAwaiter().GetResult() });
     }
 
-    public TestRoot Root { get; private set; } = null!;
+    public TestRoot Root { get; }
 
-    public static async Task<NicNetwork> MakeAsync()
-    {
-        var network = new NicNetwork();
-        var ready = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
-        network.Keep(new("unshare", ["--net", "--", "sh", "-c", "ip link set lo up; echo $$; exec sleep infinity"], TimeSpan.FromHours(1))
-        {
-            EndsWithDaemon = true,
-            Heard = line => ready.TrySetResult(int.Parse(line, CultureInfo.InvariantCulture)),
-        });
-        network._pid = await ready.Task.WaitAsync(Deadline);
-        network.Root = new(context => context with { Shell = new Inside(network), OpenTap = network.OpenTap });
-        return network;
-    }
+    public static async Task<NicNetwork> MakeAsync() => new(await NetworkNamespace.MakeAsync());
 
     /// <summary>A network of the node: a bridge, which is also where this test itself is at home.</summary>
     /// <param name="gateway">The bridge's addresses, with the lengths of their prefixes.</param>
@@ -115,38 +102,13 @@ internal sealed partial class NicNetwork : IAsyncDisposable
         }
 
         _end.Dispose();
+        await _space.DisposeAsync();
     }
 
     private void Keep(Command command) => _running.Add(_shell.RunAsync(command, _end.Token));
 
     private Command Enter(Command command) =>
-        command with { Program = "nsenter", Arguments = [string.Create(CultureInfo.InvariantCulture, $"--net=/proc/{_pid}/ns/net"), "--", command.Program, .. command.Arguments] };
-
-    /// <summary>A thread of its own goes into the namespace and ends there.</summary>
-    private SafeHandle OpenTap(string name)
-    {
-        var opened = new TaskCompletionSource<SafeHandle>();
-        var thread = new Thread(() =>
-        {
-            try
-            {
-                using var there = File.OpenHandle(string.Create(CultureInfo.InvariantCulture, $"/proc/{_pid}/ns/net"));
-                opened.SetResult(Join(there) ? Posix.OpenTap(name) : throw new IOException("setns"));
-            }
-            catch (IOException e)
-            {
-                opened.SetException(e);
-            }
-        });
-        thread.Start();
-        thread.Join();
-        return opened.Task.GetAwaiter().GetResult();
-    }
-
-    private static bool Join(SafeFileHandle there) => setns(there, 0) == 0;
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int setns(SafeFileHandle there, int kind);
+        command with { Program = "nsenter", Arguments = [$"--net={_space.Network}", "--", command.Program, .. command.Arguments] };
 
     /// <summary>The node's commands; those of other users have nothing to do with networks, and may not enter.</summary>
     private sealed class Inside(NicNetwork network) : IShell

@@ -75,7 +75,7 @@ internal static class ForwardChains
             }
 
             // A guest that reaches one of its own network by a forward must be answered through the node, else it gets answers of a stranger.
-            var inside = with.Select(n => $"\"{NetworkNames.Bridge(n.Id)}\" . {RoutedChains.Subnet(own(n)!)}");
+            var inside = with.Select(n => $"\"{NetworkNames.Bridge(n.Id)}\" . {RoutedChains.Range(own(n)!)}");
             yield return $"ct status dnat oifname . {family} saddr {{ {string.Join(", ", inside)} }} masquerade";
             if (loopback is not null)
             {
@@ -90,7 +90,7 @@ internal static class ForwardChains
 
         foreach (var (family, own) in ((string, Func<NetworkSpec, string?>)[])[("ip", n => n.Ipv4), ("ip6", n => n.Ipv6)])
         {
-            if (nats.Select(own).OfType<string>().Select(RoutedChains.Subnet).ToList() is { Count: > 0 } all)
+            if (nats.Select(own).OfType<string>().Select(RoutedChains.Range).ToList() is { Count: > 0 } all)
             {
                 yield return $"{family} saddr {{ {string.Join(", ", all)} }} masquerade";
             }
@@ -116,7 +116,7 @@ internal static class ForwardChains
                     if (to is not null && (host is null || host.AddressFamily == AddressFamily.InterNetworkV6 == isIpv6))
                     {
                         yield return new(forward.Protocol, isIpv6, host?.ToString(), ports, shift,
-                            AddressRange.TryParseAddress(to, out var address) ? $"{address}" : throw FirewallErrors.NotValid(network, $"'{to}' is no address"));
+                            Subnet.TryParseAddress(to, out var address) ? $"{address}" : throw FirewallErrors.NotValid(network, $"'{to}' is no address"));
                     }
                 }
             }
@@ -124,5 +124,5 @@ internal static class ForwardChains
     }
 
     private static IPAddress? Host(NetworkSpec network, string address) =>
-        AddressRange.TryParseAddress(address, out var host) ? host : throw FirewallErrors.NotValid(network, $"'{address}' is no address to forward from");
+        Subnet.TryParseAddress(address, out var host) ? host : throw FirewallErrors.NotValid(network, $"'{address}' is no address to forward from");
 }

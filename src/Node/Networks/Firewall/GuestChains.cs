@@ -20,6 +20,8 @@ internal static class GuestChains
     /// <summary>What a guest asks its neighbours, in IPv6.</summary>
     private const string Asked = "asked6";
 
+    private static readonly Subnet LinkLocalNetwork = Subnet.Parse("fe80::/64");
+
     /// <summary>What a chain is for one NIC made of.</summary>
     /// <param name="Ipv4">Null for none, or for none that is known.</param>
     /// <param name="Allots">The network gives addresses, so that a guest has no other.</param>
@@ -27,7 +29,7 @@ internal static class GuestChains
     private sealed record Guest(string Tap, string Mac, IPAddress? Ipv4, IPAddress? Ipv6, bool Allots, bool Guarded, NetworkSpec Network)
     {
         /// <summary>By EUI-64 (RFC 4291, appendix A): a bridge, and so the gateway, has such a one too.</summary>
-        public string LinkLocal => Eui64.LinkLocal(Mac);
+        public string LinkLocal => $"{LinkLocalNetwork.Eui64(Mac)}";
 
         public string Admit => Guarded ? $"goto {Tap}.out" : "accept";
 
@@ -102,7 +104,7 @@ internal static class GuestChains
 
     private static IPAddress? Address(NetworkSpec network, NicAddress nic, string? text) =>
         text is null ? null
-        : AddressRange.TryParseAddress(text, out var address) ? address
+        : Subnet.TryParseAddress(text, out var address) ? address
         : throw FirewallErrors.NotValid(network, $"'{text}' is no address, of NIC {nic.Nic} of '{nic.Instance}'");
 
     private static void AddFrom(NftTable table, Guest guest)
@@ -193,5 +195,5 @@ internal static class GuestChains
     }
 
     private static IEnumerable<string> Broadcast(NetworkSpec network) =>
-        network.Ipv4 is { } ipv4 && AddressRange.NetworkOf(ipv4) is var subnet && subnet.Last - subnet.First >= 3 ? [$"{subnet with { First = subnet.Last }}"] : [];
+        network.Ipv4 is { } ipv4 && AddressRange.Of(Subnet.Parse(ipv4)) is var subnet && subnet.Last - subnet.First >= 3 ? [$"{subnet with { First = subnet.Last }}"] : [];
 }

@@ -55,7 +55,7 @@ internal static class PolicyMatch
         var cidr = peer.Cidr is { } text ? Range(network, text).Without([.. (peer.Except ?? []).Select(e => Range(network, e))]) : [];
         var instances = peer.Instances is { } selector
             ? network.Addresses.Where(n => selector.Chooses(n.Labels)).SelectMany(n => new[] { n.Ipv4, n.Ipv6 }).OfType<string>()
-                .Select(a => AddressRange.TryParseAddress(a, out var address) ? AddressRange.Of(address) : throw FirewallErrors.NotValid(network, $"'{a}' is no address"))
+                .Select(a => Subnet.TryParseAddress(a, out var address) ? AddressRange.Of(address) : throw FirewallErrors.NotValid(network, $"'{a}' is no address"))
             : [];
         return cidr.Concat(instances);
     }

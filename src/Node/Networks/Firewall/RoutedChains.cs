@@ -58,8 +58,8 @@ internal static class RoutedChains
                 $"oifname \"{bridge}\" accept",
                 "ct state established,related accept",
                 "ct state invalid counter drop",
-                network.Ipv4 is { } ipv4 ? $"ip saddr != {Subnet(ipv4)} counter drop" : "meta nfproto ipv4 counter drop",
-                network.Ipv6 is { } ipv6 ? $"ip6 saddr != {Subnet(ipv6)} counter drop" : "meta nfproto ipv6 counter drop",
+                network.Ipv4 is { } ipv4 ? $"ip saddr != {Range(ipv4)} counter drop" : "meta nfproto ipv4 counter drop",
+                network.Ipv6 is { } ipv6 ? $"ip6 saddr != {Range(ipv6)} counter drop" : "meta nfproto ipv6 counter drop",
             ]
             : [$"oifname \"{bridge}\" accept", "counter drop"]);
         table.Chain($"{bridge}.to", network.Kind == NetworkKind.Nat
@@ -72,8 +72,8 @@ internal static class RoutedChains
     {
         yield return "ct state established,related accept";
         yield return "ct state invalid counter drop";
-        yield return $"ip saddr != {{ {string.Join(", ", ["0.0.0.0", .. network.Ipv4 is { } ipv4 ? (string[])[Subnet(ipv4)] : []])} }} counter drop";
-        yield return $"ip6 saddr != {{ {string.Join(", ", ["::", "fe80::/64", .. network.Ipv6 is { } ipv6 ? (string[])[Subnet(ipv6)] : []])} }} counter drop";
+        yield return $"ip saddr != {{ {string.Join(", ", ["0.0.0.0", .. network.Ipv4 is { } ipv4 ? (string[])[Range(ipv4)] : []])} }} counter drop";
+        yield return $"ip6 saddr != {{ {string.Join(", ", ["::", "fe80::/64", .. network.Ipv6 is { } ipv6 ? (string[])[Range(ipv6)] : []])} }} counter drop";
         if (network.HostAccess)
         {
             yield return "accept";
@@ -98,5 +98,5 @@ internal static class RoutedChains
 
     public static string Gateway(string address) => address.Split('/')[0];
 
-    public static string Subnet(string address) => $"{AddressRange.NetworkOf(address)}";
+    public static string Range(string subnet) => $"{AddressRange.Of(Subnet.Parse(subnet))}";
 }

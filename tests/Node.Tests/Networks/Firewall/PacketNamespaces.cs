@@ -21,12 +21,12 @@ internal sealed class PacketNamespaces : IAsyncDisposable
     public const string OutsideMac = "52:54:00:00:ff:09";
 
     private readonly TestRoot _root = new();
-    private readonly Dictionary<string, PacketNamespace> _guests = [];
+    private readonly Dictionary<string, NetworkNamespace> _guests = [];
     private readonly List<IAsyncDisposable> _running = [];
 
-    public required PacketNamespace Node { get; init; }
+    public required NetworkNamespace Node { get; init; }
 
-    public required PacketNamespace Outside { get; init; }
+    public required NetworkNamespace Outside { get; init; }
 
     public NodeFirewall Firewall { get; private set; } = null!;
 
@@ -35,13 +35,13 @@ internal sealed class PacketNamespaces : IAsyncDisposable
     /// <param name="bridgeNetfilter">As on a host with br_netfilter, which shows bridged frames to the filters of routed packets.</param>
     public static async Task<PacketNamespaces> StartAsync(bool bridgeNetfilter, params NetworkSpec[] networks)
     {
-        var all = new PacketNamespaces { Node = await PacketNamespace.StartAsync(), Outside = await PacketNamespace.StartAsync() };
+        var all = new PacketNamespaces { Node = await NetworkNamespace.MakeAsync(), Outside = await NetworkNamespace.MakeAsync() };
         all.Firewall = all.NewFirewall();
         await all.Node.RunAsync("sysctl", "-q", "-w",
             $"net.bridge.bridge-nf-call-iptables={(bridgeNetfilter ? 1 : 0)}", $"net.bridge.bridge-nf-call-ip6tables={(bridgeNetfilter ? 1 : 0)}",
             "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv6.conf.default.accept_dad=0");
         await all.Node.LinksAsync(
-            $"link add out0 address {NodeMac} type veth peer name eth0 address {OutsideMac} netns {all.Outside.Pid}",
+            $"link add out0 address {NodeMac} type veth peer name eth0 address {OutsideMac} netns {all.Outside.Network}",
             $"address add {Node4}/24 dev out0", $"address add {OtherNode4}/24 dev out0", $"address add {Node6}/64 dev out0 nodad", "link set out0 up");
         await all.Outside.LinksAsync($"address add {Outside4}/24 dev eth0", $"address add {Outside6}/64 dev eth0 nodad", "link set eth0 up");
         foreach (var network in networks)
@@ -53,10 +53,10 @@ internal sealed class PacketNamespaces : IAsyncDisposable
         return all;
     }
 
-    public PacketNamespace Guest(string instance) => _guests[instance];
+    public NetworkNamespace Guest(string instance) => _guests[instance];
 
     /// <summary>Another one of the same root and node, as after a restart of the daemon.</summary>
-    public NodeFirewall NewFirewall(IShell? shell = null) => new(_root.Context with { Shell = shell ?? Node });
+    public NodeFirewall NewFirewall(IShell? shell = null) => new(_root.Context with { Shell = shell ?? Node.Shell });
 
     public string Table => NetworkNames.Table(_root.Context.Root);
 
@@ -69,10 +69,10 @@ internal sealed class PacketNamespaces : IAsyncDisposable
         return program;
     }
 
-    public Task AnswerAsync(PacketNamespace where, params IEnumerable<int> ports) => RunningAsync(PacketProgram.AnswerAsync(where, ports));
+    public Task AnswerAsync(NetworkNamespace where, params IEnumerable<int> ports) => RunningAsync(PacketProgram.AnswerAsync(where, ports));
 
     /// <summary>Connects and reads: "PEER-ADDRESS LOCAL-PORT" as the one who answers saw it. Null when nobody answers in time.</summary>
-    public static async Task<string?> AskAsync(PacketNamespace from, TransportProtocol protocol, string address, int port, int milliseconds = 20_000)
+    public static async Task<string?> AskAsync(NetworkNamespace from, TransportProtocol protocol, string address, int port, int milliseconds = 20_000)
     {
         try
         {
@@ -85,7 +85,7 @@ internal sealed class PacketNamespaces : IAsyncDisposable
     }
 
     /// <summary>Likewise, of one that should not be answered: what is dropped is known only by waiting.</summary>
-    public static Task<string?> AskInVainAsync(PacketNamespace from, TransportProtocol protocol, string address, int port) => AskAsync(from, protocol, address, port, 700);
+    public static Task<string?> AskInVainAsync(NetworkNamespace from, TransportProtocol protocol, string address, int port) => AskAsync(from, protocol, address, port, 700);
 
     /// <summary>
     /// Waits until all frames sent before have arrived where they go: three times a mark follows them, for a frame passes two devices
@@ -130,12 +130,12 @@ internal sealed class PacketNamespaces : IAsyncDisposable
         {
             if (!_guests.TryGetValue(nic.Instance, out var guest))
             {
-                _guests.Add(nic.Instance, guest = await PacketNamespace.StartAsync());
+                _guests.Add(nic.Instance, guest = await NetworkNamespace.MakeAsync());
             }
 
             var tap = NetworkNames.Tap(nic.InstanceId, nic.Nic);
             await Node.LinksAsync(
-                $"link add {tap} type veth peer name {nic.Nic} address {nic.Mac} netns {guest.Pid}", $"link set {tap} master {bridge}", $"link set {tap} up");
+                $"link add {tap} type veth peer name {nic.Nic} address {nic.Mac} netns {guest.Network}", $"link set {tap} master {bridge}", $"link set {tap} up");
             await guest.LinksAsync(
             [
                 $"link set {nic.Nic} up",

@@ -18,10 +18,10 @@ internal sealed class PacketProgram : IAsyncDisposable
     public static string Path => Compiled.Value;
 
     /// <summary>Frames of a device: see <see cref="SendAsync"/> and <see cref="UntilAsync"/>.</summary>
-    public static Task<PacketProgram> FramesAsync(PacketNamespace where, string device) => StartAsync(where, "frames", device);
+    public static Task<PacketProgram> FramesAsync(NetworkNamespace where, string device) => StartAsync(where, "frames", device);
 
     /// <summary>Answers on the ports, TCP and UDP.</summary>
-    public static Task<PacketProgram> AnswerAsync(PacketNamespace where, params IEnumerable<int> ports) => StartAsync(where, ["answer", .. ports.Select(p => $"{p}")]);
+    public static Task<PacketProgram> AnswerAsync(NetworkNamespace where, params IEnumerable<int> ports) => StartAsync(where, ["answer", .. ports.Select(p => $"{p}")]);
 
     /// <summary>All of it has been sent when this comes back; what was received meanwhile is kept.</summary>
     public async Task SendAsync(params IEnumerable<byte[]> frames)
@@ -57,7 +57,7 @@ internal sealed class PacketProgram : IAsyncDisposable
         _process.Dispose();
     }
 
-    private static async Task<PacketProgram> StartAsync(PacketNamespace where, params string[] arguments)
+    private static async Task<PacketProgram> StartAsync(NetworkNamespace where, params string[] arguments)
     {
         var start = new ProcessStartInfo("nsenter", where.Enter(Path, arguments)) { RedirectStandardInput = true, RedirectStandardOutput = true };
         var program = new PacketProgram(Process.Start(start)!);
@@ -87,7 +87,7 @@ internal sealed class PacketProgram : IAsyncDisposable
 
     private static string Compile()
     {
-        var folder = Directory.CreateTempSubdirectory("gantry-packets-").FullName;
+        var folder = TestRoot.NewFolder();
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(folder, recursive: true);
         var program = $"{folder}/packets";
         using var compiler = Process.Start("gcc", ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program, $"{AppContext.BaseDirectory}/Networks/Firewall/packets.c"]);
