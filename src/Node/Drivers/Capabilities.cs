@@ -58,6 +58,44 @@ public interface INics : IDriver
 /// <param name="WhyNot">Why it is not as was wanted; null when it is.</param>
 public sealed record NicChange(string? WhyNot = null);
 
+/// <summary>
+/// Changes the disks of a running instance, whose specification says already how they are to be, and whose pools say what is to be opened.
+/// What cannot be done now is no error where the answer can say why not: the next start does it.
+/// </summary>
+public interface IDisks : IDriver
+{
+    /// <summary>Plugs in a volume that its specification has; a disc is put into a drive that is there. Plugging in what is plugged in changes nothing.</summary>
+    /// <returns>Null when it does not run.</returns>
+    Task<DiskChange?> PlugDiskAsync(Id<Instance> id, string volume, CancellationToken ct);
+
+    /// <summary>Pulls one out; nothing has its files open when the answer has no reason.</summary>
+    /// <returns>Null when it does not run.</returns>
+    Task<DiskChange?> UnplugDiskAsync(Id<Instance> id, string volume, CancellationToken ct);
+
+    /// <summary>Makes the limits of the specification hold from now on.</summary>
+    /// <returns>Null when it does not run.</returns>
+    Task<DiskChange?> LimitDiskAsync(Id<Instance> id, string volume, CancellationToken ct);
+
+    /// <summary>Makes a disk larger while its guest uses it, who is told of it.</summary>
+    /// <returns>Null when it does not run: then the pool has to.</returns>
+    Task<DiskChange?> GrowDiskAsync(Id<Instance> id, string volume, long sizeBytes, CancellationToken ct);
+
+    /// <summary>Has the guest write to the top layers its pools name, all disks from one instant on. Where it does already, nothing changes.</summary>
+    /// <returns>False when it does not run.</returns>
+    Task<bool> SwitchLayersAsync(Id<Instance> id, CancellationToken ct);
+
+    /// <summary>As <see cref="Pools.IDiskMerging.CommitAsync"/>, of a disk that is open.</summary>
+    /// <returns>False when it does not run, or has no such layer open.</returns>
+    Task<bool> CommitLayerAsync(Id<Instance> id, string volume, Pools.Disk chain, Pools.DiskLayer upper, Action<Pools.DiskProgress> report, CancellationToken ct);
+
+    /// <summary>As <see cref="Pools.IDiskMerging.StreamAsync"/>, of a disk that is open.</summary>
+    /// <returns>False when it does not run, or has no such layer open.</returns>
+    Task<bool> StreamLayerAsync(Id<Instance> id, string volume, Pools.Disk chain, Pools.DiskLayer upper, Action<Pools.DiskProgress> report, CancellationToken ct);
+}
+
+/// <param name="WhyNot">Why it is not as was wanted; null when it is.</param>
+public sealed record DiskChange(string? WhyNot = null);
+
 /// <summary>Keeps what the guest writes on its serial line, with the times at which its lines began.</summary>
 public interface ISerialLog : IDriver
 {

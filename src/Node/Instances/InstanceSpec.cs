@@ -45,7 +45,11 @@ public sealed record InstanceSpec(
 /// <param name="Generated">For a disc drive: what is made in the instance's folder.</param>
 public sealed record VolumeSpec(
     string Name, VolumeDevice Device, Id<Image>? Image, string? Path, long SizeBytes, VolumeBus Bus, VolumeCache Cache, bool ReadOnly, VolumeLimits? Limits = null,
-    GeneratedDisc? Generated = null);
+    GeneratedDisc? Generated = null)
+{
+    /// <summary>Where a disk lies; null for the one beside the instances.</summary>
+    public Id<Pool>? Pool { get; init; }
+}
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, UseStringEnumConverter = true, WriteIndented = true,
     RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]

@@ -1,0 +1,112 @@
+using Gantry.Contracts;
+
+namespace Gantry.Node.Pools;
+
+/// <summary>
+/// Keeps disks. Each belongs to an owner, and all disks of one owner go back in time together. Calls are idempotent, and each is
+/// whole or not there after a crash at any moment. A pool trusts what it wrote itself, never what a guest's QEMU may have written: not
+/// the header of a disk, nor any name in it.
+/// </summary>
+public interface IPool
+{
+    PoolKind Kind { get; }
+
+    /// <summary>A snapshot puts a new top layer on each disk, which a running guest must be told of (<see cref="Drivers.IDisks"/>); else it is the storage's own.</summary>
+    bool IsLayered { get; }
+
+    /// <summary>Makes what it needs in its place, and nothing that is not there for it: an empty or its own directory or data set.</summary>
+    /// <exception cref="Refusal"><c>pool.not_usable</c></exception>
+    Task OpenAsync(CancellationToken ct);
+
+    /// <summary>How it is and what room there is. What is wrong is an answer and not an exception; a hung file system is one too.</summary>
+    Task<PoolStatus> LookAsync(CancellationToken ct);
+
+    /// <summary>Every owner that has something here.</summary>
+    Task<IReadOnlyList<string>> OwnersAsync(CancellationToken ct);
+
+    /// <summary>An empty disk, or one that begins as an image. What is there already stays as it is.</summary>
+    /// <param name="image">A qcow2 of Gantry's own that stands alone and does not change.</param>
+    /// <exception cref="Refusal"><c>pool.*</c></exception>
+    Task CreateAsync(DiskName disk, long sizeBytes, string? image, CancellationToken ct);
+
+    /// <summary>What is there of it, as it is to be opened now.</summary>
+    /// <exception cref="Refusal"><c>volume.missing</c>, <c>volume.damaged</c></exception>
+    Task<Disk> FindAsync(DiskName disk, CancellationToken ct);
+
+    /// <summary>Removes a disk that no snapshot has; nothing happens when it is not there.</summary>
+    /// <exception cref="Refusal"><c>volume.in_use</c> while a clone stands on it.</exception>
+    Task DeleteAsync(DiskName disk, CancellationToken ct);
+
+    /// <summary>Removes all an owner has, snapshots too.</summary>
+    /// <exception cref="Refusal"><c>volume.in_use</c> while a clone of another owner stands on it.</exception>
+    Task DeleteOwnerAsync(string owner, CancellationToken ct);
+
+    /// <summary>Makes a disk larger that is not open. A larger one stays as it is.</summary>
+    Task GrowAsync(DiskName disk, long sizeBytes, CancellationToken ct);
+
+    /// <summary>Notes that QEMU made a disk larger that it has open.</summary>
+    Task NoteGrownAsync(DiskName disk, long sizeBytes, CancellationToken ct);
+
+    /// <summary>Gives a disk that is not open, and of which there are no snapshots, to another owner.</summary>
+    Task MoveAsync(DiskName from, DiskName to, CancellationToken ct);
+
+    /// <summary>Keeps an owner's disks as they are at one instant. Of a running guest, what it has told to be on the disk is in it.</summary>
+    Task SnapshotAsync(string owner, IReadOnlyList<string> disks, Id<Snapshot> snapshot, CancellationToken ct);
+
+    /// <summary>Makes the disks of a snapshot as they were in it, while none is open. Other snapshots stay, newer ones too: it is a branch then.</summary>
+    /// <exception cref="Refusal"><c>snapshot.missing</c></exception>
+    Task RestoreAsync(string owner, Id<Snapshot> snapshot, CancellationToken ct);
+
+    /// <summary>Removes a snapshot without harm to others, to branches and to clones.</summary>
+    /// <param name="merging">How two layers become one; the disks may be open.</param>
+    /// <exception cref="Refusal"><c>snapshot.in_use</c> while a linked clone stands on it.</exception>
+    Task DeleteSnapshotAsync(string owner, Id<Snapshot> snapshot, IDiskMerging merging, CancellationToken ct);
+
+    /// <summary>Every snapshot there is of an owner, with the bytes that would be free without it.</summary>
+    Task<IReadOnlyDictionary<Id<Snapshot>, long>> SnapshotsAsync(string owner, CancellationToken ct);
+
+    /// <summary>Looks for what is missing, damaged or altered in a snapshot.</summary>
+    /// <returns>In sentences; none when it is whole.</returns>
+    Task<IReadOnlyList<string>> VerifyAsync(string owner, Id<Snapshot> snapshot, CancellationToken ct);
+
+    /// <summary>A new disk that begins as another one in a snapshot.</summary>
+    /// <param name="linked">It keeps only what differs; else it is a copy of its own.</param>
+    Task CloneAsync(DiskName from, Id<Snapshot> at, DiskName to, bool linked, Action<DiskProgress> report, CancellationToken ct);
+}
+
+/// <summary>A disk of a pool.</summary>
+/// <param name="Owner">The id of the instance, or of a volume that belongs to none.</param>
+/// <param name="Name">As its instance calls it.</param>
+public readonly record struct DiskName(string Owner, string Name)
+{
+    public override string ToString() => $"{Owner}/{Name}";
+}
+
+/// <summary>A disk as it is to be opened.</summary>
+/// <param name="Layers">The one that is written to first, what lies under it after it; the last stands alone.</param>
+public sealed record Disk(long SizeBytes, IReadOnlyList<DiskLayer> Layers)
+{
+    public DiskLayer Top => Layers[0];
+}
+
+/// <param name="Name">Once in a disk: letters, digits and '-', at most 20; QEMU's block node is named by it.</param>
+/// <param name="Path">A file or block device of the node.</param>
+public sealed record DiskLayer(string Name, string Path, DiskFormat Format);
+
+public enum DiskFormat
+{
+    Raw = 1,
+    Qcow2 = 2,
+}
+
+public readonly record struct DiskProgress(long DoneBytes, long TotalBytes);
+
+/// <summary>Makes two layers of a disk one, whether a guest has it open or not.</summary>
+public interface IDiskMerging
+{
+    /// <summary>Writes all of a layer into the one below it; those above the upper lie over the lower then. The upper is of no use afterwards and may be removed.</summary>
+    Task CommitAsync(DiskName disk, Disk chain, DiskLayer upper, CancellationToken ct);
+
+    /// <summary>Copies into a layer what shows through from the one below it; it lies over that one's own base then. The lower is as it was.</summary>
+    Task StreamAsync(DiskName disk, Disk chain, DiskLayer upper, CancellationToken ct);
+}
