@@ -33,7 +33,7 @@ internal static class ForwardApi
 
             await DemandTargetAsync(found, forward, addresses, ct);
             ForwardConflicts.DemandFree(forward, HostListeners.Read());
-            return await configure.BeginAsync(operations, found, found.Document with { Forwards = [.. found.Forwards, forward] }, "forwards", caller, options, ct);
+            return await configure.BeginAsync(operations, found, new(Forwards: [.. found.Forwards, forward]), caller, options, ct);
         });
     }
 
@@ -44,7 +44,7 @@ internal static class ForwardApi
             var found = await NetworkApi.FindAsync(network, http, store, ct);
             var rest = found.Forwards.Where(f => f.Id.ToString() != forward).ToList();
             return rest.Count < found.Forwards.Count
-                ? await configure.BeginAsync(operations, found, found.Document with { Forwards = rest }, "forwards", caller, options, ct)
+                ? await configure.BeginAsync(operations, found, new(Forwards: rest), caller, options, ct)
                 : throw ForwardErrors.Unknown(found.Name, forward);
         });
 

@@ -62,7 +62,7 @@ internal static class NetworkApi
             }
 
             var settled = wanted with { Domain = wanted.Domain ?? $"{found.Name}.gantry", HostAccess = wanted.HostAccess ?? false, Defaults = wanted.Defaults ?? new() };
-            return await configure.BeginAsync(operations, found, found.Document with { Settings = settled }, "settings", caller, options, ct);
+            return await configure.BeginAsync(operations, found, new(Settings: settled), caller, options, ct);
         });
 
     private static Task<IResult> Delete(

@@ -8,15 +8,14 @@ namespace Gantry.Daemon.Networks;
 /// <summary>Changes settings, forwards or policies of a network: all of it holds afterwards, or all is as before.</summary>
 internal sealed class NetworkConfiguration(NetworkStore store, NetworkSync sync, EventLog events) : OperationType<NetworkConfiguration.Input>
 {
-    /// <param name="Version">That <paramref name="Before"/> had.</param>
-    /// <param name="What">For the event: <c>settings</c>, <c>forwards</c> or <c>policies</c>.</param>
-    public sealed record Input(Id<Network> Id, NetworkDocument Before, NetworkDocument After, long Version, string What);
+    /// <param name="Version">That the network had when the change was made of it.</param>
+    public sealed record Input(Id<Network> Id, NetworkChange Before, NetworkChange After, long Version);
 
     public override string Kind => "network.configure";
 
     public Task<Operation> BeginAsync(
-        Operations.Operations operations, StoredNetwork network, NetworkDocument after, string what, Caller caller, BeginOptions options, CancellationToken ct) =>
-        operations.BeginAsync(this, new(network.Id, network.Document, after, network.Version, what), $"networks/{network.Id}", network.Name, caller, options, ct);
+        Operations.Operations operations, StoredNetwork network, NetworkChange change, Caller caller, BeginOptions options, CancellationToken ct) =>
+        operations.BeginAsync(this, new(network.Id, change.BackTo(network), change, network.Version), $"networks/{network.Id}", network.Name, caller, options, ct);
 
     public override IReadOnlyList<Step> Steps(Input input) =>
     [
@@ -26,13 +25,16 @@ internal sealed class NetworkConfiguration(NetworkStore store, NetworkSync sync,
             async (transaction, context, _) =>
             {
                 await NetworkStore.LockAllAsync(transaction);
-                var found = await NetworkStore.LockAsync(transaction, input.Id);
-                if (found is not { IsReady: true } || found.Version != input.Version)
+                if (await NetworkStore.VersionAsync(transaction, input.Id) is not { } version || version != input.Version)
                 {
-                    throw found is null ? NetworkErrors.Unknown(context.Operation.TargetName) : NetworkErrors.Changed(found.Name);
+                    throw NetworkErrors.Changed(context.Operation.TargetName);
                 }
 
-                ForwardConflicts.Demand(input.After.Forwards, [.. (await NetworkStore.AllAsync(transaction)).Where(n => n.Id != input.Id)]);
+                if (input.After.Forwards is { } forwards)
+                {
+                    ForwardConflicts.Demand(forwards, [.. (await NetworkStore.AllAsync(transaction)).Where(n => n.Id != input.Id)]);
+                }
+
                 await store.ReplaceAsync(transaction, input.Id, input.After);
             },
             (transaction, _, _) => store.ReplaceAsync(transaction, input.Id, input.Before)),
@@ -41,8 +43,8 @@ internal sealed class NetworkConfiguration(NetworkStore store, NetworkSync sync,
         {
             var caller = Caller.Of(context.Operation);
             await events.AppendAsync(
-                transaction, EventTypes.NetworkUpdated, $"networks/{input.Id}", caller.Name, caller.RequestId, new { name = input.After.Settings.Name, changed = input.What });
-            context.SetResult(new { id = $"{input.Id}", name = input.After.Settings.Name });
+                transaction, EventTypes.NetworkUpdated, $"networks/{input.Id}", caller.Name, caller.RequestId, new { name = context.Operation.TargetName, changed = input.After.What });
+            context.SetResult(new { id = $"{input.Id}", name = context.Operation.TargetName });
         }),
     ];
 }

@@ -49,6 +49,10 @@ internal sealed class NetworkStore(Db db, NodeIdentity node, TimeProvider time)
     public Task<IReadOnlyList<StoredNetwork>> AllAsync(CancellationToken ct) => db.WithAsync<IReadOnlyList<StoredNetwork>>(async connection =>
         [.. (await connection.QueryAsync<Row>(new CommandDefinition($"select {Columns} where node = @Node order by id", new { Node = node.Id.Value }, cancellationToken: ct))).Select(FromRow)], ct);
 
+    public Task<IReadOnlyList<StoredNetwork>> TheseAsync(IReadOnlyCollection<Id<Network>> which, CancellationToken ct) => db.WithAsync<IReadOnlyList<StoredNetwork>>(async connection =>
+        [.. (await connection.QueryAsync<Row>(new CommandDefinition(
+            $"select {Columns} where id = any(@Which) order by id", new { Which = which.Select(w => w.Value).ToArray() }, cancellationToken: ct))).Select(FromRow)], ct);
+
     /// <summary>Those of which the node was not told everything.</summary>
     public Task<IReadOnlyList<Id<Network>>> ToApplyAsync(CancellationToken ct) => db.WithAsync<IReadOnlyList<Id<Network>>>(async connection =>
         [.. (await connection.QueryAsync<Guid>(new CommandDefinition(
@@ -57,6 +61,10 @@ internal sealed class NetworkStore(Db db, NodeIdentity node, TimeProvider time)
     /// <summary>Locks the row until the transaction ends; null when it is gone.</summary>
     public static async Task<StoredNetwork?> LockAsync(NpgsqlTransaction transaction, Id<Network> id) =>
         await transaction.Connection!.QuerySingleOrDefaultAsync<Row>($"select {Columns} where id = @Value for update", id, transaction) is { } row ? FromRow(row) : null;
+
+    /// <summary>Of a ready one; null when it is gone.</summary>
+    public static Task<long?> VersionAsync(NpgsqlTransaction transaction, Id<Network> id) =>
+        transaction.Connection!.QuerySingleOrDefaultAsync<long?>("select version from networks where id = @Value and is_ready", id, transaction);
 
     /// <summary>Keeps all other changes of networks out until the transaction ends: what one may be depends on what the others are.</summary>
     public static Task LockAllAsync(NpgsqlTransaction transaction) => transaction.Connection!.ExecuteAsync("lock table networks in share row exclusive mode", transaction: transaction);
@@ -79,11 +87,11 @@ internal sealed class NetworkStore(Db db, NodeIdentity node, TimeProvider time)
     public Task SetReadyAsync(NpgsqlTransaction transaction, Id<Network> id, bool ready) =>
         transaction.Connection!.ExecuteAsync("update networks set is_ready = @ready, updated_at = @now where id = @id", new { id = id.Value, ready, now = time.GetUtcNow() }, transaction);
 
-    public Task ReplaceAsync(NpgsqlTransaction transaction, Id<Network> id, NetworkDocument document) => transaction.Connection!.ExecuteAsync("""
-        update networks set settings = @Settings::jsonb, forwards = @Forwards::jsonb, policies = @Policies::jsonb, updated_at = @now, version = version + 1, revision = revision + 1
+    public Task ReplaceAsync(NpgsqlTransaction transaction, Id<Network> id, NetworkChange change) => transaction.Connection!.ExecuteAsync("""
+        update networks set settings = coalesce(@Settings::jsonb, settings), forwards = coalesce(@Forwards::jsonb, forwards), policies = coalesce(@Policies::jsonb, policies), updated_at = @now, version = version + 1, revision = revision + 1
         where id = @Id
         """,
-        new { Id = id.Value, Settings = Json(document.Settings), Forwards = Json(document.Forwards), Policies = Json(document.Policies), now = time.GetUtcNow() }, transaction);
+        new { Id = id.Value, Settings = Part(change.Settings), Forwards = Part(change.Forwards), Policies = Part(change.Policies), now = time.GetUtcNow() }, transaction);
 
     public Task DeleteAsync(NpgsqlTransaction transaction, Id<Network> id) => transaction.Connection!.ExecuteAsync("delete from networks where id = @Value", id, transaction);
 
@@ -113,6 +121,9 @@ internal sealed class NetworkStore(Db db, NodeIdentity node, TimeProvider time)
         "select exists (select from default_networks where node = @Node)", new { Node = node.Id.Value }, cancellationToken: ct)), ct);
 
     private void TellTouched() => Touched?.Invoke();
+
+    private static string? Part<T>(T? value)
+        where T : class => value is null ? null : Json(value);
 
     private static string Json<T>(T value) => JsonSerializer.Serialize(value, WireJson.Default.Options);
 

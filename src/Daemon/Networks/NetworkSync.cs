@@ -26,7 +26,7 @@ internal sealed class NetworkSync(NetworkStore networks, AddressStore addresses,
         await _oneAtATime.WaitAsync(ct);
         try
         {
-            var stored = (await networks.AllAsync(ct)).Where(n => which.Contains(n.Id)).ToList();
+            var stored = await networks.TheseAsync(which, ct);
             await node.Networks.ApplyAsync([.. await SpecsAsync(stored, ct)], ct);
             foreach (var network in stored)
             {
@@ -106,7 +106,7 @@ internal sealed class NetworkSync(NetworkStore networks, AddressStore addresses,
 
     public void Dispose() => _oneAtATime.Dispose();
 
-    private async Task<List<Node.Networks.NetworkSpec>> SpecsAsync(List<StoredNetwork> stored, CancellationToken ct)
+    private async Task<List<Node.Networks.NetworkSpec>> SpecsAsync(IReadOnlyList<StoredNetwork> stored, CancellationToken ct)
     {
         var specs = new List<Node.Networks.NetworkSpec>();
         foreach (var network in stored)

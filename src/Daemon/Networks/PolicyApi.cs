@@ -35,7 +35,7 @@ internal static class PolicyApi
             var found = await NetworkApi.FindAsync(network, http, store, ct);
             var rest = found.Policies.Where(p => p.Name != policy).ToList();
             return rest.Count < found.Policies.Count
-                ? await configure.BeginAsync(operations, found, found.Document with { Policies = rest }, "policies", caller, options, ct)
+                ? await configure.BeginAsync(operations, found, new(Policies: rest), caller, options, ct)
                 : throw PolicyErrors.Unknown(found.Name, policy);
         });
 
@@ -73,6 +73,6 @@ internal static class PolicyApi
                 throw PolicyErrors.TooMany(found.Name);
             }
 
-            return await configure.BeginAsync(operations, found, found.Document with { Policies = all }, "policies", caller, options, ct);
+            return await configure.BeginAsync(operations, found, new(Policies: all), caller, options, ct);
         });
 }

@@ -16,8 +16,6 @@ internal sealed record StoredNetwork(
 
     public NetworkKind Kind => Settings.Kind ?? NetworkKind.Nat;
 
-    public NetworkDocument Document => new(Settings, Forwards, Policies);
-
     public Network ToWire(NetworkStatus status) => new()
     {
         Id = Id,
@@ -58,5 +56,13 @@ internal sealed record StoredNetwork(
     };
 }
 
-/// <summary>What of a network is changed under one version.</summary>
-internal sealed record NetworkDocument(NetworkSettings Settings, IReadOnlyList<Forward> Forwards, IReadOnlyList<Policy> Policies);
+/// <summary>What of a network's document is replaced, under one version; what is null stays.</summary>
+internal sealed record NetworkChange(NetworkSettings? Settings = null, IReadOnlyList<Forward>? Forwards = null, IReadOnlyList<Policy>? Policies = null)
+{
+    /// <summary>For the event.</summary>
+    public string What => Settings is not null ? "settings" : Forwards is not null ? "forwards" : "policies";
+
+    /// <summary>What takes the change back.</summary>
+    public NetworkChange BackTo(StoredNetwork network) => new(
+        Settings is null ? null : network.Settings, Forwards is null ? null : network.Forwards, Policies is null ? null : network.Policies);
+}

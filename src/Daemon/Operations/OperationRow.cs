@@ -5,16 +5,26 @@ using Gantry.Daemon.Platform;
 namespace Gantry.Daemon.Operations;
 
 /// <summary>An operation as it lies in the table; more than the wire shows.</summary>
+/// <param name="Input">Null where it was not read: it may be a megabyte, and only who runs the steps needs it.</param>
 internal sealed record OperationRow(
     Guid Id, string Kind, string Target, string TargetName, OperationState State, string? Owner, Guid? Incarnation, int Position,
-    bool Unwinding, string? Step, string Input, string? Progress, string? Result, string? Error, string CreatedBy, string? RequestId,
+    bool Unwinding, string? Step, string? Input, string? Progress, string? Result, string? Error, string CreatedBy, string? RequestId,
     string? RequestHash, DateTime CreatedAt, DateTime? StartedAt, DateTime? FinishedAt)
 {
-    /// <summary>In the order of the constructor, which Dapper demands.</summary>
-    public const string Columns =
+    public const string Columns = $"{First}, null as input, {Last}";
+
+    public const string ColumnsWithInput = $"{First}, input, {Last}";
+
+    // In the order of the constructor, which Dapper demands.
+    private const string First =
         """
         id, kind, target, target_name as TargetName, state, owner, incarnation, position,
-        unwinding, step, input, progress, result, error, created_by as CreatedBy, request_id as RequestId,
+        unwinding, step
+        """;
+
+    private const string Last =
+        """
+        progress, result, error, created_by as CreatedBy, request_id as RequestId,
         request_hash as RequestHash, created_at as CreatedAt, started_at as StartedAt, finished_at as FinishedAt
         """;
 

@@ -5,7 +5,8 @@ namespace Gantry.Daemon.Operations;
 
 internal sealed partial class OperationStore
 {
-    public Task<OperationRow?> FindAsync(Guid id, CancellationToken ct) => OneAsync("id = @Id", new { Id = id }, ct);
+    /// <summary>With its input.</summary>
+    public Task<OperationRow?> FindAsync(Guid id, CancellationToken ct) => OneAsync("id = @Id", new { Id = id }, ct, OperationRow.ColumnsWithInput);
 
     public Task<OperationRow?> FindByKeyAsync(string createdBy, string key, CancellationToken ct) =>
         OneAsync("created_by = @CreatedBy and idempotency_key = @Key", new { CreatedBy = createdBy, Key = key }, ct);
@@ -41,6 +42,6 @@ internal sealed partial class OperationStore
         """,
         new { Keep = keep, Limit = limit }, cancellationToken: ct)), ct);
 
-    private Task<OperationRow?> OneAsync(string where, object parameters, CancellationToken ct) => db.WithAsync(c => c.QuerySingleOrDefaultAsync<OperationRow>(
-        new($"select {OperationRow.Columns} from operations where {where}", parameters, cancellationToken: ct)), ct);
+    private Task<OperationRow?> OneAsync(string where, object parameters, CancellationToken ct, string columns = OperationRow.Columns) => db.WithAsync(c => c.QuerySingleOrDefaultAsync<OperationRow>(
+        new($"select {columns} from operations where {where}", parameters, cancellationToken: ct)), ct);
 }

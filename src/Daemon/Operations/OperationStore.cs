@@ -44,7 +44,7 @@ internal sealed partial class OperationStore(Db db, OperationOwner owner, Operat
             select 'operation.created', 'operations/' || id, created_by, request_id,
                 json_build_object('kind', kind, 'state', case state when 2 then 'running' else 'queued' end, 'target', target, 'targetName', target_name)
             from begun)
-        select {OperationRow.Columns} from begun
+        select {OperationRow.ColumnsWithInput} from begun
         """,
         new
         {
@@ -156,7 +156,7 @@ internal sealed partial class OperationStore(Db db, OperationOwner owner, Operat
             state = case state when 1 then 2 else state end, behind = false, owner = @Daemon, incarnation = @Incarnation,
             lease_until = now() + @Lease, started_at = coalesce(started_at, now())
         from next where id = next_id
-        returning {OperationRow.Columns}
+        returning {OperationRow.ColumnsWithInput}
         """,
         new { Room = room, Kinds = kinds.ToArray(), Running = running, owner.Node, owner.Daemon, owner.Incarnation, options.Lease }, ct);
 

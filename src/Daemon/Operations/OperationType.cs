@@ -33,9 +33,10 @@ internal sealed class OperationTypes(IEnumerable<OperationType> types)
 
     public IReadOnlyCollection<string> Kinds => _types.Keys;
 
+    /// <param name="row">With its input.</param>
     public IReadOnlyList<Step> StepsOf(OperationRow row)
     {
-        using var input = JsonDocument.Parse(row.Input);
+        using var input = JsonDocument.Parse(row.Input ?? throw new InvalidOperationException($"{row.Kind} {row.Id} was read without its input."));
         return _types[row.Kind].StepsOf(input.RootElement);
     }
 }

@@ -80,7 +80,7 @@ internal sealed class NetworkRig : OperationRig
         await _sync.ApplyAsync([_id], default);
         var found = await _store.GetAsync(_settings.Name, default);
         return Type is NetworkConfiguration configure
-            ? await configure.BeginAsync(daemon.Operations, found, found.Document with { Policies = [Added] }, "policies", Caller.System, BeginOptions.Default, default)
+            ? await configure.BeginAsync(daemon.Operations, found, new(Policies: [Added]), Caller.System, BeginOptions.Default, default)
             : await daemon.Operations.BeginAsync((NetworkDeletion)Type, new(_id), Target, _settings.Name, Caller.System, BeginOptions.Default, default);
     }
 
