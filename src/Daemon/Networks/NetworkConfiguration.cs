@@ -9,13 +9,13 @@ namespace Gantry.Daemon.Networks;
 internal sealed class NetworkConfiguration(NetworkStore store, NetworkSync sync, EventLog events) : OperationType<NetworkConfiguration.Input>
 {
     /// <param name="Version">That the network had when the change was made of it.</param>
-    public sealed record Input(Id<Network> Id, NetworkChange Before, NetworkChange After, long Version);
+    public sealed record Input(Id<Network> Id, NetworkChange Change, long Version);
 
     public override string Kind => "network.configure";
 
     public Task<Operation> BeginAsync(
         Operations.Operations operations, StoredNetwork network, NetworkChange change, Caller caller, BeginOptions options, CancellationToken ct) =>
-        operations.BeginAsync(this, new(network.Id, change.BackTo(network), change, network.Version), $"networks/{network.Id}", network.Name, caller, options, ct);
+        operations.BeginAsync(this, new(network.Id, change, network.Version), $"networks/{network.Id}", network.Name, caller, options, ct);
 
     public override IReadOnlyList<Step> Steps(Input input) =>
     [
@@ -30,20 +30,21 @@ internal sealed class NetworkConfiguration(NetworkStore store, NetworkSync sync,
                     throw NetworkErrors.Changed(context.Operation.TargetName);
                 }
 
-                if (input.After.Forwards is { } forwards)
+                if (input.Change.Forwards is { } forwards)
                 {
                     ForwardConflicts.Demand(forwards, [.. (await NetworkStore.AllAsync(transaction)).Where(n => n.Id != input.Id)]);
                 }
 
-                await store.ReplaceAsync(transaction, input.Id, input.After);
+                await store.ReplaceAsync(transaction, input.Id, input.Change);
             },
-            (transaction, _, _) => store.ReplaceAsync(transaction, input.Id, input.Before)),
+            (transaction, _, _) => store.PutBackAsync(transaction, input.Id)),
         new HostStep("apply on the node", (_, ct) => sync.ApplyAsync([input.Id], ct)),
         new DbStep("publish", async (transaction, context, _) =>
         {
+            await NetworkStore.ForgetPreviousAsync(transaction, input.Id);
             var caller = Caller.Of(context.Operation);
             await events.AppendAsync(
-                transaction, EventTypes.NetworkUpdated, $"networks/{input.Id}", caller.Name, caller.RequestId, new { name = context.Operation.TargetName, changed = input.After.What });
+                transaction, EventTypes.NetworkUpdated, $"networks/{input.Id}", caller.Name, caller.RequestId, new { name = context.Operation.TargetName, changed = input.Change.What });
             context.SetResult(new { id = $"{input.Id}", name = context.Operation.TargetName });
         }),
     ];

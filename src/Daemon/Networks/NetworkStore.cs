@@ -87,11 +87,22 @@ internal sealed class NetworkStore(Db db, NodeIdentity node, TimeProvider time)
     public Task SetReadyAsync(NpgsqlTransaction transaction, Id<Network> id, bool ready) =>
         transaction.Connection!.ExecuteAsync("update networks set is_ready = @ready, updated_at = @now where id = @id", new { id = id.Value, ready, now = time.GetUtcNow() }, transaction);
 
+    /// <summary>Keeps what it replaces, until that is put back or forgotten.</summary>
     public Task ReplaceAsync(NpgsqlTransaction transaction, Id<Network> id, NetworkChange change) => transaction.Connection!.ExecuteAsync("""
-        update networks set settings = coalesce(@Settings::jsonb, settings), forwards = coalesce(@Forwards::jsonb, forwards), policies = coalesce(@Policies::jsonb, policies), updated_at = @now, version = version + 1, revision = revision + 1
+        update networks set previous = jsonb_build_object('settings', settings, 'forwards', forwards, 'policies', policies), settings = coalesce(@Settings::jsonb, settings), forwards = coalesce(@Forwards::jsonb, forwards), policies = coalesce(@Policies::jsonb, policies), updated_at = @now, version = version + 1, revision = revision + 1
         where id = @Id
         """,
         new { Id = id.Value, Settings = Part(change.Settings), Forwards = Part(change.Forwards), Policies = Part(change.Policies), now = time.GetUtcNow() }, transaction);
+
+    public Task PutBackAsync(NpgsqlTransaction transaction, Id<Network> id) => transaction.Connection!.ExecuteAsync("""
+        update networks set settings = previous -> 'settings', forwards = previous -> 'forwards', policies = previous -> 'policies', previous = null, updated_at = @now,
+            version = version + 1, revision = revision + 1
+        where id = @Id
+        """,
+        new { Id = id.Value, now = time.GetUtcNow() }, transaction);
+
+    public static Task ForgetPreviousAsync(NpgsqlTransaction transaction, Id<Network> id) =>
+        transaction.Connection!.ExecuteAsync("update networks set previous = null where id = @Value", id, transaction);
 
     public Task DeleteAsync(NpgsqlTransaction transaction, Id<Network> id) => transaction.Connection!.ExecuteAsync("delete from networks where id = @Value", id, transaction);
 

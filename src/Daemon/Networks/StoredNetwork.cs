@@ -61,8 +61,4 @@ internal sealed record NetworkChange(NetworkSettings? Settings = null, IReadOnly
 {
     /// <summary>For the event.</summary>
     public string What => Settings is not null ? "settings" : Forwards is not null ? "forwards" : "policies";
-
-    /// <summary>What takes the change back.</summary>
-    public NetworkChange BackTo(StoredNetwork network) => new(
-        Settings is null ? null : network.Settings, Forwards is null ? null : network.Forwards, Policies is null ? null : network.Policies);
 }

@@ -96,6 +96,7 @@ internal sealed class PostgresServer(GantryRoot root, IShell shell, string? inst
             shared_buffers = 64MB
             huge_pages = off
             jit = off
+            default_toast_compression = lz4
             max_wal_size = 512MB
             max_wal_senders = 0
             wal_level = minimal

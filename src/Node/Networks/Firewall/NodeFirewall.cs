@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Gantry.Contracts;
 using Gantry.Node.Host;
+using Microsoft.Extensions.Logging;
 
 namespace Gantry.Node.Networks.Firewall;
 
@@ -10,42 +11,37 @@ namespace Gantry.Node.Networks.Firewall;
 /// The node's filters: two nftables tables of Gantry's own, changed in one transaction each time. No other table is ever named.
 /// Calls that change something come one at a time.
 /// </summary>
-internal sealed class NodeFirewall(NodeContext node)
+internal sealed partial class NodeFirewall(NodeContext node)
 {
     private const int LongestListing = 256 << 20;
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(1);
 
-    /// <summary>What the kernel has, and showed of it; null until that is known.</summary>
-    private (Ruleset Rules, NftListing[] Shown)? _applied;
+    private readonly ILogger _logger = node.Logs.CreateLogger<NodeFirewall>();
+
+    /// <summary>What the kernel has, and what it shows of that, which is null when that could not be seen; null until it is known.</summary>
+    private (Ruleset Rules, Task<NftListing[]?> Shown)? _applied;
 
     private string Table => NetworkNames.Table(node.Root);
 
     private string StateFile => $"{node.Root.Run}/firewall.json";
 
-    /// <summary>Makes the filters be those of all these networks: all of them, or what was there stays. Known connections live on.</summary>
+    /// <summary>
+    /// Makes the filters be those of all these networks: all of them, or what was there stays. Known connections live on.
+    /// Packets meet them when this returns; whether somebody else changed the tables meanwhile is looked at, and put right, after that.
+    /// </summary>
     /// <exception cref="Refusal"><c>firewall.not_valid</c>, <c>firewall.not_applied</c></exception>
     public async Task ApplyAsync(IReadOnlyList<NetworkSpec> all, CancellationToken ct)
     {
         var wanted = Ruleset.Compile(Table, all);
-        var known = _applied;
+        var known = await KnownAsync();
 
         // Until it is done nobody knows what the kernel has, were the daemon to end here.
         _applied = null;
         File.Delete(StateFile);
-        var shown = known is null ? null : await ChangeAsync(known.Value.Rules, known.Value.Shown, wanted, ct);
-        if (shown is null)
-        {
-            var there = await ListAsync(ct);
-            if (!await TryRunAsync(Scripts(wanted, i => NftScript.Replace(there[i], wanted.Tables[i])), ct))
-            {
-                await RunAsync(Scripts(wanted, i => NftScript.Anew(wanted.Tables[i])), ct);
-            }
-
-            shown = await ListAsync(ct);
-        }
-
+        var shown = known is var (rules, before) && await TryRunAsync(Scripts(wanted, i => NftScript.Change(rules.Tables[i], wanted.Tables[i])), ct)
+            ? SettleAsync(rules, before, wanted)
+            : Task.FromResult<NftListing[]?>(await ReplaceAsync(wanted, ct));
         await AcceptLoopbackAsync(all, ct);
-        AtomicFile.Write(StateFile, JsonSerializer.SerializeToUtf8Bytes(StateOf(wanted, shown), FirewallJson.Default.State));
         _applied = (wanted, shown);
     }
 
@@ -53,9 +49,10 @@ internal sealed class NodeFirewall(NodeContext node)
     public async Task<bool> IsWholeAsync(IReadOnlyList<NetworkSpec> all, CancellationToken ct)
     {
         var wanted = Ruleset.Compile(Table, all);
+        await KnownAsync();
         var shown = await ListAsync(ct);
         var whole = ReadState() == StateOf(wanted, shown) && await AcceptsLoopbackAsync(all, ct);
-        _applied = whole ? (wanted, shown) : null;
+        _applied = whole ? (wanted, Task.FromResult<NftListing[]?>(shown)) : null;
         return whole;
     }
 
@@ -66,6 +63,7 @@ internal sealed class NodeFirewall(NodeContext node)
     /// <summary>Takes the tables away; nothing happens when there are none.</summary>
     public async Task RemoveAsync(CancellationToken ct)
     {
+        await KnownAsync();
         _applied = null;
         File.Delete(StateFile);
         var none = Ruleset.Compile(Table, []);
@@ -95,17 +93,41 @@ internal sealed class NodeFirewall(NodeContext node)
     private static State StateOf(Ruleset wanted, NftListing[] shown) =>
         new(Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{wanted}"))), string.Join(' ', shown.Select(s => s.Digest)));
 
-    /// <summary>Changes only what is different.</summary>
-    /// <returns>What the kernel shows then; null when that was not possible, or somebody else had changed something.</returns>
-    private async Task<NftListing[]?> ChangeAsync(Ruleset from, NftListing[] before, Ruleset to, CancellationToken ct)
+    /// <summary>What was applied last, once it has been looked at.</summary>
+    private async Task<(Ruleset Rules, NftListing[] Shown)?> KnownAsync() => _applied is var (rules, showing) && await showing is { } shown ? (rules, shown) : null;
+
+    /// <summary>Looks at what a change of what is different has made of the tables, which takes longer than the change; all is written anew where somebody else had a hand in them.</summary>
+    /// <returns>What the kernel shows then; null when that cannot be told, so that the next change writes all.</returns>
+    private async Task<NftListing[]?> SettleAsync(Ruleset from, NftListing[] before, Ruleset to)
     {
-        if (!await TryRunAsync(Scripts(to, i => NftScript.Change(from.Tables[i], to.Tables[i])), ct))
+        try
         {
+            var now = await ListAsync(CancellationToken.None);
+            return now.Index().All(n => n.Item.Follows(before[n.Index], from.Tables[n.Index], to.Tables[n.Index])) ? Keep(to, now) : await ReplaceAsync(to, CancellationToken.None);
+        }
+        catch (Exception e) when (e is Refusal or IOException)
+        {
+            LogNotSeen(_logger, e.Message);
             return null;
         }
+    }
 
-        var now = await ListAsync(ct);
-        return now.Index().All(n => n.Item.Follows(before[n.Index], from.Tables[n.Index], to.Tables[n.Index])) ? now : null;
+    /// <summary>Writes all, whatever is there.</summary>
+    private async Task<NftListing[]> ReplaceAsync(Ruleset wanted, CancellationToken ct)
+    {
+        var there = await ListAsync(ct);
+        if (!await TryRunAsync(Scripts(wanted, i => NftScript.Replace(there[i], wanted.Tables[i])), ct))
+        {
+            await RunAsync(Scripts(wanted, i => NftScript.Anew(wanted.Tables[i])), ct);
+        }
+
+        return Keep(wanted, await ListAsync(ct));
+    }
+
+    private NftListing[] Keep(Ruleset wanted, NftListing[] shown)
+    {
+        AtomicFile.Write(StateFile, JsonSerializer.SerializeToUtf8Bytes(StateOf(wanted, shown), FirewallJson.Default.State));
+        return shown;
     }
 
     /// <summary>What nft shows of each of the tables, without what packets change.</summary>
@@ -178,6 +200,9 @@ internal sealed class NodeFirewall(NodeContext node)
             return null;
         }
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The filters were changed, but could not be looked at then: {Why}")]
+    private static partial void LogNotSeen(ILogger logger, string why);
 
     /// <param name="Wanted">Digest of what was applied.</param>
     /// <param name="Listed">Digests of what nft showed right after.</param>
