@@ -89,20 +89,25 @@ internal sealed class NetworkStore(Db db, NodeIdentity node, TimeProvider time)
 
     /// <summary>Keeps what it replaces, until that is put back or forgotten.</summary>
     public Task ReplaceAsync(NpgsqlTransaction transaction, Id<Network> id, NetworkChange change) => transaction.Connection!.ExecuteAsync("""
-        update networks set previous = jsonb_build_object('settings', settings, 'forwards', forwards, 'policies', policies), settings = coalesce(@Settings::jsonb, settings), forwards = coalesce(@Forwards::jsonb, forwards), policies = coalesce(@Policies::jsonb, policies), updated_at = @now, version = version + 1, revision = revision + 1
+        update networks set
+            previous_settings = case when @Settings is not null then settings end, settings = coalesce(@Settings::jsonb, settings),
+            previous_forwards = case when @Forwards is not null then forwards end, forwards = coalesce(@Forwards::jsonb, forwards),
+            previous_policies = case when @Policies is not null then policies end, policies = coalesce(@Policies::json, policies),
+            updated_at = @now, version = version + 1, revision = revision + 1
         where id = @Id
         """,
         new { Id = id.Value, Settings = Part(change.Settings), Forwards = Part(change.Forwards), Policies = Part(change.Policies), now = time.GetUtcNow() }, transaction);
 
     public Task PutBackAsync(NpgsqlTransaction transaction, Id<Network> id) => transaction.Connection!.ExecuteAsync("""
-        update networks set settings = previous -> 'settings', forwards = previous -> 'forwards', policies = previous -> 'policies', previous = null, updated_at = @now,
-            version = version + 1, revision = revision + 1
+        update networks set
+            settings = coalesce(previous_settings, settings), forwards = coalesce(previous_forwards, forwards), policies = coalesce(previous_policies, policies),
+            previous_settings = null, previous_forwards = null, previous_policies = null, updated_at = @now, version = version + 1, revision = revision + 1
         where id = @Id
         """,
         new { Id = id.Value, now = time.GetUtcNow() }, transaction);
 
     public static Task ForgetPreviousAsync(NpgsqlTransaction transaction, Id<Network> id) =>
-        transaction.Connection!.ExecuteAsync("update networks set previous = null where id = @Value", id, transaction);
+        transaction.Connection!.ExecuteAsync("update networks set previous_settings = null, previous_forwards = null, previous_policies = null where id = @Value", id, transaction);
 
     public Task DeleteAsync(NpgsqlTransaction transaction, Id<Network> id) => transaction.Connection!.ExecuteAsync("delete from networks where id = @Value", id, transaction);
 

@@ -36,11 +36,13 @@ public sealed partial class LinuxNetworks : INodeNetworks, IDisposable
             }
 
             var before = _files.All();
+            NetworkSpec[] after = [.. before.ExceptBy(networks.Select(n => n.Id), n => n.Id), .. networks];
+            var rules = Task.Run(() => _firewall.Compile(after), ct);
             using var draft = _files.Write(networks);
             try
             {
                 await MakeAsync(networks, ct);
-                await _firewall.ApplyAsync([.. before.ExceptBy(networks.Select(n => n.Id), n => n.Id), .. networks], ct);
+                await _firewall.ApplyAsync(after, await rules, ct);
                 draft.Keep();
             }
             catch (Exception)

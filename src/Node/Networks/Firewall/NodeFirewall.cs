@@ -30,9 +30,12 @@ internal sealed partial class NodeFirewall(NodeContext node)
     /// Packets meet them when this returns; whether somebody else changed the tables meanwhile is looked at, and put right, after that.
     /// </summary>
     /// <exception cref="Refusal"><c>firewall.not_valid</c>, <c>firewall.not_applied</c></exception>
-    public async Task ApplyAsync(IReadOnlyList<NetworkSpec> all, CancellationToken ct)
+    public Task ApplyAsync(IReadOnlyList<NetworkSpec> all, CancellationToken ct) => ApplyAsync(all, Compile(all), ct);
+
+    /// <summary>As above, with what was compiled of them before.</summary>
+    /// <exception cref="Refusal"><c>firewall.not_applied</c></exception>
+    public async Task ApplyAsync(IReadOnlyList<NetworkSpec> all, Ruleset wanted, CancellationToken ct)
     {
-        var wanted = Ruleset.Compile(Table, all);
         var known = await KnownAsync();
 
         // Until it is done nobody knows what the kernel has, were the daemon to end here.
@@ -45,10 +48,13 @@ internal sealed partial class NodeFirewall(NodeContext node)
         _applied = (wanted, shown);
     }
 
+    /// <exception cref="Refusal"><c>firewall.not_valid</c></exception>
+    public Ruleset Compile(IReadOnlyList<NetworkSpec> all) => Ruleset.Compile(Table, all);
+
     /// <summary>Whether the kernel has the filters of these networks, untouched since they were applied.</summary>
     public async Task<bool> IsWholeAsync(IReadOnlyList<NetworkSpec> all, CancellationToken ct)
     {
-        var wanted = Ruleset.Compile(Table, all);
+        var wanted = Compile(all);
         await KnownAsync();
         var shown = await ListAsync(ct);
         var whole = ReadState() == StateOf(wanted, shown) && await AcceptsLoopbackAsync(all, ct);
@@ -66,7 +72,7 @@ internal sealed partial class NodeFirewall(NodeContext node)
         await KnownAsync();
         _applied = null;
         File.Delete(StateFile);
-        var none = Ruleset.Compile(Table, []);
+        var none = Compile([]);
         var script = Scripts(none, i => NftScript.Remove(none.Tables[i]));
         if (!await TryRunAsync(script, ct) && await HasTablesAsync(ct))
         {
@@ -131,7 +137,7 @@ internal sealed partial class NodeFirewall(NodeContext node)
     }
 
     /// <summary>What nft shows of each of the tables, without what packets change.</summary>
-    private Task<NftListing[]> ListAsync(CancellationToken ct) => Task.WhenAll(Ruleset.Compile(Table, []).Tables.Select(async table =>
+    private Task<NftListing[]> ListAsync(CancellationToken ct) => Task.WhenAll(Compile([]).Tables.Select(async table =>
     {
         try
         {
