@@ -25,6 +25,14 @@ public sealed class OutputTests
         .On("GET /images", new Page<Image>([Samples.Image()], null), WireJson.Default.PageImage)
         .On("GET /images/micro", Samples.Image(), WireJson.Default.Image)
         .On("GET /drivers", new Page<DriverInfo>([new("qemu", [InstanceKind.Vm, InstanceKind.Microvm], DriverHealth.Usable, "7.2", "tcg", ["pause", "serialLog"], "TCG: no hardware virtualisation here"), new("lxc", [InstanceKind.Container], DriverHealth.Unusable, null, null, [], "apt install lxc")], null), WireJson.Default.PageDriverInfo)
+        .On("GET /networks", new Page<Network>([Samples.Network(), Samples.Network("back", NetworkKind.Isolated)], null), WireJson.Default.PageNetwork)
+        .On("GET /networks/default", Samples.Network(), WireJson.Default.Network)
+        .On("GET /networks/default/addresses", new Page<NicAddress>([new(Samples.Instance().Id, "web1", "eth0", "52:54:00:00:00:01", "10.77.0.2", "fd42:1::2", true, new Dictionary<string, string>())], null), WireJson.Default.PageNicAddress)
+        .On("GET /networks/default/forwards", new Page<Forward>([new() { Id = Id<Forward>.Parse("0198c0de-0000-7000-8000-0000000000ff"), Protocol = TransportProtocol.Tcp, HostAddresses = ["192.0.2.1"], HostPorts = "8080", Instance = "web1", InstancePort = 80, Description = "the site" }], null), WireJson.Default.PageForward)
+        .On("GET /networks/default/policies", new Page<Policy>([Samples.Policy()], null), WireJson.Default.PagePolicy)
+        .On("GET /networks/default/counters", new Page<PolicyCounter>([new("web-in", 0, PolicyDirection.In, 12, 3 << 20), new("web-in", null, PolicyDirection.In, 0, 0)], null), WireJson.Default.PagePolicyCounter)
+        .On("POST /networks/default/policies:explain", new PolicyDecision(PolicyAction.Deny, [new(PolicyDirection.Out, "web1", "eth0", PolicyAction.Allow), new(PolicyDirection.In, "db", "eth0", PolicyAction.Deny, "web-in", 1)]), WireJson.Default.PolicyDecision)
+        .On("GET /instances/web1/nics", new Page<NicInfo>([new(new() { Name = "eth0", Network = "default", Address = "10.77.0.2", Mac = "52:54:00:00:00:01", Limits = new() { ReceiveBytesPerSecond = 5 << 20 } }, new("eth0", 7 << 20, 5_000, 3, 1 << 10, 12, 0))], null), WireJson.Default.PageNicInfo)
         .On("GET /nodes", new Page<NodeInfo>([new(Id<NodeInfo>.Parse("0198c0de-0000-7000-8000-0000000000cc"), "node1", 2, 24L << 30, "6.18", "x86_64")], null), WireJson.Default.PageNodeInfo)
         .On("GET /system/doctor", new DoctorReport([new("kvm", CheckLevel.Warning, "no vmx or svm", "TCG is used."), new("qemu", CheckLevel.Ok, "7.2", null), new("postgres", CheckLevel.Failed, "not installed", "apt install postgresql")]), WireJson.Default.DoctorReport)
         .On("GET /system", new SystemInfo("0.1.0", Id<NodeInfo>.Parse("0198c0de-0000-7000-8000-0000000000cc"), "node1", "/var/lib/gantry", "https://127.0.0.1:8443", new string('c', 64), CliRig.Now.AddHours(-5), 42), WireJson.Default.SystemInfo)
@@ -49,6 +57,15 @@ public sealed class OutputTests
     [InlineData("driver list")]
     [InlineData("driver list -q")]
     [InlineData("node list")]
+    [InlineData("network list")]
+    [InlineData("network info default")]
+    [InlineData("network addresses default")]
+    [InlineData("forward list")]
+    [InlineData("policy list")]
+    [InlineData("policy info web-in")]
+    [InlineData("policy counters")]
+    [InlineData("policy explain web1 db 5432")]
+    [InlineData("nic list web1")]
     [InlineData("doctor")]
     [InlineData("system")]
     [InlineData("config show")]

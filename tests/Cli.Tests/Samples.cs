@@ -97,6 +97,39 @@ internal static class Samples
         Etag = "\"7\"",
     };
 
+    public static Network Network(string name = "default", NetworkKind kind = NetworkKind.Nat) => new()
+    {
+        Id = Id<Network>.Parse("0198c0de-0000-7000-8000-0000000000ee"),
+        Name = name,
+        Description = "the front",
+        Labels = new Dictionary<string, string> { ["tier"] = "front" },
+        Kind = kind,
+        Device = "gb-0000000001",
+        Ipv4 = "10.77.0.1/24",
+        Ipv6 = kind == NetworkKind.Isolated ? null : "fd42:1::1/64",
+        Ipv6Mode = Ipv6Mode.Dhcp,
+        Domain = $"{name}.gantry",
+        HostAccess = false,
+        Defaults = new(PolicyAction.Deny),
+        Status = kind == NetworkKind.Nat ? new(true) : new(false, "dnsmasq does not run"),
+        CreatedAt = CliRig.Now.AddDays(-2),
+        UpdatedAt = CliRig.Now.AddDays(-1),
+        Etag = "\"3\"",
+    };
+
+    public static Policy Policy() => new()
+    {
+        Name = "web-in",
+        Description = "who reaches the front",
+        AppliesTo = new(new Dictionary<string, string> { ["app"] = "web" }),
+        Isolates = [PolicyDirection.In],
+        Rules =
+        [
+            new() { Direction = PolicyDirection.In, Action = PolicyAction.Allow, Ports = [new(PolicyProtocol.Tcp, "80")], Peers = [new("10.0.0.0/8", ["10.9.0.0/16"])] },
+            new() { Direction = PolicyDirection.Out, Action = PolicyAction.Deny, Peers = [new(Instances: new(new Dictionary<string, string> { ["app"] = "db" }))], Log = true, Description = "never" },
+        ],
+    };
+
     public static string Event(long seq, string type = "instance.started") => JsonSerializer.Serialize(
         new Event(seq, CliRig.Now, type.Split('.')[0], type, "instances/web1", "root", "req-1", null), WireJson.Default.Event);
 

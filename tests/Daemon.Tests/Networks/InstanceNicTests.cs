@@ -116,6 +116,16 @@ public sealed class InstanceNicTests(RunningDaemon daemon) : IClassFixture<Runni
         Spec("ported").Forwards.Count.ShouldBe(2);
     }
 
+    [Fact]
+    public async Task A_NIC_more_than_there_may_be_is_refused()
+    {
+        await GivenAsync("full", [.. Enumerable.Range(0, Limits.Nics).Select(i => new Nic { Name = $"eth{i}", Network = "none" })]);
+
+        var (_, problem, _) = await daemon.SendAsync(HttpMethod.Post, "/instances/full/nics?wait=60", """{"name": "more", "network": "none"}""");
+
+        problem!.Code.ShouldBe("nic.too_many");
+    }
+
     private Gantry.Node.Networks.NetworkSpec Spec(string network) => daemon.Node.Networks.All().Single(n => n.Name == network);
 
     private Task GivenNetworkAsync(string name, string ipv4, string ipv6) => RunningDaemon.DoneAsync(daemon.Api.CreateNetworkAsync(new() { Name = name, Ipv4 = ipv4, Ipv6 = ipv6 }, 60));

@@ -95,5 +95,40 @@ public sealed class NetworkTests(RunningDaemon daemon) : IClassFixture<RunningDa
         (await RunningDaemon.RefusedAsync(() => daemon.Api.DeletePolicyAsync("ruled", "web-in", 60))).Code.ShouldBe("policy.unknown");
     }
 
+    [Fact]
+    public async Task Policies_of_Kubernetes_replace_those_of_their_names_and_each_rule_has_a_counter()
+    {
+        await RunningDaemon.DoneAsync(daemon.Api.CreateNetworkAsync(new() { Name = "imported" }, 60));
+        await RunningDaemon.DoneAsync(daemon.Api.PutPolicyAsync("imported", new() { Name = "kept" }, 60));
+        const string yaml = """
+            apiVersion: networking.k8s.io/v1
+            kind: NetworkPolicy
+            metadata: {name: web}
+            spec: {podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: PORT}]}]}
+            """;
+
+        await RunningDaemon.DoneAsync(daemon.Api.ImportPoliciesAsync("imported", yaml.Replace("PORT", "80", StringComparison.Ordinal), 60));
+        await RunningDaemon.DoneAsync(daemon.Api.ImportPoliciesAsync("imported", yaml.Replace("PORT", "81", StringComparison.Ordinal), 60));
+
+        (await daemon.Api.ListPoliciesAsync("imported")).Items.Select(p => (p.Name, string.Join(" ", p.Rules.Select(r => r.Ports![0].Ports)))).ShouldBe([("kept", ""), ("web", "81")]);
+        (await daemon.SendAsync(HttpMethod.Get, "/networks/imported/counters")).Status.ShouldBe(200);
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.ImportPoliciesAsync("imported", yaml.Replace("PORT", "often", StringComparison.Ordinal), 60))).Code.ShouldBe("policy.yaml_invalid");
+    }
+
+    [Fact]
+    public async Task What_there_can_be_no_more_of_or_not_at_all_is_refused()
+    {
+        await RunningDaemon.DoneAsync(daemon.Api.CreateNetworkAsync(new() { Name = "closed", Kind = NetworkKind.Isolated }, 60));
+        var forward = new CreateForward { Protocol = TransportProtocol.Tcp, HostPorts = "41000", Instance = "nobody" };
+        var many = string.Join("\n---\n", Enumerable.Range(0, Limits.Policies + 1).Select(i =>
+            $"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: p{i}\nspec:\n  podSelector: {{}}"));
+
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.CreateNetworkAsync(new() { Name = "closed" }, 60))).Code.ShouldBe("network.name_taken");
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.CreateForwardAsync("closed", forward, 60))).Code.ShouldBe("forward.not_possible");
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.ImportPoliciesAsync("closed", many, 60))).Code.ShouldBe("policy.too_many");
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.ExplainAsync("closed", new("nobody", "10.0.0.1", Port: 80)))).Code.ShouldBe("policy.no_such_end");
+        (await daemon.Api.ListPoliciesAsync("closed")).Items.ShouldBeEmpty();
+    }
+
     private async Task<bool> IsNewAsync(string name) => (await daemon.Api.ListNetworksAsync()).Items.All(n => n.Name != name);
 }

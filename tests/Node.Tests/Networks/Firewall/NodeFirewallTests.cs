@@ -1,4 +1,5 @@
 using Gantry.Contracts;
+using Gantry.Node.Host;
 using Gantry.Node.Networks;
 using Gantry.Node.Networks.Firewall;
 using static Gantry.Node.Tests.Networks.Firewall.Examples;
@@ -79,8 +80,8 @@ public class NodeFirewallTests
         (await all.NewFirewall().IsWholeAsync([Guarded], default)).ShouldBeFalse();
         await all.Firewall.ApplyAsync([Guarded], default);
 
+        (await all.Firewall.IsWholeAsync([Guarded], default)).ShouldBeTrue("what is looked at after a change is put right by then");
         (await ListAsync(all)).ShouldBe(whole);
-        (await all.Firewall.IsWholeAsync([Guarded], default)).ShouldBeTrue();
     }
 
     [Fact]
@@ -95,6 +96,15 @@ public class NodeFirewallTests
         await all.Firewall.ApplyAsync([Guarded], default);
 
         (await all.Firewall.IsWholeAsync([Guarded], default)).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Where_there_is_no_nftables_there_is_nothing_to_remove()
+    {
+        await using var root = new TestRoot();
+
+        await new NodeFirewall(root.Context with { Shell = new Bare() }).RemoveAsync(default);
+        (await Should.ThrowAsync<Refusal>(() => new NodeFirewall(root.Context with { Shell = new Bare() }).ApplyAsync([Guarded], default))).Code.ShouldBe("firewall.not_applied");
     }
 
     [Fact]
@@ -143,4 +153,10 @@ public class NodeFirewallTests
 
     private static async Task<string> ForeignOf(PacketNamespaces all) =>
         await all.Node.RunAsync("nft", "list", "table", "inet", "theirs") + await all.Node.RunAsync("nft", "list", "table", "bridge", "gantry_of_another");
+
+    /// <summary>Of a host on which no command is found.</summary>
+    private sealed class Bare : IShell
+    {
+        public Task<CommandResult> RunAsync(Command command, CancellationToken ct) => throw new CommandFailed($"{command.Program} is not installed.", 127, "");
+    }
 }
