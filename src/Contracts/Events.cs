@@ -43,6 +43,11 @@ public static class EventTypes
     public const string NetworkRepaired = "network.repaired";
     public const string NetworkFailed = "network.failed";
     public const string NetworkDeleted = "network.deleted";
+    public const string PoolCreated = "pool.created";
+    public const string PoolDeleted = "pool.deleted";
+    public const string PoolFailed = "pool.failed";
+    public const string PoolRecovered = "pool.recovered";
+    public const string PoolFilling = "pool.filling";
     public const string OperationCreated = "operation.created";
     public const string OperationProgressed = "operation.progressed";
     public const string OperationFinished = "operation.finished";
@@ -57,6 +62,7 @@ public static class EventTypes
         ImageBuilt, ImageImported, ImageCaptured, ImageUpdated, ImageDeleted,
         TemplateCreated, TemplateUpdated, TemplateDeleted,
         NetworkCreated, NetworkUpdated, NetworkRepaired, NetworkFailed, NetworkDeleted,
+        PoolCreated, PoolDeleted, PoolFailed, PoolRecovered, PoolFilling,
         OperationCreated, OperationProgressed, OperationFinished,
         DaemonStarted, DaemonStopping,
     ];

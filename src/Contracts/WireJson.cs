@@ -16,7 +16,7 @@ namespace Gantry.Contracts;
         typeof(Words<ConsoleKind>), typeof(Words<ConsoleEnd>),
         typeof(Words<Architecture>), typeof(Words<NumaMode>), typeof(Words<VolumeDevice>), typeof(Words<VolumeBus>), typeof(Words<VolumeCache>), typeof(Words<NicModel>),
         typeof(Words<GeneratedDisc>), typeof(Words<ClockBase>),
-        typeof(Words<NetworkKind>), typeof(Words<Ipv6Mode>), typeof(Words<TransportProtocol>), typeof(Words<PolicyAction>), typeof(Words<PolicyDirection>),
+        typeof(Words<NetworkKind>), typeof(Words<PoolKind>), typeof(Words<Ipv6Mode>), typeof(Words<TransportProtocol>), typeof(Words<PolicyAction>), typeof(Words<PolicyDirection>),
         typeof(Words<PolicyProtocol>), typeof(Words<LabelOperator>),
     ],
     NumberHandling = JsonNumberHandling.Strict,
@@ -64,6 +64,10 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(Nic))]
 [JsonSerializable(typeof(Page<NicInfo>))]
 [JsonSerializable(typeof(ChangeNic))]
+[JsonSerializable(typeof(Page<Pool>))]
+[JsonSerializable(typeof(CreatePool))]
+[JsonSerializable(typeof(Page<Volume>))]
+[JsonSerializable(typeof(ChangeVolume))]
 [JsonSerializable(typeof(Page<Network>))]
 [JsonSerializable(typeof(NetworkSettings))]
 [JsonSerializable(typeof(NetworkRepair))]
