@@ -10,6 +10,7 @@ using Gantry.Daemon.Networks;
 using Gantry.Daemon.Nodes;
 using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
+using Gantry.Daemon.Pools;
 using Gantry.Daemon.Postgres;
 using Gantry.Daemon.Systems;
 using Gantry.Daemon.Templates;
@@ -113,6 +114,8 @@ internal static class GantryDaemon
         services.AddOperation<InstancePause>().AddOperation<InstanceResume>().AddOperation<InstanceRestart>().AddOperation<InstanceReset>();
         services.AddOperation<NicAddition>().AddOperation<NicRemoval>().AddOperation<NicLimiting>();
         services.AddOperation<InstanceRename>().AddOperation<InstanceResize>().AddOperation<InstanceDeletion>().AddHostedService<InstanceWatcher>().AddHostedService<InstancePagesWorker>();
+        services.AddSingleton<PoolStore>().AddOperation<PoolCreation>().AddOperation<PoolDeletion>();
+        services.AddSingleton<PoolKeeper>().AddHostedService(p => p.GetRequiredService<PoolKeeper>());
         services.AddSingleton<NetworkStore>().AddSingleton<AddressStore>().AddSingleton<NetworkPlan>().AddSingleton<NetworkSync>();
         services.AddSingleton<INodeNetworks>(p => NodeNetworks.Of(config.NetworkDriver, p.GetRequiredService<NodeContext>()));
         services.AddOperation<NetworkCreation>().AddOperation<NetworkConfiguration>().AddOperation<NetworkDeletion>();
@@ -137,6 +140,7 @@ internal static class GantryDaemon
         api.MapConsoles();
         api.MapImages();
         api.MapTemplates();
+        api.MapPools();
         api.MapNetworks();
         api.MapCapture();
         api.MapNodes();

@@ -7,7 +7,7 @@ using Gantry.Node;
 namespace Gantry.Daemon.Pools;
 
 /// <summary>Looks at the pools every now and then: one that is gone, is back, or fills up is told once.</summary>
-internal sealed partial class PoolKeeper(PoolStore store, LocalNode node, EventLog events, Db db, ILogger<PoolKeeper> logger) : BackgroundService
+internal sealed partial class PoolKeeper(PoolStore store, LocalNode node, EventLog events, Db db, TimeProvider time, ILogger<PoolKeeper> logger) : BackgroundService
 {
     /// <summary>Percent of its space.</summary>
     private static readonly int[] Thresholds = [80, 90, 95];
@@ -47,7 +47,7 @@ internal sealed partial class PoolKeeper(PoolStore store, LocalNode node, EventL
                 LogNotLooked(logger, refusal.Message);
             }
 
-            await Task.Delay(LookEvery, stoppingToken);
+            await Task.Delay(LookEvery, time, stoppingToken);
         }
     }
 

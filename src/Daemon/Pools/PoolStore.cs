@@ -1,12 +1,13 @@
 using Dapper;
 using Gantry.Contracts;
 using Gantry.Daemon.Platform;
+using Gantry.Node;
 using Npgsql;
 
 namespace Gantry.Daemon.Pools;
 
 /// <summary>The table of pools, and beside it the one each node has, which has its node's id.</summary>
-internal sealed class PoolStore(Db db, NodeIdentity node, StartedAt started, TimeProvider time)
+internal sealed class PoolStore(Db db, NodeIdentity node, GantryRoot root, TimeProvider time)
 {
     private const string Columns = "id, name, kind, source, description, is_ready, created_at, version";
 
@@ -17,7 +18,7 @@ internal sealed class PoolStore(Db db, NodeIdentity node, StartedAt started, Tim
     };
 
     /// <summary>The one beside the node's instances.</summary>
-    public StoredPool Local { get; } = new(new(node.Id.Value), StoredPool.Local, PoolKind.Dir, null, "Beside the instances", IsReady: true, started.Time, 0);
+    public StoredPool Local { get; } = new(new(node.Id.Value), StoredPool.Local, PoolKind.Dir, null, "Beside the instances", IsReady: true, Directory.GetCreationTimeUtc(root.Pools), 0);
 
     public Task<Page<StoredPool>> ListAsync(Paging paging, CancellationToken ct) => db.WithAsync(async connection =>
     {
