@@ -32,6 +32,7 @@ internal static class InstanceApi
 
         InstanceChanges.Map(one);
         NicApi.Map(one);
+        VolumeApi.Map(one);
     }
 
     private static async Task List(HttpContext http, Paging paging, InstanceStore store, InstancePages pages)

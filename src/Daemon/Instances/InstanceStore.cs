@@ -3,6 +3,7 @@ using Dapper;
 using Gantry.Contracts;
 using Gantry.Daemon.Images;
 using Gantry.Daemon.Platform;
+using Gantry.Daemon.Pools;
 using Gantry.Node.Instances;
 using Npgsql;
 
@@ -73,10 +74,7 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
         var images = (spec.Volumes ?? []).Select(v => v.Image).Append(details.Image).OfType<Id<Image>>().Distinct().ToList();
         foreach (var image in images)
         {
-            if (await transaction.Connection!.ExecuteScalarAsync<int?>("select 1 from images where id = @Value for key share", image, transaction) is null)
-            {
-                throw ImageErrors.Unknown(image.ToString()); // deleted since it was found
-            }
+            await LockImageAsync(transaction, image);
         }
 
         var now = time.GetUtcNow();
@@ -111,9 +109,14 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
             throw InstanceErrors.NameTaken(spec.Name);
         }
 
+        foreach (var pool in (spec.Volumes ?? []).Select(v => v.Pool).OfType<Id<Pool>>().Distinct())
+        {
+            await PoolStore.UseAsync(transaction, spec.Id, pool);
+        }
+
         foreach (var image in images)
         {
-            await transaction.Connection!.ExecuteAsync("insert into instance_images (instance, image) values (@Instance, @Image)", new { Instance = spec.Id.Value, Image = image.Value }, transaction);
+            await UseImageAsync(transaction, spec.Id, image);
         }
     }
 

@@ -94,23 +94,22 @@ internal sealed class PoolStore(Db db, NodeIdentity node, GantryRoot root, TimeP
     public static async Task<bool> LockAsync(NpgsqlTransaction transaction, Id<Pool> id) =>
         await transaction.Connection!.ExecuteScalarAsync<int?>("select 1 from pools where id = @Value for update", id, transaction) is not null;
 
-    /// <summary>Notes that an instance has disks in these pools, and in no other.</summary>
+    /// <summary>Notes that an instance has disks in a pool, which stays for as long.</summary>
     /// <exception cref="Refusal"><c>pool.unknown</c></exception>
-    public static async Task NoteUseAsync(NpgsqlTransaction transaction, Id<Instance> instance, IReadOnlyCollection<Id<Pool>> pools)
+    public static async Task UseAsync(NpgsqlTransaction transaction, Id<Instance> instance, Id<Pool> pool)
     {
-        foreach (var pool in pools)
+        if (await transaction.Connection!.ExecuteScalarAsync<int?>("select 1 from pools where id = @Value and is_ready for key share", pool, transaction) is null)
         {
-            if (await transaction.Connection!.ExecuteScalarAsync<int?>("select 1 from pools where id = @Value and is_ready for key share", pool, transaction) is null)
-            {
-                throw PoolErrors.Unknown(pool.ToString()); // deleted since it was found
-            }
+            throw PoolErrors.Unknown(pool.ToString()); // deleted since it was found
         }
 
-        await transaction.Connection!.ExecuteAsync("""
-            delete from instance_pools where instance = @Instance and not pool = any(@Pools);
-            insert into instance_pools (instance, pool) select @Instance, pool from unnest(@Pools) as used (pool) on conflict do nothing;
-            """, new { Instance = instance.Value, Pools = pools.Select(p => p.Value).ToArray() }, transaction);
+        await transaction.Connection!.ExecuteAsync(
+            "insert into instance_pools (instance, pool) values (@Instance, @Pool) on conflict do nothing", new { Instance = instance.Value, Pool = pool.Value }, transaction);
     }
+
+    /// <summary>Notes that it has none in it any more.</summary>
+    public static Task LeaveAsync(NpgsqlTransaction transaction, Id<Instance> instance, Id<Pool> pool) => transaction.Connection!.ExecuteAsync(
+        "delete from instance_pools where instance = @Instance and pool = @Pool", new { Instance = instance.Value, Pool = pool.Value }, transaction);
 
     /// <returns>At most so many names of instances with disks in it, and how many there are.</returns>
     public static async Task<(IReadOnlyList<string> Names, int Count)> UsersAsync(NpgsqlTransaction transaction, Id<Pool> pool, int most)

@@ -132,6 +132,7 @@ internal sealed class InstanceWorld : IAsyncDisposable
         _addresses = new(Db, Networks);
         _sync = new(Networks, _addresses, Node);
         Nics = new(Store, _addresses, Networks, _sync, Events);
+        Volumes = new(Store, Events);
         States = new(Store, Events, Node);
         Images = new(Db, TimeProvider.System);
         var id = Id<Instance>.New();
@@ -148,6 +149,7 @@ internal sealed class InstanceWorld : IAsyncDisposable
     public ImageStore Images { get; }
     public NetworkStore Networks { get; }
     public InstanceNics Nics { get; }
+    public VolumeRows Volumes { get; }
     public EventLog Events { get; } = new();
     public InstanceSpec Spec { get; }
 
