@@ -27,7 +27,8 @@ public sealed class PoolTests(RunningDaemon daemon) : IClassFixture<RunningDaemo
         var instance = await daemon.Api.GetInstanceAsync("in-big");
         instance.Volumes!.Single().Pool.ShouldBe("big");
         Directory.EnumerateFiles(Place("big"), "*.qcow2", SearchOption.AllDirectories).ShouldHaveSingleItem();
-        (await RefusedAtEndAsync(daemon.Api.DeletePoolAsync("big", 60))).ShouldBe(("pool.in_use", "The pool 'big' has volumes of in-big."));
+        var refusal = await RunningDaemon.RefusedAsync(() => daemon.Api.DeletePoolAsync("big", 60));
+        (refusal.Code, refusal.Message).ShouldBe(("pool.in_use", "The pool 'big' has volumes of in-big."));
 
         await RunningDaemon.DoneAsync(daemon.Api.RemoveVolumeAsync("in-big", "data", 60));
         await RunningDaemon.DoneAsync(daemon.Api.DeletePoolAsync("big", 60));
@@ -42,8 +43,8 @@ public sealed class PoolTests(RunningDaemon daemon) : IClassFixture<RunningDaemo
         await File.WriteAllTextAsync($"{Place("full")}/letter.txt", "dear");
         await RunningDaemon.DoneAsync(daemon.Api.CreatePoolAsync(new() { Name = "first", Kind = PoolKind.Dir, Source = Place("once") }, 60));
 
-        (await RefusedAtEndAsync(daemon.Api.CreatePoolAsync(new() { Name = "second", Kind = PoolKind.Dir, Source = Place("once") }, 60))).Code.ShouldBe("pool.source_taken");
-        (await RefusedAtEndAsync(daemon.Api.CreatePoolAsync(new() { Name = "third", Kind = PoolKind.Dir, Source = Place("full") }, 60))).Code.ShouldBe("pool.not_usable");
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.CreatePoolAsync(new() { Name = "second", Kind = PoolKind.Dir, Source = Place("once") }, 60))).Code.ShouldBe("pool.source_taken");
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.CreatePoolAsync(new() { Name = "third", Kind = PoolKind.Dir, Source = Place("full") }, 60))).Code.ShouldBe("pool.not_usable");
         (await daemon.Api.ListPoolsAsync()).Items.Select(p => p.Name).ShouldNotContain("third");
     }
 
@@ -61,11 +62,4 @@ public sealed class PoolTests(RunningDaemon daemon) : IClassFixture<RunningDaemo
     }
 
     private string Place(string name) => $"{daemon.Node.Context.Root.Path}/places/{name}";
-
-    private static async Task<(string? Code, string? Message)> RefusedAtEndAsync(Task<Operation> asked)
-    {
-        var ended = await asked;
-        ended.State.ShouldBe(OperationState.Failed);
-        return (ended.Error?.Code, ended.Error?.Detail);
-    }
 }
