@@ -25,12 +25,15 @@ internal sealed class QemuHost(NodeContext node, string? program)
 
     public Accelerator Accelerator => field ??= Accelerator.Choose(Facts);
 
-    public QemuStart Compose(InstanceSpec spec) => Compose(spec, AcceleratorOf(spec), Uefi(spec));
+    /// <exception cref="Refusal">Its firmware is missing, or one of its disks.</exception>
+    public Task<QemuStart> ComposeAsync(InstanceSpec spec, CancellationToken ct) => ComposeAsync(spec, AcceleratorOf(spec), Uefi(spec), ct);
 
-    public QemuStart Compose(InstanceSpec spec, Accelerator accelerator, UefiFirmware? firmware)
+    /// <exception cref="Refusal">One of its disks is missing or damaged.</exception>
+    public async Task<QemuStart> ComposeAsync(InstanceSpec spec, Accelerator accelerator, UefiFirmware? firmware, CancellationToken ct)
     {
+        var disks = await new InstanceDisks(node).FindAsync(spec, ct);
         var platform = QemuPlatform.Of(spec, Facts.Guest);
-        var (arguments, files, taps) = QemuCommandLine.Compose(spec, node.Root, Facts, accelerator, firmware);
+        var (arguments, files, taps) = QemuCommandLine.Compose(spec, node.Root, Facts, accelerator, firmware, disks);
         return new(Find(platform.Program) ?? $"/usr/bin/{platform.Program}", arguments, accelerator.Name, files) { MaxMemoryBytes = spec.MaxMemoryBytes, Taps = taps };
     }
 
