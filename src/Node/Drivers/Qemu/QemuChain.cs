@@ -3,6 +3,7 @@ using Gantry.Contracts;
 using Gantry.Node.Images;
 using Gantry.Node.Instances;
 using Gantry.Node.Pools;
+using DiskFormat = Gantry.Node.Pools.DiskFormat;
 
 namespace Gantry.Node.Drivers.Qemu;
 

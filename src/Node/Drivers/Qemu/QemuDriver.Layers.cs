@@ -159,7 +159,7 @@ public sealed partial class QemuDriver
         return why is null ? true : throw DiskErrors.JobFailed(volume, why);
     }
 
-    private Task TidyAsync(Id<Instance> id, string volume) => WhileRunningAsync(id, async (guest, _) =>
+    private Task<DiskChange?> TidyAsync(Id<Instance> id, string volume) => WhileRunningAsync(id, async (guest, _) =>
     {
         var nodes = new QemuNodes(guest);
         return new DiskChange(await nodes.RemoveAsync(volume, await nodes.ChainAsync(volume, CancellationToken.None), CancellationToken.None) ? null : DiskReasons.Busy);

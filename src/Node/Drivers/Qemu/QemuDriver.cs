@@ -156,7 +156,7 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
         }
 
         var run = node.Folders.Run(id);
-        var guest = new QemuGuest(id, process, $"{run}/qmp.sock", new(LogPath(id), $"{run}/resets"), node.Time, (status, wasReset) => Tell(id, status, wasReset));
+        var guest = new QemuGuest(id, process, $"{run}/qmp.sock", new(LogPath(id), $"{run}/resets"), node.Time, (status, wasReset) => Tell(id, status, wasReset), node.BeforeMonitor);
         guest.Watch(async () =>
         {
             node.Cgroups.Remove(run);

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Gantry.Contracts;
 using Gantry.Node.Pools;
+using DiskFormat = Gantry.Node.Pools.DiskFormat;
 
 namespace Gantry.Node.Drivers.Qemu;
 
