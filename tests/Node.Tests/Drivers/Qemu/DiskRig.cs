@@ -107,13 +107,13 @@ internal sealed class DiskRig(TestImages images) : IAsyncDisposable
             chains.SelectMany(c => c.Layers.Select(l => $"{(l == c.Top ? "rw" : "r")} {l.Path}")).Order(StringComparer.Ordinal));
     }
 
-    /// <summary>The files of pools that QEMU has open: how, and which.</summary>
-    public async Task<string[]> OpenFilesAsync()
+    /// <summary>The files of pools, or others, that QEMU has open: how, and which.</summary>
+    public async Task<string[]> OpenFilesAsync(string which = "/pools/")
     {
         var pid = (await Node.InspectAsync(Id, default)).Observed!.Pid!.Value;
         var files = Directory.GetFiles(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/fd")).Select(f => (
             Path: new FileInfo(f).LinkTarget ?? "", CanWrite: File.ReadLines(f.Replace("/fd/", "/fdinfo/", StringComparison.Ordinal)).Any(l => l.StartsWith("flags:", StringComparison.Ordinal) && l[^1] == '2')));
-        return [.. files.Where(f => f.Path.StartsWith(_root.Path, StringComparison.Ordinal) && f.Path.Contains("/pools/", StringComparison.Ordinal))
+        return [.. files.Where(f => f.Path.StartsWith(_root.Path, StringComparison.Ordinal) && f.Path.Contains(which, StringComparison.Ordinal))
             .GroupBy(f => f.Path).Select(f => $"{(f.Any(x => x.CanWrite) ? "rw" : "r")} {f.Key}")];
     }
 
