@@ -109,7 +109,8 @@ public sealed class NodePools
         }
     }
 
-    private IPool Make(PoolSpec spec) => spec.Kind switch
+    /// <exception cref="Refusal"><c>pool.not_usable</c></exception>
+    internal IPool Make(PoolSpec spec) => spec.Kind switch
     {
         PoolKind.Dir => new DirPool(Absolute(spec.Source), spec.Id.ToString(), _qemu, _node.Time),
         PoolKind.Btrfs => new BtrfsPool(Absolute(spec.Source), spec.Id.ToString(), _node.Shell, _qemu, _node.Time),

@@ -130,7 +130,7 @@ internal sealed partial class ZfsPool(string source, string id, IShell shell, Qe
             using var held = await ChangeAsync(ct, disk);
         }
 
-        return File.Exists(PathOf(disk))
+        return await IsThereAsync(disk, ct)
             ? new(new FileInfo(PathOf(disk)).Length, [new("raw", PathOf(disk), DiskFormat.Raw)])
             : await IsMineAsync(ct) ? throw PoolErrors.DiskMissing(disk) : throw PoolErrors.Gone(source, "its data set is not mounted");
     }
@@ -167,7 +167,7 @@ internal sealed partial class ZfsPool(string source, string id, IShell shell, Qe
     public async Task GrowAsync(DiskName disk, long sizeBytes, CancellationToken ct)
     {
         using var held = await ChangeAsync(ct, disk);
-        if (!File.Exists(PathOf(disk)))
+        if (!await IsThereAsync(disk, ct))
         {
             throw PoolErrors.DiskMissing(disk);
         }
@@ -181,17 +181,18 @@ internal sealed partial class ZfsPool(string source, string id, IShell shell, Qe
     public async Task MoveAsync(DiskName from, DiskName to, CancellationToken ct)
     {
         using var held = await ChangeAsync(ct, from, to);
-        if (from == to || (!File.Exists(PathOf(from)) && File.Exists(PathOf(to))))
+        var (isHere, isThere) = (await IsThereAsync(from, ct), await IsThereAsync(to, ct));
+        if (from == to || (!isHere && isThere))
         {
             return;
         }
 
-        if (!File.Exists(PathOf(from)))
+        if (!isHere)
         {
             throw PoolErrors.DiskMissing(from);
         }
 
-        if (File.Exists(PathOf(to)))
+        if (isThere)
         {
             throw PoolErrors.DiskThere(to);
         }
@@ -233,6 +234,17 @@ internal sealed partial class ZfsPool(string source, string id, IShell shell, Qe
         }
 
         return _mount;
+    }
+
+    /// <summary>Mounts it where a call that broke off, or a start of this host, left it unmounted.</summary>
+    private async Task<bool> IsThereAsync(DiskName disk, CancellationToken ct)
+    {
+        if (!File.Exists(PathOf(disk)) && await _zfs.ListAsync(ct, "list", "-H", "-o", "mounted", SetOf(disk)) is [["no"]])
+        {
+            await _zfs.RunAsync(ct, "mount", SetOf(disk));
+        }
+
+        return File.Exists(PathOf(disk));
     }
 
     private async Task<bool> IsMineAsync(CancellationToken ct) =>

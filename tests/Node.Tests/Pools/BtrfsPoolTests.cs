@@ -1,5 +1,4 @@
 using Gantry.Contracts;
-using Gantry.Node.Pools;
 
 namespace Gantry.Node.Tests.Pools;
 
@@ -21,10 +20,9 @@ public sealed class BtrfsPoolTests(BtrfsHost host) : PoolConformance(node => nod
 {
     private protected override bool LinksTie => false;
 
-    private protected override async Task<IPool> OpenAsync(NodeContext node)
-    {
-        var id = Id<Pool>.New();
-        await node.Pools.OpenAsync(new(id, PoolKind.Btrfs, $"{host.Host.Seen}/btrfs/{id}"), default);
-        return node.Pools.Of(id);
-    }
+    private protected override PoolKind Kind => PoolKind.Btrfs;
+
+    private protected override string Source => $"{host.Host.Seen}/btrfs/{PoolId}";
+
+    private protected override int HistorySteps => 20;
 }

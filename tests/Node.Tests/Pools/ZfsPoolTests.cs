@@ -1,5 +1,4 @@
 using Gantry.Contracts;
-using Gantry.Node.Pools;
 
 namespace Gantry.Node.Tests.Pools;
 
@@ -26,10 +25,9 @@ public sealed class ZfsHost : IAsyncLifetime
 
 public sealed class ZfsPoolTests(ZfsHost host) : PoolConformance(node => node with { Shell = host.Host.Shell }), IClassFixture<ZfsHost>
 {
-    private protected override async Task<IPool> OpenAsync(NodeContext node)
-    {
-        var id = Id<Pool>.New();
-        await node.Pools.OpenAsync(new(id, PoolKind.Zfs, $"tank/{id}"), default);
-        return node.Pools.Of(id);
-    }
+    private protected override PoolKind Kind => PoolKind.Zfs;
+
+    private protected override string Source => $"tank/{PoolId}";
+
+    private protected override int HistorySteps => 20;
 }
