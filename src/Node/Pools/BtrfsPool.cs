@@ -48,10 +48,10 @@ internal sealed class BtrfsPool(string path, string id, IShell shell, QemuImg qe
 
     public Task<PoolStatus> LookAsync(CancellationToken ct) => _folder.LookAsync(ct);
 
-    public Task<IReadOnlyList<string>> OwnersAsync(CancellationToken ct)
+    public async Task<IReadOnlyList<string>> OwnersAsync(CancellationToken ct)
     {
-        _folder.Demand();
-        return Task.FromResult<IReadOnlyList<string>>([.. _folder.Folders().Where(o => !o.StartsWith("gantry-", StringComparison.Ordinal) && Directory.Exists(LiveOf(o)))]);
+        await _folder.DemandAsync(ct);
+        return [.. _folder.Folders().Where(o => !o.StartsWith("gantry-", StringComparison.Ordinal) && Directory.Exists(LiveOf(o)))];
     }
 
     public async Task CreateAsync(DiskName disk, long sizeBytes, string? image, CancellationToken ct)
@@ -76,12 +76,12 @@ internal sealed class BtrfsPool(string path, string id, IShell shell, QemuImg qe
         }
     }
 
-    public Task<Disk> FindAsync(DiskName disk, CancellationToken ct)
+    public async Task<Disk> FindAsync(DiskName disk, CancellationToken ct)
     {
         Demand(disk);
-        _folder.Demand();
-        return Task.FromResult(File.Exists(PathOf(disk))
-            ? new Disk(new FileInfo(PathOf(disk)).Length, [new("raw", PathOf(disk), DiskFormat.Raw)]) : throw PoolErrors.DiskMissing(disk));
+        await _folder.DemandAsync(ct);
+        return File.Exists(PathOf(disk))
+            ? new Disk(new FileInfo(PathOf(disk)).Length, [new("raw", PathOf(disk), DiskFormat.Raw)]) : throw PoolErrors.DiskMissing(disk);
     }
 
     public async Task DeleteAsync(DiskName disk, CancellationToken ct)
@@ -219,7 +219,7 @@ internal sealed class BtrfsPool(string path, string id, IShell shell, QemuImg qe
     public async Task<IReadOnlyDictionary<Id<Snapshot>, long>> SnapshotsAsync(string owner, CancellationToken ct)
     {
         Demand(new(owner, "x"));
-        _folder.Demand();
+        await _folder.DemandAsync(ct);
         var bytes = new Dictionary<Id<Snapshot>, long>();
         foreach (var snapshot in SnapshotIds(owner))
         {
@@ -235,7 +235,7 @@ internal sealed class BtrfsPool(string path, string id, IShell shell, QemuImg qe
     public async Task<IReadOnlyList<string>> VerifyAsync(string owner, Id<Snapshot> snapshot, CancellationToken ct)
     {
         Demand(new(owner, "x"));
-        _folder.Demand();
+        await _folder.DemandAsync(ct);
         var wrong = new List<string>();
         foreach (var name in DisksOf(owner, snapshot))
         {
@@ -320,7 +320,7 @@ internal sealed class BtrfsPool(string path, string id, IShell shell, QemuImg qe
             Demand(disk);
         }
 
-        _folder.Demand();
+        await _folder.DemandAsync(ct);
         var held = await _locks.HoldAsync(ct, disks.Select(d => d.Owner));
         try
         {

@@ -45,7 +45,8 @@ internal sealed partial class DirPool
     {
         Demand(new(owner, "x"));
         var wrong = new List<string>();
-        var record = await WorkAsync(() => { _folder.Demand(); return Read(owner); }, ct);
+        await _folder.DemandAsync(ct);
+        var record = Read(owner);
         if (!HasSnapshot(record, snapshot))
         {
             throw PoolErrors.SnapshotMissing(owner, snapshot);

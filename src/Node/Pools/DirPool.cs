@@ -32,7 +32,11 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
 
     public Task<PoolStatus> LookAsync(CancellationToken ct) => _folder.LookAsync(ct);
 
-    public Task<IReadOnlyList<string>> OwnersAsync(CancellationToken ct) => WorkAsync(() => (IReadOnlyList<string>)[.. _folder.Folders().Where(o => Read(o).Disks.Count > 0)], ct);
+    public async Task<IReadOnlyList<string>> OwnersAsync(CancellationToken ct)
+    {
+        await _folder.DemandAsync(ct);
+        return [.. _folder.Folders().Where(o => Read(o).Disks.Count > 0)];
+    }
 
     public async Task CreateAsync(DiskName disk, long sizeBytes, string? image, CancellationToken ct)
     {
@@ -72,10 +76,10 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
     public async Task<Disk> FindAsync(DiskName disk, CancellationToken ct)
     {
         Demand(disk);
+        await _folder.DemandAsync(ct);
         return await WorkAsync(
             () =>
             {
-                _folder.Demand();
                 try
                 {
                     return ChainOf(disk);
@@ -246,10 +250,10 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
         var held = await _locks.HoldAsync(ct, disks.Select(d => d.Owner));
         try
         {
+            await _folder.DemandAsync(ct);
             await WorkAsync(
                 () =>
                 {
-                    _folder.Demand();
                     foreach (var disk in disks)
                     {
                         Sweep(disk.Owner);

@@ -179,17 +179,18 @@ internal sealed partial class ZfsPool
             "The restore",
             async () =>
             {
+                var tree = await TreeAsync(ct);
                 foreach (var name in (await SnapshotDisksAsync(owner, ct)).GetValueOrDefault(snapshot) ?? [])
                 {
-                    var disk = new DiskName(owner, name);
-                    var tree = await TreeAsync(ct);
-                    if (tree.Sets.Any(s => s.Name == SetOf(disk)))
+                    var (place, holding) = (SetOf(new DiskName(owner, name)), tree.Holding(owner, name, snapshot));
+                    if (tree.Sets.Any(s => s.Name == place))
                     {
-                        await _zfs.RenameAsync(SetOf(disk), $"{Branches}/{owner}.{name}.{RandomNumberGenerator.GetHexString(12, lowercase: true)}", ct);
-                        tree = await TreeAsync(ct);
+                        var branch = $"{Branches}/{owner}.{name}.{RandomNumberGenerator.GetHexString(12, lowercase: true)}";
+                        await _zfs.RenameAsync(place, branch, ct);
+                        holding = holding == place ? branch : holding;
                     }
 
-                    await _zfs.RunAsync(ct, "clone", $"{tree.Holding(owner, name, snapshot)}@{snapshot}", SetOf(disk));
+                    await _zfs.RunAsync(ct, "clone", $"{holding}@{snapshot}", place);
                 }
 
                 await TidyAsync(owner, ct);

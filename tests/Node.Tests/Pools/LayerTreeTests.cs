@@ -8,7 +8,7 @@ public sealed class LayerTreeTests
 {
     [Fact]
     public void Whatever_happens_each_snapshot_branch_and_clone_keeps_what_it_had() =>
-        Prop.ForAll(HistoryStep.Histories, Holds).Check(Config.QuickThrowOnFailure.WithMaxTest(2000).WithEndSize(80));
+        Prop.ForAll(HistoryStep.Histories, Holds).Check(Config.QuickThrowOnFailure.WithMaxTest(700).WithEndSize(80));
 
     [Fact]
     public void The_smaller_of_two_layers_is_written_into_the_other_while_a_guest_runs()

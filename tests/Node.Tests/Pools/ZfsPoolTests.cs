@@ -29,5 +29,7 @@ public sealed class ZfsPoolTests(ZfsHost host) : PoolConformance(node => node wi
 
     private protected override string Source => $"tank/{PoolId}";
 
+    private protected override int EachPoint => 3;
+
     private protected override int HistorySteps => 20;
 }
