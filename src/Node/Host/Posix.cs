@@ -82,6 +82,18 @@ internal static partial class Posix
         }
     }
 
+    /// <summary>Gives two files or directories each other's name, at one instant.</summary>
+    /// <exception cref="IOException"/>
+    public static void Exchange(string one, string other)
+    {
+        const int currentDirectory = -100;
+        const uint exchange = 2;
+        if (renameat2(currentDirectory, one, currentDirectory, other, exchange) != 0)
+        {
+            throw new IOException($"{one} and {other} cannot be exchanged: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
+        }
+    }
+
     /// <summary>
     /// Waits its turn for a lock file and holds it until the handle is closed, or the process ends. (.NET's own
     /// locking does not wait but fails.) For moments only: there is no deadline.
@@ -119,6 +131,25 @@ internal static partial class Posix
         {
             file.Dispose();
             throw new IOException(error);
+        }
+
+        return file;
+    }
+
+    /// <summary>Opens a file or block device of a disk; whatever else stands there (a pipe) is neither waited for nor kept open.</summary>
+    /// <exception cref="IOException"/>
+    public static SafeFileHandle OpenDisk(string path, bool writable)
+    {
+        const int readWrite = 2, emptyPath = 0x1000, type = 0x1, offsetOfMode = 28, sizeOfStatx = 256, typeBits = 0xF000, regular = 0x8000, blockDevice = 0x6000;
+        var file = new SafeFileHandle(open(path, (writable ? readWrite : 0) | CloseOnExec | NonBlocking), ownsHandle: true);
+        Span<byte> facts = stackalloc byte[sizeOfStatx];
+        var error = file.IsInvalid || statx((int)file.DangerousGetHandle(), "", emptyPath, type, ref MemoryMarshal.GetReference(facts)) != 0
+            ? Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())
+            : (BitConverter.ToUInt16(facts[offsetOfMode..]) & typeBits) is regular or blockDevice ? null : "it is neither a file nor a block device";
+        if (error is not null)
+        {
+            file.Dispose();
+            throw new IOException($"{path}: {error}");
         }
 
         return file;
@@ -202,6 +233,9 @@ internal static partial class Posix
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int rename(string from, string to);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int renameat2(int fromDirectory, string from, int toDirectory, string to, uint flags);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int flock(int fd, int operation);

@@ -4,11 +4,16 @@ using Gantry.Node.Pools;
 
 namespace Gantry.Node.Drivers.Sim;
 
-/// <summary>Its disks are real ones, in real pools; it only never has them open, so that nothing of them changes by itself.</summary>
 public sealed partial class SimDriver
 {
-    public Task<DiskChange?> PlugDiskAsync(Id<Instance> id, string volume, CancellationToken ct) => DiskAsync("plugDisk", id, volume,
-        spec => Task.FromResult(new DiskChange(spec.Kind == InstanceKind.Vm ? null : DiskReasons.NoPlug)), ct);
+    private readonly InstanceDisks _disks = new(node);
+
+    public async Task<DiskChange?> PlugDiskAsync(Id<Instance> id, string volume, CancellationToken ct)
+    {
+        await Before("plugDisk", id, ct);
+        return StateOf(id) == InstanceState.Stopped ? null
+            : new(DemandDisk(id, volume).Spec.Kind == InstanceKind.Vm ? null : DiskReasons.NoPlug);
+    }
 
     public async Task<DiskChange?> UnplugDiskAsync(Id<Instance> id, string volume, CancellationToken ct)
     {
@@ -22,37 +27,67 @@ public sealed partial class SimDriver
         };
     }
 
-    public Task<DiskChange?> LimitDiskAsync(Id<Instance> id, string volume, CancellationToken ct) =>
-        DiskAsync("limitDisk", id, volume, _ => Task.FromResult(new DiskChange()), ct);
-
-    public Task<DiskChange?> GrowDiskAsync(Id<Instance> id, string volume, long sizeBytes, CancellationToken ct) => DiskAsync("growDisk", id, volume, async spec =>
+    public async Task<DiskChange?> LimitDiskAsync(Id<Instance> id, string volume, CancellationToken ct)
     {
-        await node.Pools.Of(spec.Volumes!.Single(v => v.Name == volume).Pool).GrowAsync(new($"{id}", volume), sizeBytes, ct);
-        return new();
-    }, ct);
-
-    public async Task<bool> SwitchLayersAsync(Id<Instance> id, CancellationToken ct)
-    {
-        await Before("switchLayers", id, ct);
-        return StateOf(id) != InstanceState.Stopped;
-    }
-
-    public Task<bool> CommitLayerAsync(Id<Instance> id, string volume, Disk chain, DiskLayer upper, Action<DiskProgress> report, CancellationToken ct) => Task.FromResult(false);
-
-    public Task<bool> StreamLayerAsync(Id<Instance> id, string volume, Disk chain, DiskLayer upper, Action<DiskProgress> report, CancellationToken ct) => Task.FromResult(false);
-
-    public Task<bool> MirrorDiskAsync(Id<Instance> id, string volume, Disk target, Func<CancellationToken, Task> settle, Action<DiskProgress> report, CancellationToken ct) =>
-        Task.FromResult(false);
-
-    private async Task<DiskChange?> DiskAsync(string call, Id<Instance> id, string volume, Func<InstanceSpec, Task<DiskChange>> change, CancellationToken ct)
-    {
-        await Before(call, id, ct);
+        await Before("limitDisk", id, ct);
         if (StateOf(id) == InstanceState.Stopped)
         {
             return null;
         }
 
+        DemandDisk(id, volume);
+        return new();
+    }
+
+    /// <summary>Nothing has the file open, so the pool does it.</summary>
+    public async Task<DiskChange?> GrowDiskAsync(Id<Instance> id, string volume, long sizeBytes, CancellationToken ct)
+    {
+        await Before("growDisk", id, ct);
+        if (StateOf(id) == InstanceState.Stopped)
+        {
+            return null;
+        }
+
+        var (spec, disk) = DemandDisk(id, volume);
+        var has = (await _disks.FindAsync(spec, disk, ct)).SizeBytes;
+        if (sizeBytes < has)
+        {
+            throw DiskErrors.NoShrink(volume, has, sizeBytes);
+        }
+
+        await _disks.PoolOf(disk).GrowAsync(InstanceDisks.NameOf(id, volume), sizeBytes, ct);
+        return new();
+    }
+
+    /// <summary>Its guests write nothing.</summary>
+    public async Task<bool> SwitchLayersAsync(Id<Instance> id, CancellationToken ct)
+    {
+        await Before("switchLayers", id, ct);
+        return false;
+    }
+
+    public async Task<bool> CommitLayerAsync(Id<Instance> id, string volume, Disk chain, DiskLayer upper, Action<DiskProgress> report, CancellationToken ct)
+    {
+        await Before("commitLayer", id, ct);
+        return false;
+    }
+
+    public async Task<bool> StreamLayerAsync(Id<Instance> id, string volume, Disk chain, DiskLayer upper, Action<DiskProgress> report, CancellationToken ct)
+    {
+        await Before("streamLayer", id, ct);
+        return false;
+    }
+
+    public async Task<bool> MirrorDiskAsync(
+        Id<Instance> id, string volume, Disk target, Func<CancellationToken, Task> settle, Action<DiskProgress> report, CancellationToken ct)
+    {
+        await Before("mirrorDisk", id, ct);
+        return false;
+    }
+
+    private (InstanceSpec Spec, VolumeSpec Volume) DemandDisk(Id<Instance> id, string volume)
+    {
         var spec = node.Folders.Read(id);
-        return (spec.Volumes ?? []).Any(v => v.Name == volume) ? await change(spec) : throw DiskErrors.Unknown(spec.Name, volume);
+        return (spec, (spec.Volumes ?? []).SingleOrDefault(v => v.Name == volume) ?? throw DiskErrors.Unknown(spec.Name, volume));
     }
 }
