@@ -34,8 +34,11 @@ internal sealed class InstanceVolumes(GantryRoot root, QemuImg disks, GeneratedD
             }
         }
 
-        await discs.EnsureAsync(spec, ct);
+        discs.Ensure(spec);
     }
+
+    /// <summary>Makes the disc for cloud-init say what it should.</summary>
+    public void EnsureSeed(InstanceSpec spec) => discs.EnsureSeed(spec);
 
     private async Task CreateAsync(VolumeSpec volume, string path, CancellationToken ct)
     {

@@ -16,7 +16,10 @@ internal sealed class QemuVolumes(InstanceSpec spec, QemuPlatform platform, Gant
     private const string Scsi = "scsi";
     private const string Sata = "sata";
 
-    private readonly IReadOnlyList<VolumeSpec> _volumes = spec.Volumes ?? [];
+    private const string Seed = "gantry.seed"; // with a dot, which no volume's name has
+    private const int SataPorts = 6;
+
+    private readonly IReadOnlyList<VolumeSpec> _volumes = WithSeed(spec);
     private readonly IReadOnlyList<string> _order = spec.BootOrder ?? [.. (spec.Volumes ?? []).Select(v => v.Name)];
 
     /// <summary>From 1; null for what is not booted from.</summary>
@@ -61,13 +64,39 @@ internal sealed class QemuVolumes(InstanceSpec spec, QemuPlatform platform, Gant
 
     public static string DeviceId(string volume) => $"volume.{volume}";
 
+    /// <summary>
+    /// And the disc for cloud-init, where there is one and no drive of its own shows it. It is on the bus of the first disk, whose driver
+    /// the guest has: Debian's cloud kernel knows no SATA, a microVM has none.
+    /// </summary>
+    private static IReadOnlyList<VolumeSpec> WithSeed(InstanceSpec spec)
+    {
+        var volumes = spec.Volumes ?? [];
+        if (spec.CloudInit is null || volumes.Any(v => v.Generated == GeneratedDisc.CloudInit))
+        {
+            return volumes;
+        }
+
+        var bus = volumes.FirstOrDefault(v => v.Device == VolumeDevice.Disk)?.Bus switch
+        {
+            VolumeBus.Scsi => VolumeBus.Scsi,
+            VolumeBus.Sata when volumes.Count(v => v.Bus == VolumeBus.Sata) < SataPorts => VolumeBus.Sata,
+            _ => VolumeBus.Virtio,
+        };
+        var device = bus == VolumeBus.Virtio ? VolumeDevice.Disk : VolumeDevice.Cdrom;
+        return [.. volumes, new(Seed, device, null, null, 0, bus, VolumeCache.Writeback, ReadOnly: true, Generated: GeneratedDisc.CloudInit)];
+    }
+
     /// <summary>An empty drive for discs has none.</summary>
-    private static bool HasMedium(VolumeSpec volume) => volume.Device == VolumeDevice.Disk || (volume.Image ?? (object?)volume.Path ?? volume.Generated) is not null;
+    private bool HasMedium(VolumeSpec volume) => volume switch
+    {
+        { Generated: GeneratedDisc.CloudInit } => spec.CloudInit is not null,
+        _ => volume.Device == VolumeDevice.Disk || (volume.Image ?? (object?)volume.Path ?? volume.Generated) is not null,
+    };
 
     private JsonObject Node(VolumeSpec volume, string name) => volume switch
     {
         { Device: VolumeDevice.Cdrom, Path: { } path } => Disc(volume, path, name),
-        { Device: VolumeDevice.Cdrom, Generated: { } generated } => Disc(volume, GeneratedDiscs.PathOf(root, spec.Id, generated), name),
+        { Generated: { } generated } => Disc(volume, GeneratedDiscs.PathOf(root, spec.Id, generated), name),
         { Device: VolumeDevice.Cdrom, Image: { } image } => Image(image, name),
         _ => new()
         {
