@@ -111,7 +111,7 @@ internal static class GantryDaemon
         services.AddSingleton<TemplateStore>().AddSingleton<TemplateSources>().AddSingleton<TemplateLayers>(p => p.GetRequiredService<TemplateStore>().LayersAsync);
         services.AddOperation<InstanceCreation>().AddOperation<InstanceStart>().AddOperation<InstanceShutdown>().AddOperation<InstanceStop>();
         services.AddOperation<InstancePause>().AddOperation<InstanceResume>().AddOperation<InstanceRestart>().AddOperation<InstanceReset>();
-        services.AddOperation<NicAddition>().AddOperation<NicRemoval>().AddOperation<NicLimiting>();
+        services.AddOperation<CloudInitChange>().AddOperation<NicAddition>().AddOperation<NicRemoval>().AddOperation<NicLimiting>();
         services.AddOperation<InstanceRename>().AddOperation<InstanceResize>().AddOperation<InstanceDeletion>().AddHostedService<InstanceWatcher>().AddHostedService<InstancePagesWorker>();
         services.AddSingleton<NetworkStore>().AddSingleton<AddressStore>().AddSingleton<NetworkPlan>().AddSingleton<NetworkSync>();
         services.AddSingleton<INodeNetworks>(p => NodeNetworks.Of(config.NetworkDriver, p.GetRequiredService<NodeContext>()));

@@ -9,5 +9,8 @@ namespace Gantry.Node.Instances;
 public sealed record CloudInitSpec(CloudInit Settings, int Number)
 {
     /// <summary>What cloud-init tells first starts apart by.</summary>
-    public string InstanceIdOf(Id<Instance> id) => string.Create(CultureInfo.InvariantCulture, $"{id}-{Number}");
+    public static string InstanceIdOf(Id<Instance> id, int number) => string.Create(CultureInfo.InvariantCulture, $"{id}-{number}");
+
+    /// <inheritdoc cref="InstanceIdOf(Id{Instance}, int)"/>
+    public string InstanceIdOf(Id<Instance> id) => InstanceIdOf(id, Number);
 }

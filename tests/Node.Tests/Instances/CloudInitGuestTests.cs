@@ -43,11 +43,11 @@ public sealed class CloudInitGuestTests(TestImages images) : IAsyncLifetime
                 Timezone = "Europe/Berlin",
                 Runcmd =
                 [
-                    "exec >/dev/ttyS0 2>&1; echo; echo told host $(hostname) $(hostname --fqdn); echo told user $(id -Gn ann) $(getent passwd ann | cut -d: -f7)",
-                    "exec >/dev/ttyS0 2>&1; echo told shadow $(getent shadow ann | cut -d: -f2); echo told key $(cat ~ann/.ssh/authorized_keys)",
-                    "exec >/dev/ttyS0 2>&1; echo told root $(su ann -c 'sudo -n id -u'); echo told address $(ip -4 -o address show dev eth0 | awk '{print $4}')",
-                    "exec >/dev/ttyS0 2>&1; echo told file $(stat -c %a:%U:%G /etc/told) $(cat /etc/told); echo told zone $(readlink /etc/localtime)",
-                    "exec >/dev/ttyS0 2>&1; echo told id $(cloud-init query instance_id); echo told seed $(blockdev --getro $(blkid -L cidata)); echo told all",
+                    "exec >/dev/ttyS0 2>&1; echo; echo seen: host $(hostname) $(hostname --fqdn); echo seen: user $(id -Gn ann) $(getent passwd ann | cut -d: -f7)",
+                    "exec >/dev/ttyS0 2>&1; echo seen: shadow $(getent shadow ann | cut -d: -f2); echo seen: key $(cat ~ann/.ssh/authorized_keys)",
+                    "exec >/dev/ttyS0 2>&1; echo seen: root $(su ann -c 'sudo -n id -u'); echo seen: address $(ip -4 -o address show dev eth0 | awk '{print $4}')",
+                    "exec >/dev/ttyS0 2>&1; echo seen: file $(stat -c %a:%U:%G /etc/told) $(cat /etc/told); echo seen: zone $(readlink /etc/localtime)",
+                    "exec >/dev/ttyS0 2>&1; echo seen: id $(cloud-init query instance_id); echo seen: seed $(blockdev --getro $(blkid -L cidata)); echo seen: all",
                 ],
             }, 3),
         };
@@ -79,9 +79,9 @@ public sealed class CloudInitGuestTests(TestImages images) : IAsyncLifetime
         while (true)
         {
             var lines = (await _node.ReadSerialAsync(id, 1 << 20, default)).Text.Split('\n').Select(l => l.TrimEnd('\r')).ToList();
-            if (lines.Contains("told all"))
+            if (lines.Contains("seen: all"))
             {
-                return lines.Where(l => l.StartsWith("told ", StringComparison.Ordinal) && l != "told all")
+                return lines.Where(l => l.StartsWith("seen: ", StringComparison.Ordinal) && l != "seen: all")
                     .Select(l => l.Split(' ', 3)).ToDictionary(l => l[1], l => l.ElementAtOrDefault(2) ?? "");
             }
 
