@@ -72,8 +72,39 @@ public sealed class CloudInitGuestTests(TestImages images) : IAsyncLifetime
         await _node.StopAsync(spec.Id, default);
     }
 
+    [Theory]
+    [InlineData(InstanceKind.Microvm, null, "virtio-blk-device")]
+    [InlineData(InstanceKind.Vm, null, "virtio-blk-pci")]
+    [InlineData(InstanceKind.Vm, VolumeBus.Nvme, "virtio-blk-pci")]
+    [InlineData(InstanceKind.Vm, VolumeBus.Sata, "ide-cd,bus=sata.1")]
+    [InlineData(InstanceKind.Vm, VolumeBus.Scsi, "scsi-cd,bus=scsi.0")]
+    public async Task The_disc_is_on_the_bus_of_the_first_disk_as_far_as_that_takes_discs(InstanceKind kind, VolumeBus? bus, string device)
+    {
+        const string Label = "dd if=/dev/vda bs=1 skip=32808 count=6 2>/dev/null; blockdev --getro /dev/vda; echo seen: all; sleep 1000";
+        var spec = new InstanceSpec(Id<Instance>.New(), "seeded", kind, "qemu", 1, 256 * Limits.MiB, Firmware.Direct, images.Kernel, images.Initrd,
+            $"quiet rdinit=/bin/sh -- -c \"mount -t devtmpfs d /dev; for m in /modules/*; do insmod $m 2>/dev/null; done; {Label}\"", 0)
+        {
+            Volumes = bus is { } first ? [new("root", VolumeDevice.Disk, null, null, 8 * Limits.MiB, first, VolumeCache.Writeback, ReadOnly: false)] : [],
+            CloudInit = new(new(), 1),
+        };
+        await _node.DefineAsync(spec, default);
+        await _node.StartAsync(spec.Id, default);
+
+        (await _node.CommandLineAsync(spec.Id, default)).Arguments.ShouldContain(a => a.StartsWith($"{device},", StringComparison.Ordinal) && a.Contains("drive=gantry.seed,", StringComparison.Ordinal));
+        if (bus is null)
+        {
+            (await LinesAsync(spec.Id)).ShouldContain("cidata1");
+        }
+    }
+
     /// <summary>Each line the guest's commands wrote, by its second word, once they are done.</summary>
     private async Task<Dictionary<string, string>> ToldAsync(Id<Instance> id)
+    {
+        var lines = await LinesAsync(id);
+        return lines.Where(l => l.StartsWith("seen: ", StringComparison.Ordinal) && l != "seen: all").Select(l => l.Split(' ', 3)).ToDictionary(l => l[1], l => l.ElementAtOrDefault(2) ?? "");
+    }
+
+    private async Task<List<string>> LinesAsync(Id<Instance> id)
     {
         using var deadline = new CancellationTokenSource(Patience);
         while (true)
@@ -81,8 +112,7 @@ public sealed class CloudInitGuestTests(TestImages images) : IAsyncLifetime
             var lines = (await _node.ReadSerialAsync(id, 1 << 20, default)).Text.Split('\n').Select(l => l.TrimEnd('\r')).ToList();
             if (lines.Contains("seen: all"))
             {
-                return lines.Where(l => l.StartsWith("seen: ", StringComparison.Ordinal) && l != "seen: all")
-                    .Select(l => l.Split(' ', 3)).ToDictionary(l => l[1], l => l.ElementAtOrDefault(2) ?? "");
+                return lines;
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System, deadline.Token);
