@@ -40,13 +40,12 @@ internal sealed class CloudInitChange(InstanceStore store, EventLog events, Loca
             new HostStep("make the disc",
                 async (_, ct) => pending = await node.SetCloudInitAsync(input.Id, await WantedAsync(input, ct), ct) ? "it runs with the disc it was started with" : null,
                 async (_, ct) => await node.SetCloudInitAsync(input.Id, await store.CloudInitAsync(input.Id, ct), ct)),
-            new DbStep("publish", async (transaction, context, ct) =>
+            new DbStep("publish", async (transaction, context, _) =>
             {
-                var wanted = await WantedAsync(input, ct);
                 var caller = Caller.Of(context.Operation);
-                await store.SetCloudInitAsync(transaction, input.Id, wanted);
+                var number = await store.SetCloudInitAsync(transaction, input.Id, input.Settings);
                 await events.AppendAsync(transaction, EventTypes.InstanceChanged, $"instances/{input.Id}", caller.Name, caller.RequestId, new { fields = Changed });
-                context.SetResult(new Result(wanted?.InstanceIdOf(input.Id), pending));
+                context.SetResult(new Result(input.Settings is null ? null : CloudInitSpec.InstanceIdOf(input.Id, number), pending));
             }),
         ];
     }

@@ -22,6 +22,7 @@ internal static partial class CloudInitRules
     public static IEnumerable<Fault> Faults(CloudInit? settings, InstanceKind? kind, string at = "$.cloudInit") => settings is null ? []
         : kind == InstanceKind.Container ? [new(at, "a container has no drive for the disc that cloud-init reads; leave it out")] :
     [
+        .. OfPasswords(settings, at),
         .. OfRaw(settings, at),
         .. TooMany(settings, at),
         .. OfTexts(settings, at),
@@ -32,9 +33,14 @@ internal static partial class CloudInitRules
         .. Twice(settings.Nics, n => n.Name).Select(number => new Fault($"{at}.nics[{number}].name", "it is there twice")),
     ];
 
-    /// <summary>Of passwords in clear, which must be known to be well before they are hashed.</summary>
+    /// <summary>Of passwords in clear, which must be known to be well, and not too many, before they are hashed.</summary>
     public static IEnumerable<Fault> OfPasswords(CloudInit? settings, string at = "$.cloudInit")
     {
+        if (settings?.Users?.Count > Limits.CloudInitItems)
+        {
+            yield return new($"{at}.users", $"{settings.Users.Count} are more than {Limits.CloudInitItems}");
+        }
+
         foreach (var (number, user) in (settings?.Users ?? []).Index().Where(u => u.Item.Password is not null))
         {
             var password = user.Password!;
@@ -94,7 +100,7 @@ internal static partial class CloudInitRules
     private static IEnumerable<Fault> TooMany(CloudInit settings, string at) =>
         from list in ((string Name, int? Count)[])
         [
-            ("users", settings.Users?.Count), ("sshKeys", settings.SshKeys?.Count), ("packages", settings.Packages?.Count), ("runcmd", settings.Runcmd?.Count),
+            ("sshKeys", settings.SshKeys?.Count), ("packages", settings.Packages?.Count), ("runcmd", settings.Runcmd?.Count),
             ("writeFiles", settings.WriteFiles?.Count), ("dnsServers", settings.DnsServers?.Count), ("searchDomains", settings.SearchDomains?.Count), ("nics", settings.Nics?.Count),
         ]
         where list.Count > Limits.CloudInitItems

@@ -23,12 +23,13 @@ internal sealed partial class InstanceStore
     public static Task NextCloudInitAsync(NpgsqlTransaction transaction, Id<Instance> id) =>
         transaction.Connection!.ExecuteAsync("update instances set cloud_init_last = cloud_init_last + 1 where id = @Value", id, transaction);
 
-    public async Task SetCloudInitAsync(NpgsqlTransaction transaction, Id<Instance> id, CloudInitSpec? cloudInit)
+    /// <summary>Under the number given out last, which it answers with.</summary>
+    public async Task<int> SetCloudInitAsync(NpgsqlTransaction transaction, Id<Instance> id, CloudInit? settings)
     {
         Touch(transaction);
-        await transaction.Connection!.ExecuteAsync("""
-            update instances set cloud_init = @Settings::jsonb, cloud_init_number = coalesce(@Number, cloud_init_number), updated_at = @At, version = version + 1
-            where id = @Id
-            """, new { Id = id.Value, Settings = cloudInit is null ? null : Json(cloudInit.Settings), cloudInit?.Number, At = time.GetUtcNow() }, transaction);
+        return await transaction.Connection!.ExecuteScalarAsync<int>("""
+            update instances set cloud_init = @Settings::jsonb, cloud_init_number = cloud_init_last, updated_at = @At, version = version + 1
+            where id = @Id returning cloud_init_number
+            """, new { Id = id.Value, Settings = settings is null ? null : Json(settings), At = time.GetUtcNow() }, transaction);
     }
 }

@@ -42,7 +42,7 @@ internal static class SettingsOf
         AutoStart = instance.AutoStart,
         Nics = instance.Nics is null ? null : [.. instance.Nics.Select(n => n with { Mac = null, Address = null, Address6 = null })],
         Windows = instance.Windows is { } windows ? windows with { ComputerName = null } : null,
-        CloudInit = cloudInit is null ? null : cloudInit with { Hostname = null, Fqdn = null, Nics = null },
+        CloudInit = cloudInit is null ? null : cloudInit with { Hostname = null, Fqdn = null, Nics = null, NetworkConfig = null },
     };
 
     /// <summary>What of the volumes comes from the image: the disk it brings along, where nobody named that, and its size.</summary>

@@ -39,7 +39,12 @@ public static class CloudInitSeed
             return raw;
         }
 
-        var config = new JsonObject { ["manage_etc_hosts"] = "localhost" };
+        // At every start, so that a NIC that was added is set up at the next one; all else is done once.
+        var config = new JsonObject
+        {
+            ["manage_etc_hosts"] = "localhost",
+            ["updates"] = new JsonObject { ["network"] = new JsonObject { ["when"] = new JsonArray("boot-new-instance", "boot") } },
+        };
         Add(config, "users", Users(settings));
         Add(config, "ssh_authorized_keys", List(settings.SshKeys));
         Add(config, "timezone", settings.Timezone);

@@ -59,6 +59,14 @@ public sealed class CloudInitRulesTests
             .ShouldEndWith($"bytes of user-data; {Limits.UserDataBytes} are allowed");
     }
 
+    [Fact]
+    public void More_users_than_there_may_be_are_not_even_hashed()
+    {
+        var crowd = new CloudInit { Users = [.. Enumerable.Range(0, 20_000).Select(i => new CloudInitUser { Name = $"u{i}", Password = "word" })] };
+
+        Should.Throw<Refusal>(() => CloudInitPasswords.Hashed(crowd)).Faults.ShouldHaveSingleItem().ShouldBe(new("$.cloudInit.users", "20000 are more than 256"));
+    }
+
     [Theory]
     [InlineData("version: 2\nethernets: {}\n")]
     [InlineData("network:\n  version: 1\n  config: disabled\n")]

@@ -56,6 +56,11 @@ public sealed class CloudInitSeedTests : IAsyncDisposable
         read["user-data"].ShouldBe("""
             #cloud-config
             manage_etc_hosts: "localhost"
+            updates:
+              network:
+                when:
+                  - "boot-new-instance"
+                  - "boot"
             users:
               - "default"
               -
