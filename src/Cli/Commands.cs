@@ -8,7 +8,7 @@ internal static class Commands
     /// <summary>How `gantry --help` shows them.</summary>
     public static IReadOnlyList<(string Title, string[] Names)> Groups { get; } =
     [
-        ("Every day", ["launch", "create", "list", "info", "start", "shutdown", "stop", "restart", "reset", "pause", "resume", "resize", "rename", "set", "delete", "console", "logs", "command-line"]),
+        ("Every day", ["launch", "create", "list", "info", "start", "shutdown", "stop", "restart", "reset", "pause", "resume", "resize", "rename", "set", "cloud-init", "delete", "console", "logs", "command-line"]),
         ("What instances are made from", ["image", "template"]),
         ("What they are plugged into", ["network", "nic", "forward", "policy"]),
         ("Where their data lies", ["pool", "volume"]),
@@ -35,6 +35,7 @@ internal static class Commands
             Changes.Resize(app),
             Changes.Rename(app),
             Changes.Set(app),
+            CloudInits.Build(app),
             Power.Delete(app),
             Consoles.Build(app),
             Logs.Build(app),

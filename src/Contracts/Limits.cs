@@ -33,6 +33,10 @@ public static partial class Limits
     public const int PolicyPorts = 64;
     public const int ForwardTranslatedPorts = 1_024;
     public const int WindowsTextLength = 64;
+    public const int UserDataBytes = 64 << 10;
+    public const int CloudInitItems = 256;
+    public const int CloudInitTextLength = 4_096;
+    public const int PasswordLength = 256;
     public const int BodyBytes = 1 << 20;
     public const int JsonDepth = 32;
     public const int DefaultPage = 100;

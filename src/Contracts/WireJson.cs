@@ -30,6 +30,7 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(CreateInstance))]
 [JsonSerializable(typeof(InstanceSettings))]
 [JsonSerializable(typeof(InstancePreview))]
+[JsonSerializable(typeof(CloudInit))]
 [JsonSerializable(typeof(Template))]
 [JsonSerializable(typeof(Page<Template>))]
 [JsonSerializable(typeof(CreateTemplate))]

@@ -15,6 +15,7 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
     private const string Columns = """
         i.id, i.name, i.kind, i.driver, m.name as image, i.node, i.cpus, i.memory_bytes, i.description, i.labels, i.boot, i.auto_start, i.machine,
         i.max_cpus, i.max_memory_bytes, i.pending_cpus, i.pending_memory_bytes, i.pending_reason,
+        case when i.cloud_init is not null then i.cloud_init_number end as cloud_init_number,
         i.state, i.state_since, i.state_reason, i.stop_cause, i.pause_cause, i.created_at, i.updated_at, i.version
         from instances i left join images m on m.id = i.image
         """;
@@ -80,9 +81,9 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
         var now = time.GetUtcNow();
         var inserted = await transaction.Connection!.ExecuteAsync("""
             insert into instances (id, name, kind, driver, image, node, cpus, memory_bytes, max_cpus, max_memory_bytes, description, labels, boot, auto_start, machine,
-                                   state, state_since, created_at, updated_at)
+                                   cloud_init, cloud_init_last, state, state_since, created_at, updated_at)
             values (@Id, @Name, @Kind, @Driver, @Image, @Node, @Cpus, @MemoryBytes, @MaxCpus, @MaxMemoryBytes, @Description, @Labels::jsonb, @Boot::jsonb, @AutoStart, @Machine::jsonb,
-                    @State, @now, @now, @now)
+                    @CloudInit::jsonb, @CloudInitLast, @State, @now, @now, @now)
             on conflict do nothing
             """, new
         {
@@ -101,6 +102,8 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
             Boot = Json(details.Boot),
             details.AutoStart,
             Machine = Json(details.Machine ?? new()),
+            CloudInit = spec.CloudInit is null ? null : Json(spec.CloudInit.Settings),
+            CloudInitLast = spec.CloudInit?.Number ?? 0,
             State = (short)InstanceState.Creating,
             now,
         }, transaction);
@@ -192,6 +195,7 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
         MaxMemoryBytes = row.max_memory_bytes,
         Pending = row.pending_cpus is null && row.pending_memory_bytes is null ? null : new(row.pending_cpus, row.pending_memory_bytes, row.pending_reason),
         AutoStart = row.auto_start,
+        CloudInit = row.cloud_init_number is { } number ? new(CloudInitSpec.InstanceIdOf(new(row.id), number)) : null,
         State = (InstanceState)row.state,
         StateSince = row.state_since,
         StateReason = row.state_reason,
@@ -214,7 +218,7 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
     private sealed record Row(
         Guid id, string name, short kind, string driver, string? image, Guid node, int cpus, long memory_bytes, string? description, string labels,
         string boot, bool auto_start, string machine, int? max_cpus, long? max_memory_bytes, int? pending_cpus, long? pending_memory_bytes, string? pending_reason,
-        short state, DateTime state_since, string? state_reason, short? stop_cause, short? pause_cause, DateTime created_at, DateTime updated_at, long version);
+        int? cloud_init_number, short state, DateTime state_since, string? state_reason, short? stop_cause, short? pause_cause, DateTime created_at, DateTime updated_at, long version);
 #pragma warning restore IDE1006
 }
 

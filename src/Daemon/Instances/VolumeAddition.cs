@@ -21,15 +21,15 @@ internal sealed class VolumeAddition(VolumeRows volumes, LocalNode node) : Opera
                 (transaction, context, _) => volumes.AddAsync(transaction, input.Id, input.Volume, input.Spec, context.Operation.TargetName),
                 (transaction, context, _) => volumes.RemoveAsync(transaction, input.Id, input.Volume, input.Spec.Pool, context.Operation.TargetName)),
             new HostStep("make it and plug it in",
-                async (_, ct) => pending = (await node.PlugVolumeAsync(input.Id, input.Spec, ct))?.WhyNot,
+                async (_, ct) => pending = (await node.PlugDiskAsync(input.Id, input.Spec, ct))?.WhyNot,
                 async (_, ct) =>
                 {
-                    if (await node.UnplugVolumeAsync(input.Id, input.Volume.Name, ct) is { WhyNot: { } why })
+                    if (await node.UnplugDiskAsync(input.Id, input.Volume.Name, ct) is { WhyNot: { } why })
                     {
                         throw VolumeErrors.Held(input.Volume.Name, why);
                     }
 
-                    await node.RemoveVolumeAsync(input.Id, input.Volume.Name, ct);
+                    await node.DeleteDiskAsync(input.Id, input.Spec, ct);
                 }),
             volumes.Publish(input.Id, input.Volume.Name, () => new(input.Volume.Name, pending)),
         ];

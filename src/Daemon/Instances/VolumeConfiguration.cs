@@ -16,8 +16,8 @@ internal sealed class VolumeConfiguration(VolumeRows volumes, LocalNode node) : 
     {
         string? limited = null, grown = null;
         HostStep limit = new("limit",
-            async (_, ct) => limited = (await node.LimitVolumeAsync(input.Id, input.Volume, input.After, ct))?.WhyNot,
-            (_, ct) => node.LimitVolumeAsync(input.Id, input.Volume, input.Before, ct));
+            async (_, ct) => limited = (await node.LimitDiskAsync(input.Id, input.Volume, input.After, ct))?.WhyNot,
+            (_, ct) => node.LimitDiskAsync(input.Id, input.Volume, input.Before, ct));
         DbStep note = new("write down the limits",
             (transaction, context, _) => volumes.ChangeAsync(transaction, input.Id, input.Volume, v => v with { Limits = input.After }, context.Operation.TargetName),
             (transaction, context, _) => volumes.ChangeAsync(transaction, input.Id, input.Volume, v => v with { Limits = input.Before }, context.Operation.TargetName));
@@ -26,9 +26,9 @@ internal sealed class VolumeConfiguration(VolumeRows volumes, LocalNode node) : 
             .. input.Before != input.After ? (Step[])[limit, note] : [],
             .. input.GrowTo is { } size ? (Step[])
             [
-                new HostStep("grow", async (_, ct) => grown = (await node.GrowVolumeAsync(input.Id, input.Volume, size, ct))?.WhyNot),
+                new HostStep("grow", async (_, ct) => grown = (await node.GrowDiskAsync(input.Id, input.Volume, size, ct))?.WhyNot),
                 new DbStep("write down the size", (transaction, context, _) => volumes.ChangeAsync(
-                    transaction, input.Id, input.Volume, v => v with { SizeBytes = node.VolumeBytes(input.Id, input.Volume) }, context.Operation.TargetName)),
+                    transaction, input.Id, input.Volume, v => v with { SizeBytes = node.DiskBytes(input.Id, input.Volume) }, context.Operation.TargetName)),
             ] : [],
             volumes.Publish(input.Id, input.Volume, () => new(input.Volume, string.Join(' ', new[] { limited, grown }.OfType<string>()) is { Length: > 0 } why ? why : null)),
         ];

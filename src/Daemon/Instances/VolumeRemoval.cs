@@ -18,16 +18,16 @@ internal sealed class VolumeRemoval(VolumeRows volumes, LocalNode node) : Operat
             async (_, ct) =>
             {
                 await node.DemandRemovableAsync(input.Id, input.Volume.Name, ct);
-                if (await node.UnplugVolumeAsync(input.Id, input.Volume.Name, ct) is { WhyNot: { } why })
+                if (await node.UnplugDiskAsync(input.Id, input.Volume.Name, ct) is { WhyNot: { } why })
                 {
                     throw VolumeErrors.Held(input.Volume.Name, why);
                 }
             },
-            (_, ct) => node.PlugVolumeAsync(input.Id, input.Spec, ct)),
+            (_, ct) => node.PlugDiskAsync(input.Id, input.Spec, ct)),
         new DbStep("write down",
             (transaction, context, _) => volumes.RemoveAsync(transaction, input.Id, input.Volume, input.Spec.Pool, context.Operation.TargetName),
             (transaction, context, _) => volumes.AddAsync(transaction, input.Id, input.Volume, input.Spec, context.Operation.TargetName)),
-        new HostStep("delete", (_, ct) => node.RemoveVolumeAsync(input.Id, input.Volume.Name, ct)) { OnlyForward = true },
+        new HostStep("delete", (_, ct) => node.DeleteDiskAsync(input.Id, input.Spec, ct)) { OnlyForward = true },
         volumes.Publish(input.Id, input.Volume.Name, () => new(input.Volume.Name, null)),
     ];
 }

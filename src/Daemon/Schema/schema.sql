@@ -93,7 +93,10 @@ CREATE TABLE public.instances (
     pending_cpus integer,
     pending_memory_bytes bigint,
     pending_reason text,
-    wanted_running boolean DEFAULT false NOT NULL
+    wanted_running boolean DEFAULT false NOT NULL,
+    cloud_init jsonb,
+    cloud_init_number integer DEFAULT 1 NOT NULL,
+    cloud_init_last integer DEFAULT 0 NOT NULL
 );
 CREATE TABLE public.networks (
     id uuid NOT NULL,

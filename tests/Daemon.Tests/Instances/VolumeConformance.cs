@@ -50,7 +50,7 @@ internal sealed class VolumeRig<TInput>(
         await _world.GivenAsync(InstanceState.Stopped);
         if (before.Length > 0)
         {
-            await _world.Node.PlugVolumeAsync(_world.Spec.Id, VolumeRig.Kept, default);
+            await _world.Node.PlugDiskAsync(_world.Spec.Id, VolumeRig.Kept, default);
             await _world.Db.InTransactionAsync(transaction => _world.Store.SetVolumesAsync(transaction, _world.Spec.Id, [VolumeRig.Shown]), default);
         }
 
