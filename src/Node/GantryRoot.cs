@@ -39,6 +39,7 @@ public sealed partial class GantryRoot
     public string Instances => $"{Data}/instances";
     public string InstancesRun => $"{Run}/instances";
     public string Images => $"{Data}/images";
+    public string Pools => $"{Data}/pools";
     public string Networks => $"{Data}/networks";
     public string NetworksRun => $"{Run}/networks";
 

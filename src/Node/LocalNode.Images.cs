@@ -34,11 +34,14 @@ public sealed partial class LocalNode
     /// <summary>Makes an image of a stopped instance's disk and the base under it.</summary>
     public Task<ImageFiles> CaptureImageAsync(Id<Image> id, CapturePlan plan, Action<Progress> report, CancellationToken ct) => new ImageCapture(Context).CaptureAsync(id, plan, report, ct);
 
-    /// <summary>The first disk of an instance's volumes, and the image it lies over.</summary>
-    /// <exception cref="Refusal"><c>image.no_disk</c></exception>
-    public (string Path, Id<Image>? Base) FirstDisk(Id<Instance> id, string name) =>
-        Context.Folders.Read(id).Volumes?.FirstOrDefault(v => v.Device == VolumeDevice.Disk) is { } disk
-            ? (InstanceVolumes.PathOf(Context.Root, id, disk.Name), disk.Image) : throw ImageErrors.NoDisk(name);
+    /// <summary>The first disk of an instance's volumes: the layer that is written to, and what lies under it.</summary>
+    /// <exception cref="Refusal"><c>image.no_disk</c>, <c>volume.missing</c>, <c>volume.damaged</c></exception>
+    public async Task<IReadOnlyList<DiskFile>> FirstDiskAsync(Id<Instance> id, string name, CancellationToken ct)
+    {
+        var volume = Context.Folders.Read(id).Volumes?.FirstOrDefault(v => v.Device == VolumeDevice.Disk) ?? throw ImageErrors.NoDisk(name);
+        var disk = await Context.Pools.Of(volume.Pool).FindAsync(new($"{id}", volume.Name), ct);
+        return [.. disk.Layers.Select(l => new DiskFile(l.Path, l.Format == Pools.DiskFormat.Raw ? "raw" : "qcow2"))];
+    }
 
     /// <summary>What an image is made of.</summary>
     /// <exception cref="Refusal"><c>image.files_missing</c></exception>

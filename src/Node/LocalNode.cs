@@ -27,7 +27,7 @@ public sealed partial class LocalNode(
     private readonly ImageBuilder _builder = new(context, recipes ?? Recipes.All);
     private readonly ImageImporter _importer = new(context, images ?? ImageSettings.Default);
     private readonly InstanceVolumes _volumes = new(
-        context.Root, new QemuImg(context.Shell, context.ToolUids), new GeneratedDiscs(context.Root, context.Shell, context.ToolUids));
+        context.Root, context.Pools, new GeneratedDiscs(context.Root, context.Shell, context.ToolUids));
     private Dictionary<Id<Instance>, (int Guest, int Tpm)>? _uidsTaken;
 
     public NodeContext Context { get; } = context;
@@ -138,6 +138,7 @@ public sealed partial class LocalNode(
             await driver.RemoveAsync(id, ct);
         }
 
+        await _volumes.RemoveAsync(id, TryRead(id), ct);
         Context.Folders.Remove(id);
         lock (_uids)
         {
@@ -160,7 +161,14 @@ public sealed partial class LocalNode(
         var found = new Dictionary<Id<Instance>, InstanceStatus>();
         await Parallel.ForEachAsync(Context.Folders.All(), new ParallelOptions { CancellationToken = ct, MaxDegreeOfParallelism = 16 }, async (id, token) =>
         {
-            var status = await StatusAsync(id, (driver, inner) => driver.RecoverAsync(id, inner), token);
+            var status = await StatusAsync(
+                id,
+                async (driver, inner) =>
+                {
+                    await _volumes.TakeOverAsync(Context.Folders.Read(id), inner);
+                    return await driver.RecoverAsync(id, inner);
+                },
+                token);
             lock (found)
             {
                 found[id] = status;

@@ -3,6 +3,7 @@ using Gantry.Contracts;
 using Gantry.Node.Host;
 using Gantry.Node.Instances;
 using Gantry.Node.Isolation;
+using Gantry.Node.Pools;
 using Microsoft.Extensions.Logging;
 
 namespace Gantry.Node;
@@ -12,8 +13,13 @@ namespace Gantry.Node;
 public sealed record NodeContext(
     GantryRoot Root, IShell Shell, InstanceFolders Folders, UidRange Uids, TimeProvider Time, ILoggerFactory Logs)
 {
+    private NodePools? _pools;
+
     /// <summary>User ids for tools that read what strangers wrote.</summary>
     public ToolUids ToolUids { get; } = new(Uids);
+
+    /// <summary>Where disks lie.</summary>
+    public NodePools Pools => _pools ?? Interlocked.CompareExchange(ref _pools, new(this), null) ?? _pools;
 
     /// <summary>What must hold before a guest is started.</summary>
     public IsolationOptions Isolation { get; init; } = IsolationOptions.Default;
@@ -33,7 +39,7 @@ public sealed record NodeContext(
     /// <exception cref="Contracts.Refusal"><c>node.uids_taken</c>, <c>node.uids_used_up</c></exception>
     public static NodeContext Open(GantryRoot root, TimeProvider time, ILoggerFactory logs, IsolationOptions? isolation = null)
     {
-        foreach (var directory in (string[])[root.Data, root.Run, root.Log, root.Instances, root.InstancesRun, root.Images, root.Networks, root.NetworksRun])
+        foreach (var directory in (string[])[root.Data, root.Run, root.Log, root.Instances, root.InstancesRun, root.Images, root.Pools, root.Networks, root.NetworksRun])
         {
             Directory.CreateDirectory(directory);
 

@@ -29,10 +29,11 @@ public class AreaTests
     {
         ["Host"] = [],
         ["Images"] = ["Host"],
-        ["Instances"] = ["Host", "Images", "Networks"],
+        ["Pools"] = ["Host", "Images"],
+        ["Instances"] = ["Host", "Images", "Networks", "Pools"],
         ["Isolation"] = ["Host"],
         ["Networks"] = ["Host"],
-        ["Drivers"] = ["Host", "Images", "Instances", "Isolation", "Networks"],
+        ["Drivers"] = ["Host", "Images", "Instances", "Isolation", "Networks", "Pools"],
     };
 
     [Fact]

@@ -56,9 +56,9 @@ internal static class InstanceCaptureApi
             await images.DemandFreeAsync(wanted.Name, ct);
             var from = instance.Image is { } name ? await images.GetAsync(name, ct) : null;
             var files = from is null ? null : node.ImageFiles(from.Id);
-            var disk = node.FirstDisk(instance.Id, instance.Name);
+            var disk = await node.FirstDiskAsync(instance.Id, instance.Name, ct);
             var plan = new CapturePlan(
-                disk.Path, disk.Base, from?.Id, $"instance {instance.Name}", instance.Boot.Firmware ?? files?.Firmware ?? Firmware.Direct,
+                disk, from?.Id, $"instance {instance.Name}", instance.Boot.Firmware ?? files?.Firmware ?? Firmware.Direct,
                 instance.Kind, instance.Architecture ?? files?.Architecture ?? node.Host.Guest, files?.CommandLine, wanted.Description ?? $"Made of the instance {instance.Name}");
             var input = new InstanceCapture.Input(Id<Image>.New(), wanted.Name, instance.Id, plan);
             return await operations.BeginAsync(capture, input, $"instances/{instance.Id}", instance.Name, caller, options, ct);

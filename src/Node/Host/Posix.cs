@@ -64,6 +64,24 @@ internal static partial class Posix
         return statx(CurrentDirectory, path, 0, User, ref MemoryMarshal.GetReference(facts)) == 0 ? BitConverter.ToInt32(facts[OffsetOfUser..]) : null;
     }
 
+    /// <summary>What a file takes of its file system, in bytes; null when it is gone.</summary>
+    public static long? TryAllocatedBytes(string path)
+    {
+        const int currentDirectory = -100, blocks = 0x400, offsetOfBlocks = 48, sizeOfStatx = 256, blockBytes = 512;
+        Span<byte> facts = stackalloc byte[sizeOfStatx];
+        return statx(currentDirectory, path, 0, blocks, ref MemoryMarshal.GetReference(facts)) == 0 ? BitConverter.ToInt64(facts[offsetOfBlocks..]) * blockBytes : null;
+    }
+
+    /// <summary>Gives a file or directory another name, and never copies: what has it open keeps it.</summary>
+    /// <exception cref="IOException"/>
+    public static void Rename(string from, string to)
+    {
+        if (rename(from, to) != 0)
+        {
+            throw new IOException($"{from} cannot be renamed to {to}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
+        }
+    }
+
     /// <summary>
     /// Waits its turn for a lock file and holds it until the handle is closed, or the process ends. (.NET's own
     /// locking does not wait but fails.) For moments only: there is no deadline.
@@ -181,6 +199,9 @@ internal static partial class Posix
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int open(string path, int flags, int mode);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int rename(string from, string to);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int flock(int fd, int operation);

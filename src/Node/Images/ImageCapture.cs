@@ -3,12 +3,11 @@ using Gantry.Contracts;
 namespace Gantry.Node.Images;
 
 /// <summary>What is made into an image of a stopped instance.</summary>
-/// <param name="Volume">Its first disk: a qcow2 that Gantry made.</param>
-/// <param name="Base">The image whose disk that one lies over; null when it stands alone.</param>
+/// <param name="Disk">Its first disk: the layer that is written to, and what lies under it.</param>
 /// <param name="From">The image the instance was made from, whose kernel is carried over; null without one.</param>
 /// <param name="Source">For people.</param>
 public sealed record CapturePlan(
-    string Volume, Id<Image>? Base, Id<Image>? From, string Source, Firmware Firmware, InstanceKind DefaultKind, Architecture Architecture, string? CommandLine,
+    IReadOnlyList<DiskFile> Disk, Id<Image>? From, string Source, Firmware Firmware, InstanceKind DefaultKind, Architecture Architecture, string? CommandLine,
     string Description);
 
 /// <summary>Makes an image of an instance's disk and what lies under it, as one disk that needs neither any more.</summary>
@@ -22,9 +21,8 @@ internal sealed class ImageCapture(NodeContext node)
             ImageFolders.Remove(node.Root, id);
             await using var making = ImageMaking.Begin(node, id);
             var qemu = new QemuImg(node.Shell, node.ToolUids);
-            var below = plan.Base is { } image ? ImageFolders.Disk(node.Root, image) : null;
             report(new("copy the disk", 0));
-            await qemu.FlattenAsync(plan.Volume, below, $"{making.Folder}/disk", percent => report(new("copy the disk", percent * 0.95)), ct);
+            await qemu.FlattenAsync(plan.Disk, $"{making.Folder}/disk", percent => report(new("copy the disk", percent * 0.95)), ct);
             foreach (var name in (string[])["kernel", "initrd"])
             {
                 if (plan.From is { } source && $"{ImageFolders.Path(node.Root, source)}/{name}" is var file && File.Exists(file))

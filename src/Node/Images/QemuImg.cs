@@ -50,19 +50,6 @@ public sealed partial class QemuImg(IShell shell, ToolUids uids)
     public Task ConvertAsync(string path, string format, string output, long virtualBytes, Action<double> percent, CancellationToken ct) =>
         WriteAsync(path, ["convert", "-p", "-f", format, "-O", "qcow2", path, output], output, virtualBytes, percent, ct);
 
-    /// <summary>
-    /// Writes a disk of Gantry's own and the base under it as one qcow2. Which base that is, is said here and not read from the disk,
-    /// which its guest's QEMU had open.
-    /// </summary>
-    /// <param name="baseDisk">Null for a disk that stands alone.</param>
-    public Task FlattenAsync(string disk, string? baseDisk, string output, Action<double> percent, CancellationToken ct)
-    {
-        var virtualBytes = DiskProbe.ExamineOwn(disk);
-        var below = baseDisk is null ? "null" : $$$"""{"driver":"qcow2","read-only":true,"file":{"driver":"file","filename":{{{Quoted(baseDisk)}}}},"backing":null}""";
-        var chain = $$$"""json:{"driver":"qcow2","file":{"driver":"file","filename":{{{Quoted(disk)}}}},"backing":{{{below}}}}""";
-        return WriteAsync(disk, ["convert", "-p", "-O", "qcow2", chain, output], output, virtualBytes, percent, ct);
-    }
-
     /// <summary>An empty qcow2, alone or over a base. The base is not opened: its size is given, so nothing of it has to be believed.</summary>
     /// <exception cref="CommandFailed"/>
     public Task CreateAsync(string path, long sizeBytes, string? baseDisk, CancellationToken ct) => shell.RunAsync(new(Program,
@@ -72,7 +59,10 @@ public sealed partial class QemuImg(IShell shell, ToolUids uids)
             path, sizeBytes.ToString(CultureInfo.InvariantCulture),
         ], ShortDeadline), ct);
 
-    private async Task WriteAsync(string input, IReadOnlyList<string> arguments, string output, long virtualBytes, Action<double> percent, CancellationToken ct)
+    private Task WriteAsync(string input, IReadOnlyList<string> arguments, string output, long virtualBytes, Action<double> percent, CancellationToken ct) =>
+        WriteAsync([input], arguments, output, virtualBytes, percent, ct);
+
+    private async Task WriteAsync(IReadOnlyList<string> inputs, IReadOnlyList<string> arguments, string output, long virtualBytes, Action<double> percent, CancellationToken ct)
     {
         using var loan = uids.Borrow();
         var free = new DriveInfo(Path.GetDirectoryName(output)!).AvailableFreeSpace - Reserve;
@@ -88,9 +78,9 @@ public sealed partial class QemuImg(IShell shell, ToolUids uids)
                 Posix.Chown(output, loan.Uid, loan.Uid);
             }
 
-            // Tables of a qcow2 are less than a 64th of what it holds.
-            await ConfinedAsync(loan, input, arguments,
-                Math.Min(free, virtualBytes + (virtualBytes / 64) + (16 * Limits.MiB)), DeadlineFor(virtualBytes), line => Hear(line, percent), ct);
+            using var readable = await FileLoan.OfAsync(loan.Uid, inputs, [], ct);
+            await LentAsync(loan, inputs[0], arguments,
+                Math.Min(free, WithTables(virtualBytes)), DeadlineFor(virtualBytes), line => Hear(line, percent), ct);
             Posix.Chown(output, 0, 0);
             File.SetUnixFileMode(output, ForAllToRead);
         }
@@ -104,7 +94,14 @@ public sealed partial class QemuImg(IShell shell, ToolUids uids)
     private async Task<CommandResult> ConfinedAsync(
         ToolUids.Loan loan, string input, IReadOnlyList<string> arguments, long fileBytes, TimeSpan deadline, Action<string>? heard, CancellationToken ct)
     {
-        using var readable = Readable(input, loan.Uid);
+        using var readable = await FileLoan.OfAsync(loan.Uid, [input], [], ct);
+        return await LentAsync(loan, input, arguments, fileBytes, deadline, heard, ct);
+    }
+
+    /// <summary>With every file it needs lent to its group already.</summary>
+    private async Task<CommandResult> LentAsync(
+        ToolUids.Loan loan, string input, IReadOnlyList<string> arguments, long fileBytes, TimeSpan deadline, Action<string>? heard, CancellationToken ct)
+    {
         try
         {
             return await shell.RunAsync(new(Program, arguments, deadline)
@@ -127,28 +124,6 @@ public sealed partial class QemuImg(IShell shell, ToolUids uids)
         }
     }
 
-    /// <summary>Lets the tool's own group read a file that not everyone may, for as long as it runs.</summary>
-    private static GroupLoan? Readable(string path, int gid) => File.GetUnixFileMode(path).HasFlag(UnixFileMode.OtherRead) ? null : new(path, gid);
-
-    private sealed class GroupLoan : IDisposable
-    {
-        private readonly string _path;
-
-        public GroupLoan(string path, int gid)
-        {
-            _path = path;
-            Posix.Chown(path, -1, gid);
-            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead);
-        }
-
-        /// <summary>A daemon that was killed meanwhile does not know whose group it was: that of its owner, as for all that Gantry makes.</summary>
-        public void Dispose()
-        {
-            File.SetUnixFileMode(_path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-            Posix.Chown(_path, -1, Posix.TryOwnerOf(_path) ?? 0);
-        }
-    }
-
     /// <summary>A tenth of what a slow disk copies, and ten minutes.</summary>
     private static TimeSpan DeadlineFor(long bytes) => TimeSpan.FromMinutes(10) + TimeSpan.FromSeconds(bytes / (10 * Limits.MiB));
 
@@ -162,8 +137,6 @@ public sealed partial class QemuImg(IShell shell, ToolUids uids)
 
     /// <summary>Its last words may repeat names out of the disk, which a stranger chose.</summary>
     private static string Plain(string text) => string.Concat((text.Length > 400 ? text[..400] : text).Where(c => !char.IsControl(c)));
-
-    private static string Quoted(string path) => $"\"{JsonEncodedText.Encode(path)}\"";
 
     [GeneratedRegex(@"\(([0-9]+\.[0-9]+)/100%\)", RegexOptions.CultureInvariant)]
     private static partial Regex Percent();

@@ -1,17 +1,12 @@
 using Gantry.Contracts;
-using Gantry.Node.Host;
 using Gantry.Node.Images;
+using Gantry.Node.Pools;
 
 namespace Gantry.Node.Instances;
 
-/// <summary>The files of an instance's volumes, in its folder. Each is there whole or not at all.</summary>
-internal sealed class InstanceVolumes(GantryRoot root, QemuImg disks, GeneratedDiscs discs)
+/// <summary>The disks of an instance's volumes in their pools, and what its folder keeps beside them. Each is there whole or not at all.</summary>
+internal sealed class InstanceVolumes(GantryRoot root, NodePools pools, GeneratedDiscs discs)
 {
-    // A tool that makes an image of a disk runs as a user of its own, who is let to that one file.
-    private const UnixFileMode PassThrough = (UnixFileMode)0b111_001_001;
-
-    public static string PathOf(GantryRoot root, Id<Instance> id, string volume) => $"{root.Instances}/{id}/volumes/{volume}.qcow2";
-
     /// <summary>What the firmware remembers: boot entries, keys.</summary>
     public static string NvramOf(GantryRoot root, Id<Instance> id) => $"{root.Instances}/{id}/nvram";
 
@@ -19,33 +14,41 @@ internal sealed class InstanceVolumes(GantryRoot root, QemuImg disks, GeneratedD
     public static string TpmOf(GantryRoot root, Id<Instance> id) => $"{root.Instances}/{id}/tpm";
 
     /// <summary>Makes those disks that are not there yet; what is there is kept. Discs of Gantry's own are made to say what they should.</summary>
+    /// <exception cref="Refusal"><c>pool.*</c></exception>
     public async Task EnsureAsync(InstanceSpec spec, CancellationToken ct)
     {
-        foreach (var volume in (spec.Volumes ?? []).Where(v => v.Device == VolumeDevice.Disk))
+        await TakeOverAsync(spec, ct);
+        foreach (var volume in Disks(spec))
         {
-            var path = PathOf(root, spec.Id, volume.Name);
-            if (!File.Exists(path))
-            {
-                Directory.CreateDirectory(Path.GetDirectoryName(path)!, PassThrough);
-                await CreateAsync(volume, $"{path}.new", ct);
-                File.SetUnixFileMode($"{path}.new", UnixFileMode.UserRead | UnixFileMode.UserWrite);
-                File.Move($"{path}.new", path);
-                Posix.SyncDirectory(Path.GetDirectoryName(path)!);
-            }
+            await pools.Of(volume.Pool).CreateAsync(new($"{spec.Id}", volume.Name), volume.SizeBytes, ImageOf(volume), ct);
         }
 
         await discs.EnsureAsync(spec, ct);
     }
 
-    private async Task CreateAsync(VolumeSpec volume, string path, CancellationToken ct)
+    /// <summary>Disks that Gantry kept in the instance's folder, before there were pools, go to the pool beside the instances. A guest that has them open does not notice.</summary>
+    public async Task TakeOverAsync(InstanceSpec spec, CancellationToken ct)
     {
-        try
+        foreach (var volume in Disks(spec).Where(v => v.Pool is null))
         {
-            await disks.CreateAsync(path, volume.SizeBytes, volume.Image is { } image ? ImageFolders.Disk(root, image) : null, ct);
-        }
-        catch (CommandFailed e)
-        {
-            throw Refusal.Unavailable("volume.not_made", $"The volume '{volume.Name}' could not be made: {e.Message}", "See that there is room under the data directory, and try again.");
+            if ($"{root.Instances}/{spec.Id}/volumes/{volume.Name}.qcow2" is var file && File.Exists(file))
+            {
+                await pools.Local.AdoptAsync(new($"{spec.Id}", volume.Name), file, ImageOf(volume), ct);
+            }
         }
     }
+
+    /// <summary>Removes its disks from every pool it has some in.</summary>
+    /// <exception cref="Refusal"><c>volume.in_use</c>, <c>pool.*</c></exception>
+    public async Task RemoveAsync(Id<Instance> id, InstanceSpec? spec, CancellationToken ct)
+    {
+        foreach (var pool in Disks(spec).Select(v => v.Pool).Append(null).Distinct())
+        {
+            await pools.Of(pool).DeleteOwnerAsync($"{id}", ct);
+        }
+    }
+
+    private static IEnumerable<VolumeSpec> Disks(InstanceSpec? spec) => (spec?.Volumes ?? []).Where(v => v.Device == VolumeDevice.Disk);
+
+    private string? ImageOf(VolumeSpec volume) => volume.Image is { } image ? ImageFolders.Disk(root, image) : null;
 }

@@ -101,12 +101,22 @@ public enum DiskFormat
 
 public readonly record struct DiskProgress(long DoneBytes, long TotalBytes);
 
-/// <summary>Makes two layers of a disk one, whether a guest has it open or not.</summary>
+/// <summary>Makes two layers of a disk one, whether a guest has it open or not. A step that is asked for again after it was done, or half done, changes nothing more.</summary>
 public interface IDiskMerging
 {
-    /// <summary>Writes all of a layer into the one below it; those above the upper lie over the lower then. The upper is of no use afterwards and may be removed.</summary>
+    /// <summary>Has a guest that runs write to the tops the pool names now; where it does already, nothing changes.</summary>
+    /// <returns>False when no guest has the disks open.</returns>
+    Task<bool> SwitchAsync(CancellationToken ct);
+
+    /// <summary>
+    /// Writes all of a layer into the one below it; those above the upper lie over the lower then. The upper is whole still, and may be removed.
+    /// It is never the one a running guest writes to.
+    /// </summary>
     Task CommitAsync(DiskName disk, Disk chain, DiskLayer upper, CancellationToken ct);
 
-    /// <summary>Copies into a layer what shows through from the one below it; it lies over that one's own base then. The lower is as it was.</summary>
+    /// <summary>
+    /// Copies into a layer what shows through from the one below it; it lies over that one's own base then. The lower is as it was.
+    /// Only asked for where a guest runs, and of its chain; the upper may be the one it writes to.
+    /// </summary>
     Task StreamAsync(DiskName disk, Disk chain, DiskLayer upper, CancellationToken ct);
 }

@@ -32,7 +32,7 @@ public sealed class InstanceCaptureConformance(TestPostgres postgres) : Operatio
         var volumes = $"{world.Node.Context.Folders.Data(world.Spec.Id)}/volumes";
         Directory.CreateDirectory(volumes);
         await world.Node.Context.Shell.RunAsync(new("qemu-img", ["create", "-q", "-f", "qcow2", $"{volumes}/root.qcow2", "1M"], TimeSpan.FromSeconds(30)), default);
-        var plan = new CapturePlan($"{volumes}/root.qcow2", null, null, "instance x", Firmware.Bios, InstanceKind.Vm, Architecture.X86_64, null, "For tests");
+        var plan = new CapturePlan([new($"{volumes}/root.qcow2")], null, "instance x", Firmware.Bios, InstanceKind.Vm, Architecture.X86_64, null, "For tests");
         return await daemon.Operations.BeginAsync(
             (InstanceCapture)type, new(id, name, world.Spec.Id, plan), $"instances/{world.Spec.Id}", world.Spec.Name, Caller.System, BeginOptions.Default, default);
     });

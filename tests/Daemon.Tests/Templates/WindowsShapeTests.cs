@@ -2,6 +2,7 @@ using Gantry.Contracts;
 using Gantry.Daemon.Tests.Support;
 using Gantry.Node;
 using Gantry.Node.Drivers.Qemu;
+using Gantry.Node.Pools;
 using Gantry.Node.Host;
 using Gantry.Node.Instances;
 
@@ -84,7 +85,9 @@ public sealed class WindowsShapeTests(RunningDaemon daemon) : IClassFixture<Runn
             MaxCpus = 4,
             Nics = [.. spec.Nics!.Select(n => n with { Mac = "52:54:00:aa:bb:cc" })],
         };
-        return string.Join(' ', QemuCommandLine.Compose(spec, GantryRoot.At("/r"), Host, accelerator, new("/ovmf/code", "/ovmf/vars", NeedsSmm: true)).Arguments);
+        var disks = spec.Volumes!.Where(v => v.Device == VolumeDevice.Disk).ToDictionary(
+            v => v.Name, v => new Disk(v.SizeBytes, [new("top", $"/r/data/pools/local/{spec.Id}/{v.Name}/top.qcow2", Gantry.Node.Pools.DiskFormat.Qcow2)]));
+        return string.Join(' ', QemuCommandLine.Compose(spec, GantryRoot.At("/r"), Host, accelerator, new("/ovmf/code", "/ovmf/vars", NeedsSmm: true), disks).Arguments);
     }
 
     private static string Golden(string name, string text) =>

@@ -13,7 +13,7 @@ public sealed class ImageCaptureTests
         var from = await GivenBaseAsync(rig);
         var volume = await GivenVolumeAsync(rig, ImageFolders.Disk(rig.Root.Context.Root, from));
 
-        var files = await rig.Node.CaptureImageAsync(rig.Id, Plan(volume, from), rig.Reported.Add, default);
+        var files = await rig.Node.CaptureImageAsync(rig.Id, Plan(rig, volume, from), rig.Reported.Add, default);
 
         var wanted = MadeDisks.Content();
         "written by the guest"u8.CopyTo(wanted.AsSpan(1 << 20));
@@ -22,7 +22,7 @@ public sealed class ImageCaptureTests
         (files.DiskBytes, files.Source).ShouldBe((MadeDisks.Bytes, "instance web1"));
         (await MadeDisks.RunAsync(["info", "-f", "qcow2", rig.Disk])).Output.ShouldNotContain("backing");
         (File.GetUnixFileMode(volume), Posix.TryOwnerOf(volume)).ShouldBe(((UnixFileMode)0b110_000_000, 1234));
-        (await rig.Node.CaptureImageAsync(rig.Id, Plan(volume, from), _ => { }, default)).Sha256.ShouldBe(files.Sha256);
+        (await rig.Node.CaptureImageAsync(rig.Id, Plan(rig, volume, from), _ => { }, default)).Sha256.ShouldBe(files.Sha256);
         rig.Node.ImageWorkshops().ShouldBeEmpty();
     }
 
@@ -35,7 +35,7 @@ public sealed class ImageCaptureTests
         await File.WriteAllTextAsync($"{rig.Folder}/secret", new string('s', 4096));
         await MadeDisks.RunAsync(["rebase", "-u", "-f", "qcow2", "-b", $"{rig.Folder}/secret", "-F", "raw", volume]);
 
-        await rig.Node.CaptureImageAsync(rig.Id, Plan(volume, from), _ => { }, default);
+        await rig.Node.CaptureImageAsync(rig.Id, Plan(rig, volume, from), _ => { }, default);
 
         (await MadeDisks.ReadAsync(rig.Disk, rig.Folder)).AsSpan(0, 70_000).SequenceEqual(MadeDisks.Content().AsSpan(0, 70_000)).ShouldBeTrue();
     }
@@ -47,7 +47,7 @@ public sealed class ImageCaptureTests
         var from = await GivenBaseAsync(rig);
         var volume = await GivenVolumeAsync(rig, null);
 
-        var files = await rig.Node.CaptureImageAsync(rig.Id, Plan(volume, null) with { From = from }, _ => { }, default);
+        var files = await rig.Node.CaptureImageAsync(rig.Id, Plan(rig, volume, null) with { From = from }, _ => { }, default);
 
         var wanted = new byte[MadeDisks.Bytes];
         "written by the guest"u8.CopyTo(wanted.AsSpan(1 << 20));
@@ -62,11 +62,12 @@ public sealed class ImageCaptureTests
         var volume = await GivenVolumeAsync(rig, ImageFolders.Disk(rig.Root.Context.Root, await GivenBaseAsync(rig)));
         MadeDisks.PatchBig(volume, 72, 4UL);
 
-        (await Should.ThrowAsync<Refusal>(() => rig.Node.CaptureImageAsync(rig.Id, Plan(volume, null), _ => { }, default))).Code.ShouldBe("image.data_file");
+        (await Should.ThrowAsync<Refusal>(() => rig.Node.CaptureImageAsync(rig.Id, Plan(rig, volume, null), _ => { }, default))).Code.ShouldBe("image.data_file");
         Directory.Exists(ImageFolders.Path(rig.Root.Context.Root, rig.Id)).ShouldBeFalse();
     }
 
-    private static CapturePlan Plan(string volume, Id<Image>? below) => new(volume, below, below, "instance web1", Firmware.Bios, InstanceKind.Vm, Architecture.X86_64, null, "For tests");
+    private static CapturePlan Plan(ImportRig rig, string volume, Id<Image>? below) => new(
+        [new(volume), .. below is { } image ? (DiskFile[])[new(ImageFolders.Disk(rig.Root.Context.Root, image))] : []], below, "instance web1", Firmware.Bios, InstanceKind.Vm, Architecture.X86_64, null, "For tests");
 
     private static async Task<Id<Image>> GivenBaseAsync(ImportRig rig)
     {

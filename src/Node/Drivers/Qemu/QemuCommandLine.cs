@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Gantry.Contracts;
 using Gantry.Node.Host;
 using Gantry.Node.Instances;
+using Gantry.Node.Pools;
 
 namespace Gantry.Node.Drivers.Qemu;
 
@@ -11,7 +12,9 @@ namespace Gantry.Node.Drivers.Qemu;
 /// disks and kernels come from the launcher at the numbers of <see cref="QemuFiles"/> (gantry-launch.c).
 /// </summary>
 /// <param name="firmware">Where the instance boots by UEFI.</param>
-internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFacts host, Accelerator accelerator, UefiFirmware? firmware)
+/// <param name="disks">Of its volumes, by name.</param>
+internal sealed class QemuCommandLine(
+    InstanceSpec spec, GantryRoot root, HostFacts host, Accelerator accelerator, UefiFirmware? firmware, IReadOnlyDictionary<string, Disk> disks)
 {
     public const string Sandbox = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
 
@@ -24,9 +27,9 @@ internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFa
     private readonly QemuFiles _files = new();
 
     public static (IReadOnlyList<string> Arguments, IReadOnlyList<HandedFile> Files, IReadOnlyList<HandedTap> Taps) Compose(
-        InstanceSpec spec, GantryRoot root, HostFacts host, Accelerator accelerator, UefiFirmware? firmware = null)
+        InstanceSpec spec, GantryRoot root, HostFacts host, Accelerator accelerator, UefiFirmware? firmware, IReadOnlyDictionary<string, Disk> disks)
     {
-        var line = new QemuCommandLine(spec, root, host, accelerator, firmware);
+        var line = new QemuCommandLine(spec, root, host, accelerator, firmware, disks);
         var arguments = line.Compose();
         return (arguments, line._files.All, line._files.Taps);
     }
@@ -126,7 +129,7 @@ internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFa
 
     private IEnumerable<string> Devices()
     {
-        var volumes = new QemuVolumes(spec, _platform, root, _files);
+        var volumes = new QemuVolumes(spec, _platform, root, _files, disks);
         foreach (var argument in volumes.Compose())
         {
             yield return argument;

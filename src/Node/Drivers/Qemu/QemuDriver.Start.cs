@@ -57,7 +57,7 @@ public sealed partial class QemuDriver
         QemuHost.DemandHugePages(spec);
         var accelerator = _host.AcceleratorOf(spec);
         var firmware = _host.Uefi(spec);
-        var start = _host.Compose(spec, accelerator, firmware);
+        var start = await _host.ComposeAsync(spec, accelerator, firmware, CancellationToken.None);
         start.Write(StartPath(spec.Id));
         if (firmware is not null && InstanceVolumes.NvramOf(node.Root, spec.Id) is var nvram && !File.Exists(nvram))
         {

@@ -113,12 +113,12 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
         }
     }
 
-    public Task<DriverCommandLine> CommandLineAsync(Id<Instance> id, CancellationToken ct)
+    public async Task<DriverCommandLine> CommandLineAsync(Id<Instance> id, CancellationToken ct)
     {
         // Not in its turn: a shutdown may have that for as long as its guest takes.
         var running = _slots.TryGetValue(id, out var slot) && slot.Guest is { Process.Ended.IsCompleted: false };
-        var start = (running ? Started(id) : null) ?? _host.Compose(node.Folders.Read(id));
-        return Task.FromResult(new DriverCommandLine(start.Program, start.Arguments, string.Join(' ', start.Arguments.Prepend(start.Program).Select(ShellWord))));
+        var start = (running ? Started(id) : null) ?? await _host.ComposeAsync(node.Folders.Read(id), ct);
+        return new(start.Program, start.Arguments, string.Join(' ', start.Arguments.Prepend(start.Program).Select(ShellWord)));
     }
 
     public async ValueTask DisposeAsync()

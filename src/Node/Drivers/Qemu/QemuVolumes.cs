@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Gantry.Contracts;
 using Gantry.Node.Images;
 using Gantry.Node.Instances;
+using Gantry.Node.Pools;
 
 namespace Gantry.Node.Drivers.Qemu;
 
@@ -11,7 +12,8 @@ namespace Gantry.Node.Drivers.Qemu;
 /// other files is never followed: the whole chain stands on the command line
 /// (https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html, BlockdevOptions).
 /// </summary>
-internal sealed class QemuVolumes(InstanceSpec spec, QemuPlatform platform, GantryRoot root, QemuFiles files)
+/// <param name="disks">Those of its volumes that are disks, by the volumes' names.</param>
+internal sealed class QemuVolumes(InstanceSpec spec, QemuPlatform platform, GantryRoot root, QemuFiles files, IReadOnlyDictionary<string, Disk> disks)
 {
     private const string Scsi = "scsi";
     private const string Sata = "sata";
@@ -69,18 +71,34 @@ internal sealed class QemuVolumes(InstanceSpec spec, QemuPlatform platform, Gant
         { Device: VolumeDevice.Cdrom, Path: { } path } => Disc(volume, path, name),
         { Device: VolumeDevice.Cdrom, Generated: { } generated } => Disc(volume, GeneratedDiscs.PathOf(root, spec.Id, generated), name),
         { Device: VolumeDevice.Cdrom, Image: { } image } => Image(image, name),
-        _ => new()
-        {
-            ["driver"] = "qcow2",
-            ["node-name"] = name,
-            ["read-only"] = volume.ReadOnly,
-            ["discard"] = "unmap",
-            ["detect-zeroes"] = "unmap",
-            ["cache"] = new JsonObject { ["direct"] = volume.Cache == VolumeCache.None, ["no-flush"] = false },
-            ["file"] = File(InstanceVolumes.PathOf(root, spec.Id, volume.Name), !volume.ReadOnly, $"{volume.Name}.file"),
-            ["backing"] = volume.Image is { } image ? Image(image, $"{volume.Name}.base") : null,
-        },
+        _ => Layer(volume, disks[volume.Name].Layers, 0, name),
     };
+
+    /// <summary>One layer and all under it.</summary>
+    private JsonObject Layer(VolumeSpec volume, IReadOnlyList<DiskLayer> layers, int at, string name)
+    {
+        var (layer, isTop) = (layers[at], at == 0);
+        var node = new JsonObject
+        {
+            ["driver"] = layer.Format == Pools.DiskFormat.Raw ? "raw" : "qcow2",
+            ["node-name"] = name,
+            ["read-only"] = !isTop || volume.ReadOnly,
+        };
+        if (isTop)
+        {
+            node["discard"] = "unmap";
+            node["detect-zeroes"] = "unmap";
+            node["cache"] = new JsonObject { ["direct"] = volume.Cache == VolumeCache.None, ["no-flush"] = false };
+        }
+
+        node["file"] = File(layer.Path, isTop && !volume.ReadOnly, isTop ? $"{volume.Name}.file" : $"{name}.file");
+        if (layer.Format == Pools.DiskFormat.Qcow2)
+        {
+            node["backing"] = at + 1 < layers.Count ? Layer(volume, layers, at + 1, $"{volume.Name}.{layers[at + 1].Name}") : null;
+        }
+
+        return node;
+    }
 
     private JsonObject Disc(VolumeSpec volume, string path, string name) => new()
     {

@@ -72,7 +72,7 @@ public sealed class MachineTests(TestImages images) : IAsyncLifetime
         var lines = await FirstLinesAsync(spec.Id, "login:");
         lines.ShouldContain(l => l.Contains("secureboot: Secure boot enabled", StringComparison.Ordinal));
         new FileInfo(ImageFolders.Disk(_root.Context.Root, image)).LastWriteTimeUtc.ShouldBe(before);
-        new FileInfo(InstanceVolumes.PathOf(_root.Context.Root, spec.Id, "root")).Length.ShouldBeLessThan(400 * Limits.MiB);
+        new FileInfo((await _root.Context.Pools.Of(null).FindAsync(new($"{spec.Id}", "root"), default)).Top.Path).Length.ShouldBeLessThan(400 * Limits.MiB);
         await _node.StopAsync(spec.Id, default);
     }
 

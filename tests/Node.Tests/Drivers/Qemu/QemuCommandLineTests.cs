@@ -3,6 +3,7 @@ using Gantry.Node.Drivers.Qemu;
 using Gantry.Node.Host;
 using Gantry.Node.Instances;
 using Gantry.Node.Networks;
+using Gantry.Node.Pools;
 
 namespace Gantry.Node.Tests.Drivers.Qemu;
 
@@ -16,6 +17,8 @@ public sealed class QemuCommandLineTests
         "/images/a,b/kernel", "/images/a,b/initrd", "quiet my=1", 1_900_010_000);
 
     private static readonly Id<Network> Net = Id<Network>.Parse("0190a1b2-0000-7000-8000-000000000003");
+
+    private static readonly Dictionary<string, Disk> NoDisks = [];
 
     private static readonly GantryRoot Root = GantryRoot.At("/r");
 
@@ -91,7 +94,7 @@ public sealed class QemuCommandLineTests
             -global driver=cfi.pflash01,property=secure,value=on
             -device virtio-scsi-pci,id=scsi -device ahci,id=sata
             -object {"qom-type":"throttle-group","id":"limit.root","limits":{"bps-read":1000000,"iops-write":50}}
-            -blockdev {"driver":"throttle","node-name":"root","throttle-group":"limit.root","file":{"driver":"qcow2","node-name":"root.disk","read-only":false,"discard":"unmap","detect-zeroes":"unmap","cache":{"direct":true,"no-flush":false},"file":{"driver":"file","node-name":"root.file","filename":"/dev/fdset/7","read-only":false},"backing":{"driver":"qcow2","node-name":"root.base","read-only":true,"file":{"driver":"file","node-name":"root.base.file","filename":"/dev/fdset/8","read-only":true},"backing":null}}}
+            -blockdev {"driver":"throttle","node-name":"root","throttle-group":"limit.root","file":{"driver":"qcow2","node-name":"root.disk","read-only":false,"discard":"unmap","detect-zeroes":"unmap","cache":{"direct":true,"no-flush":false},"file":{"driver":"file","node-name":"root.file","filename":"/dev/fdset/7","read-only":false},"backing":{"driver":"qcow2","node-name":"root.image","read-only":true,"file":{"driver":"file","node-name":"root.image.file","filename":"/dev/fdset/8","read-only":true},"backing":null}}}
             -device scsi-hd,bus=scsi.0,id=volume.root,drive=root,serial=root,bootindex=2,write-cache=on,werror=stop,rerror=stop
             -blockdev {"driver":"qcow2","node-name":"data","read-only":true,"discard":"unmap","detect-zeroes":"unmap","cache":{"direct":false,"no-flush":false},"file":{"driver":"file","node-name":"data.file","filename":"/dev/fdset/9","read-only":true},"backing":null}
             -device nvme,id=volume.data,drive=data,serial=data,write-cache=off
@@ -122,7 +125,7 @@ public sealed class QemuCommandLineTests
     public void NICs_on_a_network_are_handed_over_opened()
     {
         var spec = Spec with { Nics = [new("eth0", "52:54:00:00:00:01", Network: Net), new("eth1", "52:54:00:00:00:02"), new("eth2", "52:54:00:00:00:03", Network: Net)] };
-        var composed = QemuCommandLine.Compose(spec, Root, Host, new("tcg"));
+        var composed = QemuCommandLine.Compose(spec, Root, Host, new("tcg"), null, NoDisks);
 
         string.Join(' ', composed.Arguments).ShouldBe(Golden($"""
             {Common}
@@ -174,7 +177,13 @@ public sealed class QemuCommandLineTests
     public void A_comma_in_an_option_is_doubled() =>
         Line(Spec with { Name = "a,b" }, new("tcg")).ShouldContain("-name guest=a,,b,debug-threads=on ");
 
-    private static string Line(InstanceSpec spec, Accelerator accelerator, UefiFirmware? firmware = null) => string.Join(' ', QemuCommandLine.Compose(spec, Root, Host, accelerator, firmware).Arguments);
+    private static string Line(InstanceSpec spec, Accelerator accelerator, UefiFirmware? firmware = null) => string.Join(' ', QemuCommandLine.Compose(spec, Root, Host, accelerator, firmware, Disks(spec)).Arguments);
+
+    private static Dictionary<string, Disk> Disks(InstanceSpec spec) => (spec.Volumes ?? []).Where(v => v.Device == VolumeDevice.Disk).ToDictionary(v => v.Name, v => new Disk(v.SizeBytes,
+    [
+        new("top", $"/pools/{v.Name}/top.qcow2", Gantry.Node.Pools.DiskFormat.Qcow2),
+        .. v.Image is { } image ? (DiskLayer[])[new("image", $"/images/{image}/disk", Gantry.Node.Pools.DiskFormat.Qcow2)] : [],
+    ]));
 
     private static string Golden(string text) => text.ReplaceLineEndings(" ");
 }

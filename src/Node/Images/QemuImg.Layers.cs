@@ -1,0 +1,82 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Gantry.Contracts;
+
+namespace Gantry.Node.Images;
+
+/// <summary>A file of a disk.</summary>
+/// <param name="Format"><c>qcow2</c> or <c>raw</c>.</param>
+public sealed record DiskFile(string Path, string Format = "qcow2");
+
+/// <summary>
+/// What is done to disks of several layers. Which they are is said here and not read from their headers, which a guest's QEMU had open.
+/// </summary>
+public sealed partial class QemuImg
+{
+    /// <summary>Writes a disk of Gantry's own and all that lies under it as one qcow2.</summary>
+    /// <param name="chain">The upper first.</param>
+    /// <exception cref="Refusal"><c>image.damaged</c>, <c>image.no_space</c></exception>
+    public Task FlattenAsync(IReadOnlyList<DiskFile> chain, string output, Action<double> percent, CancellationToken ct)
+    {
+        var virtualBytes = Examine(chain);
+        return WriteAsync([.. chain.Select(f => f.Path)], ["convert", "-p", "-O", "qcow2", Chain(chain), output], output, virtualBytes, percent, ct);
+    }
+
+    /// <summary>Writes all of the first layer into the second, which lie over the others. Done twice, it changes nothing more; the first is as it was.</summary>
+    /// <exception cref="Refusal"><c>image.damaged</c>, <c>image.no_space</c></exception>
+    public async Task CommitAsync(IReadOnlyList<DiskFile> chain, CancellationToken ct)
+    {
+        var virtualBytes = Examine(chain);
+        using var loan = uids.Borrow();
+        using var files = await FileLoan.OfAsync(loan.Uid, chain.Skip(2).Select(f => f.Path), [chain[0].Path, chain[1].Path], ct);
+        await LentAsync(loan, chain[0].Path, ["commit", "-q", "-d", Chain(chain)], WithTables(virtualBytes), DeadlineFor(virtualBytes), null, ct);
+    }
+
+    /// <summary>Makes the upper layer of a disk larger that is not open.</summary>
+    /// <exception cref="Refusal"><c>image.damaged</c>, <c>image.no_space</c></exception>
+    public async Task GrowAsync(IReadOnlyList<DiskFile> chain, long sizeBytes, CancellationToken ct)
+    {
+        Examine(chain);
+        using var loan = uids.Borrow();
+        using var files = await FileLoan.OfAsync(loan.Uid, chain.Skip(1).Select(f => f.Path), [chain[0].Path], ct);
+        await LentAsync(loan, chain[0].Path, ["resize", "-q", Chain(chain), sizeBytes.ToString(CultureInfo.InvariantCulture)], WithTables(sizeBytes), ShortDeadline, null, ct);
+    }
+
+    /// <summary>Looks through the tables of one layer, whatever lies under it.</summary>
+    /// <exception cref="Refusal"><c>image.damaged</c></exception>
+    public async Task CheckLayerAsync(DiskFile layer, CancellationToken ct)
+    {
+        using var loan = uids.Borrow();
+        await ConfinedAsync(loan, layer.Path, ["check", "-q", Chain([layer])], 0, DeadlineFor(new FileInfo(layer.Path).Length), null, ct);
+    }
+
+    private static long Examine(IReadOnlyList<DiskFile> chain)
+    {
+        var sizes = chain.Select(f => f.Format == "raw" ? new FileInfo(f.Path).Length : DiskProbe.ExamineOwn(f.Path)).ToList();
+        return sizes[0];
+    }
+
+    /// <summary>Tables of a qcow2 are less than a 64th of what it holds.</summary>
+    private static long WithTables(long virtualBytes) => virtualBytes + (virtualBytes / 64) + (16 * Limits.MiB);
+
+    private static string Chain(IReadOnlyList<DiskFile> chain)
+    {
+        JsonObject? node = null;
+        foreach (var file in chain.Reverse())
+        {
+            var upper = new JsonObject
+            {
+                ["driver"] = file.Format,
+                ["file"] = new JsonObject { ["driver"] = "file", ["filename"] = file.Path },
+            };
+            if (file.Format == "qcow2")
+            {
+                upper["backing"] = node;
+            }
+
+            node = upper;
+        }
+
+        return $"json:{node!.ToJsonString()}";
+    }
+}

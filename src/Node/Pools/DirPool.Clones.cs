@@ -1,0 +1,111 @@
+using Gantry.Contracts;
+using Gantry.Node.Host;
+
+namespace Gantry.Node.Pools;
+
+internal sealed partial class DirPool
+{
+    public async Task CloneAsync(DiskName from, Id<Snapshot> at, DiskName to, bool linked, Action<DiskProgress> report, CancellationToken ct)
+    {
+        using var held = await ChangeAsync(ct, from, to);
+        if (Read(to.Owner).Disks.ContainsKey(to.Name))
+        {
+            return;
+        }
+
+        var known = Living(from, Known(from));
+        var layer = known.Tree.Snapshots.GetValueOrDefault(at.ToString()) ?? throw PoolErrors.SnapshotMissing(from.Owner, at);
+        var chain = ChainOf(from, known, layer);
+        var fresh = NewName();
+        if (linked)
+        {
+            // The tie is written down first where it holds something back. Without the clone it holds nothing.
+            var tie = new LayerClone(layer, to.Owner, to.Name);
+            Write(from.Owner, Read(from.Owner).With(from.Name, known with { Tree = known.Tree with { Clones = [.. known.Tree.Clones, tie] } }));
+            await NewLayerAsync(to, fresh, chain.SizeBytes, chain.Top.Path, ct);
+        }
+        else
+        {
+            MakeFolder(FolderOf(to));
+            report(new(0, chain.SizeBytes));
+            await TryAsync($"Copying {from}", () => qemu.FlattenAsync(Files(chain), FileOf(to, fresh), percent => report(new((long)(percent / 100 * chain.SizeBytes), chain.SizeBytes)), ct));
+            File.SetUnixFileMode(FileOf(to, fresh), UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            using (var made = File.OpenHandle(FileOf(to, fresh), access: FileAccess.ReadWrite))
+            {
+                RandomAccess.FlushToDisk(made);
+            }
+
+            Posix.SyncDirectory(FolderOf(to));
+        }
+
+        Write(to.Owner, Read(to.Owner).With(to.Name, new(linked ? new(Layer: new(from.Owner, from.Name, layer)) : null, LayerTree.Of(fresh, chain.SizeBytes))));
+        report(new(chain.SizeBytes, chain.SizeBytes));
+    }
+
+    public async Task<IReadOnlyList<string>> VerifyAsync(string owner, Id<Snapshot> snapshot, CancellationToken ct)
+    {
+        Demand(new(owner, "x"));
+        var wrong = new List<string>();
+        var record = await WorkAsync(() => { _folder.Demand(); return Read(owner); }, ct);
+        if (!HasSnapshot(record, snapshot))
+        {
+            throw PoolErrors.SnapshotMissing(owner, snapshot);
+        }
+
+        foreach (var (name, known) in record.Disks)
+        {
+            if (known.Tree.Snapshots.TryGetValue(snapshot.ToString(), out var layer))
+            {
+                wrong.AddRange(await VerifyAsync(new(owner, name), known, layer, ct));
+            }
+        }
+
+        return wrong;
+    }
+
+    private async Task<List<string>> VerifyAsync(DiskName disk, DiskRecord known, string layer, CancellationToken ct)
+    {
+        var wrong = new List<string>();
+        List<DiskLayer> layers;
+        try
+        {
+            layers = [.. LayersOf(disk, known, layer)];
+        }
+        catch (Refusal refusal)
+        {
+            return [refusal.Message];
+        }
+
+        foreach (var each in layers)
+        {
+            try
+            {
+                if (!File.Exists(each.Path))
+                {
+                    wrong.Add($"{each.Path} of the disk {disk} is missing.");
+                    continue;
+                }
+
+                var size = Examine(disk, each.Path);
+                if (known.Tree.Layers.TryGetValue(each.Name, out var wanted) && wanted.SizeBytes != size)
+                {
+                    wrong.Add($"{each.Path} of the disk {disk} was altered: it claims {size} bytes, not {wanted.SizeBytes}.");
+                }
+
+                await qemu.CheckLayerAsync(new(each.Path), ct);
+            }
+            catch (Refusal refusal)
+            {
+                wrong.Add($"{each.Path} of the disk {disk} is damaged: {refusal.Message}");
+            }
+        }
+
+        return wrong;
+    }
+
+    /// <summary>Clones that are still there and lie over this disk: a tie that was written down for one that never came to be, or is gone, holds nothing.</summary>
+    private IEnumerable<LayerClone> LivingClones(DiskName disk, DiskRecord known) => known.Tree.Clones.Where(
+        c => Read(c.Owner).Disks.GetValueOrDefault(c.Disk)?.Base?.Layer is { } below && below == new BaseLayer(disk.Owner, disk.Name, c.Layer));
+
+    private DiskRecord Living(DiskName disk, DiskRecord known) => known with { Tree = known.Tree with { Clones = [.. LivingClones(disk, known)] } };
+}

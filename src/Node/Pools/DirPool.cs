@@ -1,0 +1,368 @@
+using System.Security.Cryptography;
+using Gantry.Contracts;
+using Gantry.Node.Host;
+using Gantry.Node.Images;
+
+namespace Gantry.Node.Pools;
+
+/// <summary>
+/// A directory with a qcow2 for each layer: <c>{owner}/{disk}/{layer}.qcow2</c>, and <c>{owner}/disks.json</c>, which alone says how they
+/// lie over each other. A file is made before the record that has it and removed after the one that no longer does, so whatever
+/// breaks off leaves at most a file nobody knows, which the next change of that owner removes.
+/// </summary>
+/// <param name="id">What the directory is marked with.</param>
+internal sealed partial class DirPool(string path, string id, QemuImg qemu, TimeProvider time) : IPool
+{
+    private const string Record = "disks.json";
+
+    private readonly PoolFolder _folder = new(path, id, time);
+    private readonly NamedLocks _locks = new();
+
+    public PoolKind Kind => PoolKind.Dir;
+
+    public bool IsLayered => true;
+
+    public Task OpenAsync(CancellationToken ct) => _folder.OpenAsync(ct);
+
+    /// <summary>For the pool beside the instances, which is there from the first start.</summary>
+    public void Make() => _folder.Make();
+
+    public Task<PoolStatus> LookAsync(CancellationToken ct) => _folder.LookAsync(ct);
+
+    public Task<IReadOnlyList<string>> OwnersAsync(CancellationToken ct) => WorkAsync(() => (IReadOnlyList<string>)[.. _folder.Folders().Where(o => Read(o).Disks.Count > 0)], ct);
+
+    public async Task CreateAsync(DiskName disk, long sizeBytes, string? image, CancellationToken ct)
+    {
+        using var held = await ChangeAsync(ct, disk);
+        if (Read(disk.Owner) is var record && !record.Disks.ContainsKey(disk.Name))
+        {
+            var layer = NewName();
+            await NewLayerAsync(disk, layer, sizeBytes, image, ct);
+            Write(disk.Owner, record.With(disk.Name, new(image is null ? null : new(Image: image), LayerTree.Of(layer, sizeBytes))));
+        }
+    }
+
+    /// <summary>Takes a file over that is a disk already, whether it is open or not.</summary>
+    /// <param name="file">A qcow2 of Gantry's own on the same file system.</param>
+    /// <exception cref="Refusal"><c>pool.failed</c></exception>
+    public async Task AdoptAsync(DiskName disk, string file, string? image, CancellationToken ct)
+    {
+        using var held = await ChangeAsync(ct, disk);
+        var record = Read(disk.Owner);
+        if (!record.Disks.TryGetValue(disk.Name, out var known))
+        {
+            // The record is first here: a file that no record has would be removed.
+            known = new(image is null ? null : new(Image: image), LayerTree.Of(NewName(), Examine(disk, file)));
+            record = record.With(disk.Name, known);
+            Write(disk.Owner, record);
+        }
+
+        if (File.Exists(file) && !File.Exists(FileOf(disk, known.Tree.Top)))
+        {
+            MakeFolder(FolderOf(disk));
+            Posix.Rename(file, FileOf(disk, known.Tree.Top));
+            Posix.SyncDirectory(FolderOf(disk));
+            Posix.SyncDirectory(Path.GetDirectoryName(file)!);
+        }
+    }
+
+    public async Task<Disk> FindAsync(DiskName disk, CancellationToken ct)
+    {
+        Demand(disk);
+        return await WorkAsync(
+            () =>
+            {
+                _folder.Demand();
+                try
+                {
+                    return ChainOf(disk);
+                }
+                catch (Refusal refusal) when (refusal.Code == "volume.damaged" && Read(disk.Owner) is var record)
+                {
+                    // Between the reading of the record and of the files, layers may have become one.
+                    return ChainOf(disk, record);
+                }
+            },
+            ct);
+    }
+
+    public async Task DeleteAsync(DiskName disk, CancellationToken ct)
+    {
+        using var held = await ChangeAsync(ct, disk);
+        var record = Read(disk.Owner);
+        if (record.Disks.GetValueOrDefault(disk.Name) is not { } known)
+        {
+            return;
+        }
+
+        if (known.Tree.Snapshots.Count > 0)
+        {
+            throw PoolErrors.HasSnapshots(disk);
+        }
+
+        if (LivingClones(disk, known).FirstOrDefault() is { } clone)
+        {
+            throw PoolErrors.HasClones(disk, $"{clone.Owner}/{clone.Disk}");
+        }
+
+        Write(disk.Owner, record.Without(disk.Name));
+        Sweep(disk.Owner);
+    }
+
+    public async Task DeleteOwnerAsync(string owner, CancellationToken ct)
+    {
+        using var held = await ChangeAsync(ct, new DiskName(owner, "x"));
+        foreach (var (name, known) in Read(owner).Disks)
+        {
+            if (LivingClones(new(owner, name), known).FirstOrDefault(c => c.Owner != owner) is { } clone)
+            {
+                throw PoolErrors.HasClones(new(owner, name), $"{clone.Owner}/{clone.Disk}");
+            }
+        }
+
+        if (Directory.Exists(FolderOf(owner)))
+        {
+            Write(owner, OwnerRecord.Empty);
+            Directory.Delete(FolderOf(owner), recursive: true);
+        }
+    }
+
+    public async Task GrowAsync(DiskName disk, long sizeBytes, CancellationToken ct)
+    {
+        using var held = await ChangeAsync(ct, disk);
+        if (Known(disk).Tree.SizeBytes < sizeBytes)
+        {
+            await TryAsync($"Growing {disk}", () => qemu.GrowAsync(Files(ChainOf(disk)), sizeBytes, ct));
+            NoteSize(disk, sizeBytes);
+        }
+    }
+
+    public async Task NoteGrownAsync(DiskName disk, long sizeBytes, CancellationToken ct)
+    {
+        using var held = await ChangeAsync(ct, disk);
+        if (Known(disk).Tree.SizeBytes < sizeBytes)
+        {
+            NoteSize(disk, sizeBytes);
+        }
+    }
+
+    public async Task MoveAsync(DiskName from, DiskName to, CancellationToken ct)
+    {
+        using var held = await ChangeAsync(ct, from, to);
+        var there = Read(to.Owner);
+        if (from == to || (Read(from.Owner).Disks.GetValueOrDefault(from.Name) is null && there.Disks.ContainsKey(to.Name)))
+        {
+            return;
+        }
+
+        var known = Known(from);
+        if (known.Tree.Snapshots.Count > 0)
+        {
+            throw PoolErrors.HasSnapshots(from);
+        }
+
+        if (LivingClones(from, known).FirstOrDefault() is { } clone)
+        {
+            throw PoolErrors.HasClones(from, $"{clone.Owner}/{clone.Disk}");
+        }
+
+        if (Directory.Exists(FolderOf(from)))
+        {
+            if (Directory.Exists(FolderOf(to)) && there.Disks.ContainsKey(to.Name))
+            {
+                throw PoolErrors.DiskThere(to);
+            }
+
+            Write(to.Owner, there.With(to.Name, known));
+            Posix.Rename(FolderOf(from), FolderOf(to));
+            Posix.SyncDirectory(FolderOf(to.Owner));
+            Posix.SyncDirectory(FolderOf(from.Owner));
+        }
+
+        Write(from.Owner, Read(from.Owner).Without(from.Name));
+    }
+
+    private static string NewName() => $"l{RandomNumberGenerator.GetHexString(12, lowercase: true)}";
+
+    private string FolderOf(string owner) => $"{_folder.Path}/{owner}";
+
+    private string FolderOf(DiskName disk) => $"{_folder.Path}/{disk.Owner}/{disk.Name}";
+
+    private string FileOf(DiskName disk, string layer) => $"{FolderOf(disk)}/{layer}.qcow2";
+
+    private OwnerRecord Read(string owner) => OwnerRecord.Read($"{FolderOf(owner)}/{Record}");
+
+    private void Write(string owner, OwnerRecord record)
+    {
+        MakeFolder(FolderOf(owner));
+        record.Write($"{FolderOf(owner)}/{Record}");
+    }
+
+    private DiskRecord Known(DiskName disk) => Read(disk.Owner).Disks.GetValueOrDefault(disk.Name) ?? throw PoolErrors.DiskMissing(disk);
+
+    private void NoteSize(DiskName disk, long sizeBytes) =>
+        Write(disk.Owner, Read(disk.Owner).With(disk.Name, Known(disk) is var known ? known with { Tree = known.Tree.WithSize(sizeBytes) } : known));
+
+    private static void MakeFolder(string folder)
+    {
+        if (!Directory.Exists(folder))
+        {
+            Directory.CreateDirectory(folder);
+            File.SetUnixFileMode(folder, PoolFolder.PassThrough);
+            Posix.SyncDirectory(Path.GetDirectoryName(folder)!);
+        }
+    }
+
+    private static void Demand(DiskName disk)
+    {
+        foreach (var name in (string[])[disk.Owner, disk.Name])
+        {
+            if (!Limits.IsName(name))
+            {
+                throw PoolErrors.BadName(Limits.IsName(name.ToLowerInvariant()) ? name : "so named");
+            }
+        }
+    }
+
+    /// <summary>The right to change what these owners have; what a call before left is cleared away.</summary>
+    private async Task<NamedLocks.Held> ChangeAsync(CancellationToken ct, params DiskName[] disks)
+    {
+        foreach (var disk in disks)
+        {
+            Demand(disk);
+        }
+
+        var held = await _locks.HoldAsync(ct, disks.Select(d => d.Owner));
+        try
+        {
+            await WorkAsync(
+                () =>
+                {
+                    _folder.Demand();
+                    foreach (var disk in disks)
+                    {
+                        Sweep(disk.Owner);
+                    }
+
+                    return true;
+                },
+                ct);
+            return held;
+        }
+        catch
+        {
+            held.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Removes files and folders that no record has.</summary>
+    private void Sweep(string owner)
+    {
+        if (!Directory.Exists(FolderOf(owner)))
+        {
+            return;
+        }
+
+        var record = Read(owner);
+        foreach (var folder in Directory.GetDirectories(FolderOf(owner)))
+        {
+            if (record.Disks.GetValueOrDefault(Path.GetFileName(folder)) is not { } disk)
+            {
+                Directory.Delete(folder, recursive: true);
+                continue;
+            }
+
+            foreach (var file in Directory.GetFiles(folder))
+            {
+                if (!disk.Tree.Layers.Keys.Any(l => $"{l}.qcow2" == Path.GetFileName(file)))
+                {
+                    File.Delete(file);
+                }
+            }
+        }
+    }
+
+    private async Task NewLayerAsync(DiskName disk, string layer, long sizeBytes, string? below, CancellationToken ct)
+    {
+        MakeFolder(FolderOf(disk));
+        var file = FileOf(disk, layer);
+        await TryAsync($"Making {disk}", () => qemu.CreateAsync(file, sizeBytes, below, ct));
+        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        using (var made = File.OpenHandle(file, access: FileAccess.ReadWrite))
+        {
+            RandomAccess.FlushToDisk(made);
+        }
+
+        Posix.SyncDirectory(FolderOf(disk));
+    }
+
+    private Disk ChainOf(DiskName disk, OwnerRecord? record = null)
+    {
+        var known = (record ?? Read(disk.Owner)).Disks.GetValueOrDefault(disk.Name) ?? throw PoolErrors.DiskMissing(disk);
+        return ChainOf(disk, known, known.Tree.Top);
+    }
+
+    /// <summary>A layer and all under it, as it is to be opened.</summary>
+    private Disk ChainOf(DiskName disk, DiskRecord known, string layer)
+    {
+        var layers = LayersOf(disk, known, layer).ToList();
+        foreach (var each in layers)
+        {
+            Examine(disk, each.Path);
+        }
+
+        return new(known.Tree.Layers[layer].SizeBytes, layers);
+    }
+
+    private IEnumerable<DiskLayer> LayersOf(DiskName disk, DiskRecord known, string layer) =>
+    [
+        .. known.Tree.From(layer).Select(l => new DiskLayer(l, FileOf(disk, l), DiskFormat.Qcow2)),
+        .. known.Base switch
+        {
+            { Image: { } image } => [new DiskLayer("image", image, DiskFormat.Qcow2)],
+            { Layer: { } below } when new DiskName(below.Owner, below.Disk) is var parent =>
+                Read(below.Owner).Disks.GetValueOrDefault(below.Disk) is { } base_ && base_.Tree.Layers.ContainsKey(below.Layer)
+                    ? LayersOf(parent, base_, below.Layer) : throw PoolErrors.DiskDamaged(disk, $"the layer {below.Layer} of {parent}, which it stands on, is not there"),
+            _ => (IEnumerable<DiskLayer>)[],
+        },
+    ];
+
+    /// <summary>Looks at a header before any tool does: one that would make it open another file is damage.</summary>
+    /// <returns>The size it claims, in bytes.</returns>
+    private static long Examine(DiskName disk, string file)
+    {
+        try
+        {
+            return DiskProbe.ExamineOwn(file);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or Refusal)
+        {
+            throw PoolErrors.DiskDamaged(disk, $"{file}: {e.Message.TrimEnd('.')}");
+        }
+    }
+
+    private static IReadOnlyList<DiskFile> Files(Disk chain) => [.. chain.Layers.Select(l => new DiskFile(l.Path))];
+
+    private static async Task<T> WorkAsync<T>(Func<T> work, CancellationToken ct)
+    {
+        ct.ThrowIfCancellationRequested();
+        return await Task.Run(work, ct);
+    }
+
+    private async Task TryAsync(string what, Func<Task> work)
+    {
+        try
+        {
+            await work();
+        }
+        catch (Exception e) when (PoolFull.Is(e))
+        {
+            throw PoolErrors.Full(_folder.Path);
+        }
+        catch (CommandFailed e)
+        {
+            throw PoolErrors.Failed(what, e.Message);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+using System.Text.Json;
+using Gantry.Contracts;
+using Gantry.Node.Host;
+using Gantry.Node.Images;
+
+namespace Gantry.Node.Pools;
+
+/// <summary>The pools of a node. Which there are is kept in <c>data/pools/{id}.json</c>; the one beside the instances is always there.</summary>
+public sealed class NodePools
+{
+    private readonly NodeContext _node;
+    private readonly QemuImg _qemu;
+    private readonly Lock _reading = new();
+    private readonly Dictionary<Id<Pool>, IPool> _all = [];
+    private DirPool? _local;
+
+    public NodePools(NodeContext node)
+    {
+        (_node, _qemu) = (node, new(node.Shell, node.ToolUids));
+        Offline = new OfflineMerging(_qemu);
+    }
+
+    /// <summary>Merges layers of disks that no guest has open.</summary>
+    public IDiskMerging Offline { get; }
+
+    /// <summary>The pool beside the instances.</summary>
+    internal DirPool Local
+    {
+        get
+        {
+            lock (_reading)
+            {
+                if (_local is null)
+                {
+                    var local = new DirPool($"{_node.Root.Pools}/local", "local", _qemu, _node.Time);
+                    local.Make();
+                    _local = local;
+                }
+
+                return _local;
+            }
+        }
+    }
+
+    /// <param name="id">Null for the pool beside the instances.</param>
+    /// <exception cref="Refusal"><c>pool.unknown</c>, <c>pool.damaged</c></exception>
+    public IPool Of(Id<Pool>? id)
+    {
+        if (id is not { } named)
+        {
+            return Local;
+        }
+
+        lock (_reading)
+        {
+            return _all.TryGetValue(named, out var known) ? known : _all[named] = Make(Read(named));
+        }
+    }
+
+    /// <summary>Every pool but the one beside the instances.</summary>
+    public IReadOnlyList<Id<Pool>> All() =>
+    [
+        .. Directory.EnumerateFiles(_node.Root.Pools, "*.json")
+            .Select(f => Id<Pool>.TryParse(Path.GetFileNameWithoutExtension(f), null, out var id) ? id : default).Where(id => id != default).OrderBy(id => id.Value),
+    ];
+
+    /// <summary>Makes a pool in its place and keeps it. One that is open already stays as it is.</summary>
+    /// <exception cref="Refusal"><c>pool.not_usable</c></exception>
+    public async Task OpenAsync(PoolSpec spec, CancellationToken ct)
+    {
+        var pool = Make(spec);
+        await pool.OpenAsync(ct);
+        AtomicFile.Write(PathOf(spec.Id), JsonSerializer.SerializeToUtf8Bytes(spec, PoolJson.Default.PoolSpec));
+        lock (_reading)
+        {
+            _all.TryAdd(spec.Id, pool);
+        }
+    }
+
+    /// <summary>Forgets a pool; what lies in it stays there.</summary>
+    public Task CloseAsync(Id<Pool> id, CancellationToken ct)
+    {
+        ct.ThrowIfCancellationRequested();
+        File.Delete(PathOf(id));
+        lock (_reading)
+        {
+            _all.Remove(id);
+        }
+
+        return Task.CompletedTask;
+    }
+
+    private string PathOf(Id<Pool> id) => $"{_node.Root.Pools}/{id}.json";
+
+    private PoolSpec Read(Id<Pool> id)
+    {
+        try
+        {
+            var spec = JsonSerializer.Deserialize(File.ReadAllBytes(PathOf(id)), PoolJson.Default.PoolSpec) ?? throw PoolErrors.Damaged(PathOf(id), "it says null");
+            return spec.Id == id ? spec : throw PoolErrors.Damaged(PathOf(id), $"it is of {spec.Id}");
+        }
+        catch (FileNotFoundException)
+        {
+            throw PoolErrors.Unknown(id);
+        }
+        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
+        {
+            throw PoolErrors.Damaged(PathOf(id), e.Message);
+        }
+    }
+
+    private DirPool Make(PoolSpec spec) => spec.Kind switch
+    {
+        PoolKind.Dir => new DirPool(Absolute(spec.Source), spec.Id.ToString(), _qemu, _node.Time),
+        _ => throw PoolErrors.NotUsable(spec.Source, $"this node has no pools of the kind {spec.Kind.ToString().ToLowerInvariant()}"),
+    };
+
+    private static string Absolute(string source) =>
+        source.StartsWith('/') && source.Length <= 1024 && !source.Any(char.IsControl) && Path.GetFullPath(source).TrimEnd('/') is { Length: > 1 } path
+            ? path : throw PoolErrors.NotUsable(source.Any(char.IsControl) ? "The source" : source, "it is no absolute path of a directory");
+}

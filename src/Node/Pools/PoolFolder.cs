@@ -1,0 +1,115 @@
+using Gantry.Contracts;
+using Gantry.Node.Host;
+
+namespace Gantry.Node.Pools;
+
+/// <summary>A directory that is a pool: marked as such, so that one which is not mounted is told from one that is empty.</summary>
+/// <param name="id">What the mark says.</param>
+internal sealed class PoolFolder(string path, string id, TimeProvider time)
+{
+    /// <summary>Others may pass through, not look: a confined tool is let to single files.</summary>
+    public const UnixFileMode PassThrough = (UnixFileMode)0b111_001_001;
+
+    /// <summary>A dead file server answers never; this is how long is waited.</summary>
+    public static readonly TimeSpan AnswersWithin = TimeSpan.FromSeconds(5);
+
+    public string Path { get; } = path;
+
+    private string Mark => $"{Path}/gantry-pool";
+
+    /// <exception cref="Refusal"><c>pool.not_usable</c></exception>
+    public async Task OpenAsync(CancellationToken ct)
+    {
+        try
+        {
+            await WithinAsync(() => { Make(); return true; }, ct);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or TimeoutException)
+        {
+            throw PoolErrors.NotUsable(Path, e.Message);
+        }
+    }
+
+    public void Make()
+    {
+        if (!File.Exists(Mark))
+        {
+            if (File.Exists(Path) || (Directory.Exists(Path) && Directory.EnumerateFileSystemEntries(Path).Any(e => System.IO.Path.GetFileName(e) != "lost+found")))
+            {
+                throw PoolErrors.NotUsable(Path, "it is there, and not empty");
+            }
+
+            Directory.CreateDirectory(Path);
+            File.SetUnixFileMode(Path, PassThrough);
+            AtomicFile.Write(Mark, System.Text.Encoding.UTF8.GetBytes($"{id}\n"));
+        }
+
+        if (WhyNotMine() is { } why)
+        {
+            throw PoolErrors.NotUsable(Path, why);
+        }
+
+        for (var parent = System.IO.Path.GetDirectoryName(Path); parent is not null; parent = System.IO.Path.GetDirectoryName(parent))
+        {
+            if (!File.GetUnixFileMode(parent).HasFlag(UnixFileMode.OtherExecute))
+            {
+                throw PoolErrors.NotUsable(Path, $"{parent} lets nobody but its owner pass, and tools run as users of no rights (`chmod o+x` lets them)");
+            }
+        }
+    }
+
+    /// <exception cref="Refusal"><c>pool.gone</c></exception>
+    public void Demand()
+    {
+        if (WhyNotMine() is { } why)
+        {
+            throw PoolErrors.Gone(Path, why);
+        }
+    }
+
+    public async Task<PoolStatus> LookAsync(CancellationToken ct)
+    {
+        try
+        {
+            return await WithinAsync(
+                () =>
+                {
+                    var drive = new DriveInfo(Path);
+                    return WhyNotMine() is { } why ? new PoolStatus(false, $"{Path}: {why}.") : new(true, null, drive.TotalSize, drive.AvailableFreeSpace);
+                },
+                ct);
+        }
+        catch (TimeoutException)
+        {
+            return new(false, $"{Path} does not answer within {AnswersWithin.TotalSeconds:0} s: its file system hangs.");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return new(false, $"{Path} cannot be looked at: {e.Message}");
+        }
+    }
+
+    /// <summary>Those of the folders in it that an owner can have.</summary>
+    public IReadOnlyList<string> Folders() =>
+        [.. Directory.EnumerateDirectories(Path).Select(d => System.IO.Path.GetFileName(d)).Where(Limits.IsName).Order(StringComparer.Ordinal)];
+
+    private string? WhyNotMine()
+    {
+        try
+        {
+            return File.ReadAllText(Mark).Trim() is var said && said == id ? null : $"it is marked as the pool '{(Limits.IsName(said) ? said : "of another name")}'";
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return "its mark is not there, so something is not mounted";
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return e.Message;
+        }
+    }
+
+    /// <summary>On a thread of its own, which is left behind when the file system never answers it.</summary>
+    private Task<T> WithinAsync<T>(Func<T> work, CancellationToken ct) =>
+        Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).WaitAsync(AnswersWithin, time, ct);
+}

@@ -1,0 +1,15 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Gantry.Contracts;
+
+namespace Gantry.Node.Pools;
+
+/// <summary>A pool as its node keeps it, in <c>data/pools/{id}.json</c>, so a node recovers without a control plane.</summary>
+/// <param name="Source">A directory's absolute path, or a ZFS data set.</param>
+public sealed record PoolSpec(Id<Pool> Id, PoolKind Kind, string Source);
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, UseStringEnumConverter = true, WriteIndented = true,
+    RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
+[JsonSerializable(typeof(PoolSpec))]
+[JsonSerializable(typeof(OwnerRecord))]
+internal sealed partial class PoolJson : JsonSerializerContext;
