@@ -43,6 +43,11 @@ public static class EventTypes
     public const string NetworkRepaired = "network.repaired";
     public const string NetworkFailed = "network.failed";
     public const string NetworkDeleted = "network.deleted";
+    public const string SnapshotCreated = "snapshot.created";
+    public const string SnapshotUpdated = "snapshot.updated";
+    public const string SnapshotRestored = "snapshot.restored";
+    public const string SnapshotDamaged = "snapshot.damaged";
+    public const string SnapshotDeleted = "snapshot.deleted";
     public const string OperationCreated = "operation.created";
     public const string OperationProgressed = "operation.progressed";
     public const string OperationFinished = "operation.finished";
@@ -57,6 +62,7 @@ public static class EventTypes
         ImageBuilt, ImageImported, ImageCaptured, ImageUpdated, ImageDeleted,
         TemplateCreated, TemplateUpdated, TemplateDeleted,
         NetworkCreated, NetworkUpdated, NetworkRepaired, NetworkFailed, NetworkDeleted,
+        SnapshotCreated, SnapshotUpdated, SnapshotRestored, SnapshotDamaged, SnapshotDeleted,
         OperationCreated, OperationProgressed, OperationFinished,
         DaemonStarted, DaemonStopping,
     ];

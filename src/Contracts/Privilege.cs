@@ -24,4 +24,7 @@ public enum Privilege
 
     /// <summary>Forwards and policies of a network.</summary>
     NetworkConfigure = 20,
+
+    /// <summary>Takes snapshots, restores and deletes them.</summary>
+    InstanceSnapshot = 40,
 }
