@@ -30,6 +30,9 @@ public sealed record NodeContext(
     /// <summary>Opens a TAP device of the network this machine's bridges are in.</summary>
     internal Func<string, SafeHandle> OpenTap { get; init; } = Posix.OpenTap;
 
+    /// <summary>For tests: called with the name of each command to QEMU's monitor before it is sent; what it throws ends the call that sends it.</summary>
+    internal Action<string> BeforeMonitor { get; init; } = _ => { };
+
     internal Cgroups Cgroups { get; init; } = new(Root, Time);
 
     /// <summary>How much is kept of what each instance writes on its serial line, in bytes.</summary>

@@ -91,6 +91,16 @@ public interface IDisks : IDriver
     /// <summary>As <see cref="Pools.IDiskMerging.StreamAsync"/>, of a disk that is open.</summary>
     /// <returns>False when it does not run, or has no such layer open.</returns>
     Task<bool> StreamLayerAsync(Id<Instance> id, string volume, Pools.Disk chain, Pools.DiskLayer upper, Action<Pools.DiskProgress> report, CancellationToken ct);
+
+    /// <summary>Copies all of a disk to another while its guest uses it, who writes to that one from then on. What is read for it counts to the disk's limits.</summary>
+    /// <param name="target">An empty disk of the same size, which stands alone.</param>
+    /// <param name="settle">
+    /// Called, perhaps more than once, when both are the same and each write goes to both, before the guest leaves the first: what it notes is true from then on,
+    /// whoever dies.
+    /// </param>
+    /// <returns>False when it does not run, or has it not open.</returns>
+    Task<bool> MirrorDiskAsync(
+        Id<Instance> id, string volume, Pools.Disk target, Func<CancellationToken, Task> settle, Action<Pools.DiskProgress> report, CancellationToken ct);
 }
 
 /// <param name="WhyNot">Why it is not as was wanted; null when it is.</param>

@@ -124,6 +124,25 @@ internal static partial class Posix
         return file;
     }
 
+    /// <summary>Opens a file or block device of a disk; whatever else stands there (a pipe) is neither waited for nor kept open.</summary>
+    /// <exception cref="IOException"/>
+    public static SafeFileHandle OpenDisk(string path, bool writable)
+    {
+        const int readWrite = 2, emptyPath = 0x1000, type = 0x1, offsetOfMode = 28, sizeOfStatx = 256, typeBits = 0xF000, regular = 0x8000, blockDevice = 0x6000;
+        var file = new SafeFileHandle(open(path, (writable ? readWrite : 0) | CloseOnExec | NonBlocking), ownsHandle: true);
+        Span<byte> facts = stackalloc byte[sizeOfStatx];
+        var error = file.IsInvalid || statx((int)file.DangerousGetHandle(), "", emptyPath, type, ref MemoryMarshal.GetReference(facts)) != 0
+            ? Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())
+            : (BitConverter.ToUInt16(facts[offsetOfMode..]) & typeBits) is regular or blockDevice ? null : "it is neither a file nor a block device";
+        if (error is not null)
+        {
+            file.Dispose();
+            throw new IOException($"{path}: {error}");
+        }
+
+        return file;
+    }
+
     public static void Chown(string path, int uid, int gid)
     {
         if (chown(path, uid, gid) != 0)

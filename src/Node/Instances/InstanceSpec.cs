@@ -49,6 +49,18 @@ public sealed record VolumeSpec(
 {
     /// <summary>Where a disk lies; null for the one beside the instances.</summary>
     public Id<Pool>? Pool { get; init; }
+
+    /// <summary>Where in its machine it is plugged in, from 0, so that it keeps its place when others go; null for the first that is free.</summary>
+    public int? Port { get; init; }
+
+    /// <summary>The same volumes, each with its port. What is on virtio and on nvme shares ports, scsi and sata have their own.</summary>
+    public static IReadOnlyList<VolumeSpec> WithPorts(IReadOnlyList<VolumeSpec> volumes)
+    {
+        var taken = volumes.Where(v => v.Port is not null).Select(v => (BusOf(v), v.Port!.Value)).ToHashSet();
+        return [.. volumes.Select(v => v.Port is null ? v with { Port = Enumerable.Range(0, int.MaxValue).First(port => taken.Add((BusOf(v), port))) } : v)];
+
+        static VolumeBus BusOf(VolumeSpec volume) => volume.Bus == VolumeBus.Nvme ? VolumeBus.Virtio : volume.Bus;
+    }
 }
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, UseStringEnumConverter = true, WriteIndented = true,

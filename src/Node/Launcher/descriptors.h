@@ -1,7 +1,7 @@
 /* What is opened as root, and what of it QEMU is handed at which number. */
 #pragma once
 
-enum { QMP_FD = 3, SERIAL_FD = 4, TPM_FD = 5, MOST_HANDED = 256 };
+enum { QMP_FD = 3, SERIAL_FD = 4, TPM_FD = 5, MOST_HANDED = 512 };
 
 /* Moves a descriptor out of the way of the numbers QEMU knows; it never reaches QEMU by itself. */
 int own(int fd, const char *what);

@@ -12,9 +12,8 @@ namespace Gantry.Node.Drivers.Qemu;
 /// disks and kernels come from the launcher at the numbers of <see cref="QemuFiles"/> (gantry-launch.c).
 /// </summary>
 /// <param name="firmware">Where the instance boots by UEFI.</param>
-/// <param name="disks">Of its volumes, by name.</param>
-internal sealed class QemuCommandLine(
-    InstanceSpec spec, GantryRoot root, HostFacts host, Accelerator accelerator, UefiFirmware? firmware, IReadOnlyDictionary<string, Disk> disks)
+/// <param name="disks">As their pools say they are to be opened, by the volume's name.</param>
+internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFacts host, Accelerator accelerator, UefiFirmware? firmware, IReadOnlyDictionary<string, Disk> disks)
 {
     public const string Sandbox = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
 
@@ -129,8 +128,8 @@ internal sealed class QemuCommandLine(
 
     private IEnumerable<string> Devices()
     {
-        var volumes = new QemuVolumes(spec, _platform, root, _files, disks);
-        foreach (var argument in volumes.Compose())
+        var volumes = new QemuVolumes(spec, _platform, root, disks);
+        foreach (var argument in volumes.Compose(_files))
         {
             yield return argument;
         }

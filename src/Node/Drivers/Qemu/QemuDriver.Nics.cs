@@ -24,7 +24,7 @@ public sealed partial class QemuDriver
         }
 
         var platform = QemuPlatform.Of(spec, _host.Facts.Guest);
-        var port = platform.HasPorts ? await FreePortAsync(guest, wanted.Port, ct) : null;
+        var port = platform.HasPorts ? await FreePortAsync(guest, QemuNics.Ports, QemuNics.Port, wanted.Port, ct) : null;
         return platform.HasPorts && port is null ? NicReasons.Room(QemuNics.Ports)
             : await PlugAsync(guest, id, wanted, new QemuNics(spec, platform).DeviceToAdd(wanted, port), ct);
     }, ct);
@@ -39,7 +39,7 @@ public sealed partial class QemuDriver
 
         var why = spec.Kind != InstanceKind.Vm ? NicReasons.NoUnplug
             : (await guest.QueryAsync(ct)).State == InstanceState.Paused ? NicReasons.Unanswered
-            : await LetGoAsync(guest, nic, ct) ? null
+            : await LetGoAsync(guest, QemuNics.Device(nic), NicGoesWithin, ct) ? null
             : NicReasons.Kept(NicGoesWithin);
         await (why is null ? EndNetdevAsync(guest, id, nic, ct) : _taps.PullAsync(id, nic, ct));
         return why;
@@ -58,27 +58,8 @@ public sealed partial class QemuDriver
         NicSpec.WithPorts(spec.Nics ?? []).SingleOrDefault(n => n.Name == nic) ?? throw NicErrors.Unknown(spec.Name, nic);
 
     /// <param name="change">Says why it could not be made; null when it was.</param>
-    private Task<NicChange?> ChangeNicAsync(Id<Instance> id, Func<QemuGuest, InstanceSpec, Task<string?>> change, CancellationToken ct) => LockedAsync(id, async slot =>
-    {
-        if (await AttachAsync(slot, id) is not { } guest)
-        {
-            return null;
-        }
-
-        var spec = node.Folders.Read(id);
-        try
-        {
-            return (await guest.QueryAsync(ct)).State == InstanceState.Stopped ? null : new NicChange(await change(guest, spec));
-        }
-        catch (QmpFailed) when (guest.Process.Ended.IsCompleted)
-        {
-            return null;
-        }
-        catch (QmpFailed e)
-        {
-            throw DriverErrors.NoAnswer(spec.Name, e.Message);
-        }
-    }, ct);
+    private Task<NicChange?> ChangeNicAsync(Id<Instance> id, Func<QemuGuest, InstanceSpec, Task<string?>> change, CancellationToken ct) =>
+        WhileRunningAsync(id, async (guest, spec) => new NicChange(await change(guest, spec)), ct);
 
     private async Task<string?> PlugAsync(QemuGuest guest, Id<Instance> id, NicSpec nic, JsonObject device, CancellationToken ct)
     {
@@ -134,49 +115,4 @@ public sealed partial class QemuDriver
 
         await _taps.RemoveAsync(id, nic);
     }
-
-    /// <summary>Asks the guest to let go of a NIC; false when it does not. QEMU's event of it may be lost with its connection, so it is looked for.</summary>
-    private async Task<bool> LetGoAsync(QemuGuest guest, string nic, CancellationToken ct)
-    {
-        try
-        {
-            await guest.ExecuteAsync("device_del", ct, arguments: new() { ["id"] = QemuNics.Device(nic) });
-        }
-        catch (QmpRefused)
-        {
-            // It was asked before: the guest may still be at it.
-        }
-
-        for (var began = node.Time.GetTimestamp(); node.Time.GetElapsedTime(began) < NicGoesWithin; await Task.Delay(LookAgain, node.Time, ct))
-        {
-            if (!(await PluggedAsync(guest, ct)).Contains(QemuNics.Device(nic)))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
-
-    /// <summary>The ids of all devices that have one.</summary>
-    private static async Task<IReadOnlyCollection<string>> PluggedAsync(QemuGuest guest, CancellationToken ct) => await ChildrenAsync(guest, "/machine/peripheral", ct);
-
-    /// <returns>The wanted port, or else the first free one; null when all are taken, or it was started by a Gantry that gave it none.</returns>
-    private static async Task<int?> FreePortAsync(QemuGuest guest, int? wanted, CancellationToken ct)
-    {
-        var devices = await PluggedAsync(guest, ct);
-        foreach (var port in Enumerable.Range(0, QemuNics.Ports).OrderByDescending(p => p == wanted))
-        {
-            var name = QemuNics.Port(port);
-            if (devices.Contains(name) && !(await ChildrenAsync(guest, $"/machine/peripheral/{name}/{name}", ct)).Any(child => child.StartsWith("child[", StringComparison.Ordinal)))
-            {
-                return port;
-            }
-        }
-
-        return null;
-    }
-
-    private static async Task<IReadOnlyCollection<string>> ChildrenAsync(QemuGuest guest, string path, CancellationToken ct) =>
-        [.. (await guest.ExecuteAsync("qom-list", ct, arguments: new() { ["path"] = path })).Items().Select(p => p.Text("name")).OfType<string>()];
 }

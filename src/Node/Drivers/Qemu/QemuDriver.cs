@@ -14,7 +14,7 @@ namespace Gantry.Node.Drivers.Qemu;
 /// What belongs to a running one lies in its run folder: qmp.sock, pids and exit (written by the launcher), start.json, resets and end.
 /// </summary>
 /// <param name="program">For tests: another program in QEMU's place.</param>
-public sealed partial class QemuDriver(NodeContext node, string? program = null) : IPause, IReset, IResize, INics, ISerialLog, ISerialConsole, ICommandLine
+public sealed partial class QemuDriver(NodeContext node, string? program = null) : IPause, IReset, IResize, INics, IDisks, ISerialLog, ISerialConsole, ICommandLine
 {
     private readonly QemuHost _host = new(node, program);
     private readonly QemuIsolation _isolation = new(node);
@@ -156,7 +156,7 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
         }
 
         var run = node.Folders.Run(id);
-        var guest = new QemuGuest(id, process, $"{run}/qmp.sock", new(LogPath(id), $"{run}/resets"), node.Time, (status, wasReset) => Tell(id, status, wasReset));
+        var guest = new QemuGuest(id, process, $"{run}/qmp.sock", new(LogPath(id), $"{run}/resets"), node.Time, (status, wasReset) => Tell(id, status, wasReset), node.BeforeMonitor);
         guest.Watch(async () =>
         {
             node.Cgroups.Remove(run);

@@ -25,7 +25,7 @@ internal sealed class QemuFiles
 
     private readonly List<HandedFile> _all = [];
     private readonly List<HandedTap> _taps = [];
-    private readonly List<int> _sets = [];
+    private readonly List<string> _sets = [];
 
     public IReadOnlyList<HandedFile> All => _all;
 
@@ -45,13 +45,17 @@ internal sealed class QemuFiles
     public string AsSet(string path, bool writable)
     {
         var number = Hand(path, writable);
-        _sets.Add(number);
+        _sets.Add(string.Create(CultureInfo.InvariantCulture, $"fd={number},set={number}"));
         return string.Create(CultureInfo.InvariantCulture, $"/dev/fdset/{number}");
     }
 
+    /// <summary>As <see cref="AsSet"/>, for a layer of a volume, whose set has a number of its own and says how its descriptors were opened.</summary>
+    public void AddTo(QemuLayer layer) => _sets.Add(
+        string.Create(CultureInfo.InvariantCulture, $"fd={Hand(layer.Path, layer.Writable)},set={layer.Set},opaque={(layer.Writable ? QemuLayer.WriteLabel : QemuLayer.ReadLabel)}"));
+
     /// <summary>The sets, declared before anything uses them. QEMU closes the numbers themselves then, so only those that are sets stand here.</summary>
     public IEnumerable<string> Declarations() =>
-        _sets.SelectMany(number => (string[])["-add-fd", string.Create(CultureInfo.InvariantCulture, $"fd={number},set={number}")]);
+        _sets.SelectMany(set => (string[])["-add-fd", set]);
 
     private int Next => Tpm + 1 + _all.Count + _taps.Count;
 

@@ -11,8 +11,9 @@ namespace Gantry.Node.Drivers.Qemu;
 /// </summary>
 /// <param name="changed">Its state and why; true when its guest has reset itself.</param>
 /// <param name="resets">How many resets are known of already, kept in its run folder.</param>
+/// <param name="before">As <see cref="NodeContext.BeforeMonitor"/>.</param>
 internal sealed class QemuGuest(
-    Id<Instance> id, QemuProcess process, string socket, QemuResets resets, TimeProvider time, Action<InstanceStatus, bool> changed) : IAsyncDisposable
+    Id<Instance> id, QemuProcess process, string socket, QemuResets resets, TimeProvider time, Action<InstanceStatus, bool> changed, Action<string>? before = null) : IAsyncDisposable
 {
     public static readonly TimeSpan AnswerDeadline = TimeSpan.FromSeconds(5);
 
@@ -82,6 +83,7 @@ internal sealed class QemuGuest(
     /// <exception cref="QmpFailed"/>
     public async Task<JsonElement> ExecuteAsync(string command, CancellationToken ct, TimeSpan? deadline = null, JsonObject? arguments = null, SafeHandle? handed = null)
     {
+        before?.Invoke(command);
         var qmp = await ConnectAsync(ct);
         return await qmp.ExecuteAsync(command, arguments, deadline ?? AnswerDeadline, ct, handed);
     }

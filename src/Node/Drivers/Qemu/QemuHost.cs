@@ -2,7 +2,6 @@ using System.Globalization;
 using Gantry.Contracts;
 using Gantry.Node.Host;
 using Gantry.Node.Instances;
-using Gantry.Node.Pools;
 
 namespace Gantry.Node.Drivers.Qemu;
 
@@ -26,16 +25,13 @@ internal sealed class QemuHost(NodeContext node, string? program)
 
     public Accelerator Accelerator => field ??= Accelerator.Choose(Facts);
 
-    public async Task<QemuStart> ComposeAsync(InstanceSpec spec, CancellationToken ct) => await ComposeAsync(spec, AcceleratorOf(spec), Uefi(spec), ct);
+    /// <exception cref="Refusal">Its firmware is missing, or one of its disks.</exception>
+    public Task<QemuStart> ComposeAsync(InstanceSpec spec, CancellationToken ct) => ComposeAsync(spec, AcceleratorOf(spec), Uefi(spec), ct);
 
+    /// <exception cref="Refusal">One of its disks is missing or damaged.</exception>
     public async Task<QemuStart> ComposeAsync(InstanceSpec spec, Accelerator accelerator, UefiFirmware? firmware, CancellationToken ct)
     {
-        var disks = new Dictionary<string, Disk>();
-        foreach (var volume in (spec.Volumes ?? []).Where(v => v.Device == VolumeDevice.Disk))
-        {
-            disks[volume.Name] = await node.Pools.Of(volume.Pool).FindAsync(new($"{spec.Id}", volume.Name), ct);
-        }
-
+        var disks = await new InstanceDisks(node).FindAsync(spec, ct);
         var platform = QemuPlatform.Of(spec, Facts.Guest);
         var (arguments, files, taps) = QemuCommandLine.Compose(spec, node.Root, Facts, accelerator, firmware, disks);
         return new(Find(platform.Program) ?? $"/usr/bin/{platform.Program}", arguments, accelerator.Name, files) { MaxMemoryBytes = spec.MaxMemoryBytes, Taps = taps };

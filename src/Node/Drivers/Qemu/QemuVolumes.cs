@@ -1,30 +1,34 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Gantry.Contracts;
-using Gantry.Node.Images;
 using Gantry.Node.Instances;
 using Gantry.Node.Pools;
 
 namespace Gantry.Node.Drivers.Qemu;
 
 /// <summary>
-/// The block nodes and devices of an instance's volumes. Formats are always given, never probed, and what a header says of
-/// other files is never followed: the whole chain stands on the command line
-/// (https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html, BlockdevOptions).
+/// What QEMU is told of an instance's volumes, at its start and later. In a VM with PCI Express what is on virtio or nvme sits on a root port
+/// of its own, because only what does can be pulled out again, and as many ports stand ready as it may have volumes.
 /// </summary>
-/// <param name="disks">Those of its volumes that are disks, by the volumes' names.</param>
-internal sealed class QemuVolumes(InstanceSpec spec, QemuPlatform platform, GantryRoot root, QemuFiles files, IReadOnlyDictionary<string, Disk> disks)
+/// <param name="disks">As their pools say they are to be opened, by the volume's name.</param>
+internal sealed class QemuVolumes(InstanceSpec spec, QemuPlatform platform, GantryRoot root, IReadOnlyDictionary<string, Disk> disks)
 {
-    private const string Scsi = "scsi";
-    private const string Sata = "sata";
+    public const int Ports = Limits.Volumes;
+    public const string Scsi = "scsi";
 
-    private readonly IReadOnlyList<VolumeSpec> _volumes = spec.Volumes ?? [];
+    private const string Sata = "sata";
+    private const int FunctionsOfSlot = 8;
+
+    // Below the ports of NICs, and out of the way of what QEMU places by itself, which begins with the lowest.
+    private const int FirstPortSlot = 0x1c;
+
+    private readonly IReadOnlyList<VolumeSpec> _volumes = VolumeSpec.WithPorts(spec.Volumes ?? []);
     private readonly IReadOnlyList<string> _order = spec.BootOrder ?? [.. (spec.Volumes ?? []).Select(v => v.Name)];
 
     /// <summary>From 1; null for what is not booted from.</summary>
     public int? BootIndex(string name) => _order.Index().Where(o => o.Item == name).Select(o => (int?)o.Index + 1).FirstOrDefault();
 
-    public IEnumerable<string> Compose()
+    public IEnumerable<string> Compose(QemuFiles files)
     {
         foreach (var (bus, controller) in ((VolumeBus, string)[])[(VolumeBus.Scsi, $"virtio-scsi-{platform.Transport},id={Scsi}"), (VolumeBus.Sata, $"ahci,id={Sata}")])
         {
@@ -35,134 +39,97 @@ internal sealed class QemuVolumes(InstanceSpec spec, QemuPlatform platform, Gant
             }
         }
 
-        var port = 0;
+        for (var port = 0; platform.HasPorts && port < Ports; port++)
+        {
+            // No room for I/O ports: there are too few of them for so many bridges, and what is plugged in here needs none.
+            yield return "-device";
+            yield return Number($"pcie-root-port,id={Port(port)},bus=pcie.0,addr={FirstPortSlot + (port / FunctionsOfSlot):x}.{port % FunctionsOfSlot},multifunction=on,chassis={QemuNics.Ports + port + 1},io-reserve=0");
+        }
+
         foreach (var volume in _volumes)
         {
-            if (volume.Limits is { } limits)
+            var chain = ChainOf(volume);
+            yield return "-object";
+            yield return chain.GroupToAdd().ToJsonString();
+            foreach (var (layer, node) in chain.LayersToAdd())
             {
-                yield return "-object";
-                yield return new JsonObject { ["qom-type"] = "throttle-group", ["id"] = $"limit.{volume.Name}", ["limits"] = Limits(limits) }.ToJsonString();
+                files.AddTo(layer);
+                yield return "-blockdev";
+                yield return node.ToJsonString();
             }
 
-            if (HasMedium(volume))
+            if (chain.HasMedium)
             {
                 yield return "-blockdev";
-                yield return (volume.Limits is null ? Node(volume, volume.Name) : new JsonObject
-                {
-                    ["driver"] = "throttle",
-                    ["node-name"] = volume.Name,
-                    ["throttle-group"] = $"limit.{volume.Name}",
-                    ["file"] = Node(volume, $"{volume.Name}.disk"),
-                }).ToJsonString();
+                yield return chain.FilterToAdd().ToJsonString();
             }
 
             yield return "-device";
-            yield return Device(volume, volume.Bus == VolumeBus.Sata ? port++ : 0);
+            yield return Line(Device(volume, chain.HasMedium, platform.HasPorts && IsOnPort(volume) && volume.Port < Ports ? volume.Port : null, BootIndex(volume.Name)));
         }
     }
+
+    public QemuChain ChainOf(VolumeSpec volume) => volume.Device == VolumeDevice.Disk ? QemuChain.OfDisk(volume, disks[volume.Name]) : QemuChain.OfDisc(volume, spec, root);
+
+    /// <summary>For <c>device_add</c>.</summary>
+    /// <param name="port">The root port it goes on; null where it goes on none.</param>
+    public JsonObject DeviceToAdd(VolumeSpec volume, int? port) => new(Device(volume, ChainOf(volume).HasMedium, port, null).Select(o => KeyValuePair.Create(o.Key, (JsonNode?)o.Value)));
 
     public static string DeviceId(string volume) => $"volume.{volume}";
 
-    /// <summary>An empty drive for discs has none.</summary>
-    private static bool HasMedium(VolumeSpec volume) => volume.Device == VolumeDevice.Disk || (volume.Image ?? (object?)volume.Path ?? volume.Generated) is not null;
+    public static string Port(int number) => Number($"slot.{number}");
 
-    private JsonObject Node(VolumeSpec volume, string name) => volume switch
-    {
-        { Device: VolumeDevice.Cdrom, Path: { } path } => Disc(volume, path, name),
-        { Device: VolumeDevice.Cdrom, Generated: { } generated } => Disc(volume, GeneratedDiscs.PathOf(root, spec.Id, generated), name),
-        { Device: VolumeDevice.Cdrom, Image: { } image } => Image(image, name),
-        _ => Layer(volume, disks[volume.Name].Layers, 0, name),
-    };
-
-    /// <summary>One layer and all under it.</summary>
-    private JsonObject Layer(VolumeSpec volume, IReadOnlyList<DiskLayer> layers, int at, string name)
-    {
-        var (layer, isTop) = (layers[at], at == 0);
-        var node = new JsonObject
-        {
-            ["driver"] = layer.Format == Pools.DiskFormat.Raw ? "raw" : "qcow2",
-            ["node-name"] = name,
-            ["read-only"] = !isTop || volume.ReadOnly,
-        };
-        if (isTop)
-        {
-            node["discard"] = "unmap";
-            node["detect-zeroes"] = "unmap";
-            node["cache"] = new JsonObject { ["direct"] = volume.Cache == VolumeCache.None, ["no-flush"] = false };
-        }
-
-        node["file"] = File(layer.Path, isTop && !volume.ReadOnly, isTop ? $"{volume.Name}.file" : $"{name}.file");
-        if (layer.Format == Pools.DiskFormat.Qcow2)
-        {
-            node["backing"] = at + 1 < layers.Count ? Layer(volume, layers, at + 1, $"{volume.Name}.{layers[at + 1].Name}") : null;
-        }
-
-        return node;
-    }
-
-    private JsonObject Disc(VolumeSpec volume, string path, string name) => new()
-    {
-        ["driver"] = "raw",
-        ["node-name"] = name,
-        ["read-only"] = true,
-        ["file"] = File(path, writable: false, $"{volume.Name}.file"),
-    };
-
-    private JsonObject Image(Id<Image> image, string name) => new()
-    {
-        ["driver"] = "qcow2",
-        ["node-name"] = name,
-        ["read-only"] = true,
-        ["file"] = File(ImageFolders.Disk(root, image), writable: false, $"{name}.file"),
-        ["backing"] = null,
-    };
-
-    private JsonObject File(string path, bool writable, string name) => new()
-    {
-        ["driver"] = "file",
-        ["node-name"] = name,
-        ["filename"] = files.AsSet(path, writable),
-        ["read-only"] = !writable,
-    };
+    public static bool IsOnPort(VolumeSpec volume) => volume.Bus is VolumeBus.Virtio or VolumeBus.Nvme;
 
     /// <summary>A guest is halted rather than told that its disk is broken: what is full or away may come back.</summary>
-    private string Device(VolumeSpec volume, int port)
+    private IEnumerable<(string Key, JsonValue Value)> Device(VolumeSpec volume, bool hasMedium, int? port, int? bootIndex)
     {
-        var options = new List<string?>
+        var (driver, bus) = (volume.Bus, volume.Device) switch
         {
-            (volume.Bus, volume.Device) switch
-            {
-                (VolumeBus.Virtio, _) => $"virtio-blk-{platform.Transport}",
-                (VolumeBus.Scsi, VolumeDevice.Disk) => $"scsi-hd,bus={Scsi}.0",
-                (VolumeBus.Scsi, _) => $"scsi-cd,bus={Scsi}.0",
-                (VolumeBus.Sata, VolumeDevice.Disk) => Number($"ide-hd,bus={Sata}.{port}"),
-                (VolumeBus.Sata, _) => Number($"ide-cd,bus={Sata}.{port}"),
-                _ => "nvme",
-            },
-            $"id={DeviceId(volume.Name)}",
-            HasMedium(volume) ? $"drive={volume.Name}" : null,
-            $"serial={volume.Name}",
-            BootIndex(volume.Name) is { } index && HasMedium(volume) ? Number($"bootindex={index}") : null,
-            volume.Device == VolumeDevice.Cdrom ? null : $"write-cache={(volume.Cache == VolumeCache.Writethrough ? "off" : "on")}",
-            volume.Bus == VolumeBus.Nvme || volume.Device == VolumeDevice.Cdrom ? null : "werror=stop,rerror=stop",
+            (VolumeBus.Virtio, _) => ($"virtio-blk-{platform.Transport}", null),
+            (VolumeBus.Scsi, VolumeDevice.Disk) => ("scsi-hd", $"{Scsi}.0"),
+            (VolumeBus.Scsi, _) => ("scsi-cd", $"{Scsi}.0"),
+            (VolumeBus.Sata, VolumeDevice.Disk) => ("ide-hd", Number($"{Sata}.{volume.Port}")),
+            (VolumeBus.Sata, _) => ("ide-cd", Number($"{Sata}.{volume.Port}")),
+            _ => ("nvme", null),
         };
-        return string.Join(',', options.OfType<string>());
-    }
-
-    private static JsonObject Limits(VolumeLimits limits)
-    {
-        var all = new JsonObject();
-        foreach (var (name, value) in ((string, long?)[])
-            [("bps-read", limits.ReadBytesPerSecond), ("bps-write", limits.WriteBytesPerSecond), ("iops-read", limits.ReadOperationsPerSecond), ("iops-write", limits.WriteOperationsPerSecond)])
+        yield return ("driver", JsonValue.Create(driver));
+        if ((port is { } number ? Port(number) : bus) is { } on)
         {
-            if (value is { } most)
-            {
-                all[name] = most;
-            }
+            yield return ("bus", JsonValue.Create(on));
         }
 
-        return all;
+        if (volume is { Bus: VolumeBus.Scsi, Port: { } target })
+        {
+            yield return ("scsi-id", JsonValue.Create(target));
+        }
+
+        yield return ("id", JsonValue.Create(DeviceId(volume.Name)));
+        if (hasMedium)
+        {
+            yield return ("drive", JsonValue.Create(volume.Name));
+        }
+
+        yield return ("serial", JsonValue.Create(volume.Name));
+        if (bootIndex is { } index && hasMedium)
+        {
+            yield return ("bootindex", JsonValue.Create(index));
+        }
+
+        if (volume.Device == VolumeDevice.Cdrom)
+        {
+            yield break;
+        }
+
+        yield return ("write-cache", JsonValue.Create(volume.Cache == VolumeCache.Writethrough ? "off" : "on"));
+        if (volume.Bus != VolumeBus.Nvme)
+        {
+            yield return ("werror", JsonValue.Create("stop"));
+            yield return ("rerror", JsonValue.Create("stop"));
+        }
     }
+
+    private static string Line(IEnumerable<(string Key, JsonValue Value)> options) => string.Join(',', options.Select(o => o.Key == "driver" ? $"{o.Value}" : $"{o.Key}={o.Value}"));
 
     private static string Number(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }
