@@ -10,6 +10,7 @@ internal static class Commands
     [
         ("Every day", ["launch", "create", "list", "info", "start", "shutdown", "stop", "restart", "reset", "pause", "resume", "resize", "rename", "set", "delete", "console", "logs", "command-line"]),
         ("What instances are made from", ["image", "template"]),
+        ("What they were", ["snapshot"]),
         ("What they are plugged into", ["network", "nic", "forward", "policy"]),
         ("What is going on", ["operation", "events"]),
         ("This host and its daemon", ["doctor", "driver", "node", "system", "config"]),
@@ -40,6 +41,7 @@ internal static class Commands
             Instances.CommandLine(app),
             Images.Build(app),
             Templates.Build(app),
+            Snapshots.Build(app),
             Networks.Build(app),
             Nics.Build(app),
             Forwards.Build(app),

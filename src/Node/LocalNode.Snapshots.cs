@@ -37,6 +37,10 @@ public sealed partial class LocalNode
     /// <summary>What would be free without each snapshot of an instance, in bytes.</summary>
     public Task<IReadOnlyDictionary<Id<Snapshot>, long>> SnapshotSizesAsync(Id<Instance> id, CancellationToken ct) => Snapshots.SizesAsync(id, ct);
 
+    /// <summary>How large an instance's disks are, by the volume's name.</summary>
+    public IReadOnlyDictionary<string, long> DiskSizes(Id<Instance> id) =>
+        (Context.Folders.Read(id).Volumes ?? []).Where(v => v.Device == VolumeDevice.Disk).ToDictionary(v => v.Name, v => v.SizeBytes);
+
     /// <summary>Takes an instance up, and lets its guest go on where one was halted for a snapshot by a daemon that is no more.</summary>
     private async Task<InstanceStatus> RecoverAsync(IDriver driver, Id<Instance> id, CancellationToken ct)
     {

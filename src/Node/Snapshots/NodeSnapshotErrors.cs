@@ -10,6 +10,9 @@ internal static class NodeSnapshotErrors
     public static Refusal Damaged(string path, string why) => Refusal.Conflict(
         "snapshot.damaged", $"{path} cannot be used: {why}.", "`gantry snapshot verify` names all that is wrong; restore another snapshot.");
 
+    public static Refusal NotKept(string why) => Refusal.Unavailable(
+        "snapshot.not_kept", $"What the instance's firmware or TPM remembers could not be copied: {why.TrimEnd('.')}.", "See that there is room under the data directory and that its files are as Gantry made them, and try again.");
+
     public static Refusal WrongState(string instance, InstanceState state) => Refusal.Conflict(
         "instance.wrong_state", $"'{instance}' is {state.ToString().ToLowerInvariant()}: no snapshot of it is possible now.", "`gantry info` says what is wrong with it.");
 

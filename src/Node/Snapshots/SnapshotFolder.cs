@@ -78,7 +78,20 @@ internal sealed partial class SnapshotFolder(GantryRoot root, Id<Instance> insta
 
     /// <summary>Copies that.</summary>
     /// <returns>The SHA-256 of each file of the folder, by its path in it.</returns>
+    /// <exception cref="Refusal"><c>snapshot.not_kept</c></exception>
     public IReadOnlyDictionary<string, string> Keep()
+    {
+        try
+        {
+            return KeepAll();
+        }
+        catch (IOException e)
+        {
+            throw NodeSnapshotErrors.NotKept(e.Message);
+        }
+    }
+
+    private Dictionary<string, string> KeepAll()
     {
         var sums = new Dictionary<string, string> { [SpecName] = Sha256Of($"{_path}/{SpecName}") };
         if (File.Exists(InstanceVolumes.NvramOf(root, instance)))
