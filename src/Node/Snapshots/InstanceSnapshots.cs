@@ -36,6 +36,7 @@ internal sealed class InstanceSnapshots(LocalNode node)
 
         var disks = DisksOf(spec).Select(v => new SnapshotDisk(v.Name, v.SizeBytes, v.Pool)).ToList();
         var pools = PoolsOf(disks);
+        await DemandPoolsAsync(id, snapshot, ct);
         folder.Begin(spec);
 
         // Layers are only made ready here: the instant is the one at which the guest is switched to them.

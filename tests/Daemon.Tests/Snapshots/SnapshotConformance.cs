@@ -125,6 +125,6 @@ internal sealed class SnapshotRig<TInput>(
         return !ids.SequenceEqual(pool) || !ids.SequenceEqual(kept) ? $"{ids.Count} in the table, {pool.Count} in the pool, {kept.Count} in folders"
             : state != instance.State ? $"row {instance.State}, node {state}"
             : disk.SizeBytes != node ? $"disk of {disk.SizeBytes}, specified with {node}"
-            : $"{string.Join(", ", listed.Select(s => s.Parent is null ? s.Name : $"{s.Name} after {s.Parent}"))}; current {listed.SingleOrDefault(s => s.Current)?.Name}; disk of {node / Limits.MiB} MiB; {state}";
+            : $"{string.Join(", ", listed.OrderBy(s => s.Name).Select(s => s.Parent is null ? s.Name : $"{s.Name} after {s.Parent}"))}; current {listed.SingleOrDefault(s => s.Current)?.Name}; disk of {node / Limits.MiB} MiB; {state}";
     }
 }
