@@ -33,8 +33,6 @@ public sealed class OutputTests
         .On("GET /networks/default/counters", new Page<PolicyCounter>([new("web-in", 0, PolicyDirection.In, 12, 3 << 20), new("web-in", null, PolicyDirection.In, 0, 0)], null), WireJson.Default.PagePolicyCounter)
         .On("POST /networks/default/policies:explain", new PolicyDecision(PolicyAction.Deny, [new(PolicyDirection.Out, "web1", "eth0", PolicyAction.Allow), new(PolicyDirection.In, "db", "eth0", PolicyAction.Deny, "web-in", 1)]), WireJson.Default.PolicyDecision)
         .On("GET /instances/web1/nics", new Page<NicInfo>([new(new() { Name = "eth0", Network = "default", Address = "10.77.0.2", Mac = "52:54:00:00:00:01", Limits = new() { ReceiveBytesPerSecond = 5 << 20 } }, new("eth0", 7 << 20, 5_000, 3, 1 << 10, 12, 0))], null), WireJson.Default.PageNicInfo)
-        .On("GET /instances/web1/snapshots", new Page<Snapshot>([Samples.Snapshot("base"), Samples.Snapshot("one", "base", InstanceState.Running), Samples.Snapshot("two", "one", InstanceState.Paused), Samples.Snapshot("branch", "base", current: true), Samples.Snapshot("three", "branch")], null), WireJson.Default.PageSnapshot)
-        .On("GET /instances/web1/snapshots/one", Samples.Snapshot("one", "base", InstanceState.Running, current: true) with { Description = "Before the upgrade" }, WireJson.Default.Snapshot)
         .On("GET /nodes", new Page<NodeInfo>([new(Id<NodeInfo>.Parse("0198c0de-0000-7000-8000-0000000000cc"), "node1", 2, 24L << 30, "6.18", "x86_64")], null), WireJson.Default.PageNodeInfo)
         .On("GET /system/doctor", new DoctorReport([new("kvm", CheckLevel.Warning, "no vmx or svm", "TCG is used."), new("qemu", CheckLevel.Ok, "7.2", null), new("postgres", CheckLevel.Failed, "not installed", "apt install postgresql")]), WireJson.Default.DoctorReport)
         .On("GET /system", new SystemInfo("0.1.0", Id<NodeInfo>.Parse("0198c0de-0000-7000-8000-0000000000cc"), "node1", "/var/lib/gantry", "https://127.0.0.1:8443", new string('c', 64), CliRig.Now.AddHours(-5), 42), WireJson.Default.SystemInfo)
@@ -68,9 +66,6 @@ public sealed class OutputTests
     [InlineData("policy counters")]
     [InlineData("policy explain web1 db 5432")]
     [InlineData("nic list web1")]
-    [InlineData("snapshot list web1")]
-    [InlineData("snapshot tree web1")]
-    [InlineData("snapshot info web1 one")]
     [InlineData("doctor")]
     [InlineData("system")]
     [InlineData("config show")]

@@ -199,6 +199,22 @@ public sealed class SnapshotTests(RunningDaemon daemon) : IClassFixture<RunningD
     }
 
     [Fact]
+    public async Task A_guest_that_was_halted_for_a_snapshot_goes_on_when_its_daemon_was_killed_meanwhile()
+    {
+        var instance = await GivenAsync(InstanceState.Running);
+        var mark = $"{daemon.Node.Context.Folders.Run(instance.Id)}/halted";
+        await daemon.RestartAsync(() =>
+        {
+            File.WriteAllBytes(mark, []);
+            daemon.Node.PauseAsync(instance.Id, default).GetAwaiter().GetResult();
+        });
+
+        (await Api.GetInstanceAsync(_name)).State.ShouldBe(InstanceState.Running);
+        (await daemon.Node.InspectAsync(instance.Id, default)).State.ShouldBe(InstanceState.Running);
+        File.Exists(mark).ShouldBeFalse();
+    }
+
+    [Fact]
     public async Task A_TPM_that_points_at_the_hosts_files_gets_none_of_them()
     {
         var instance = await GivenAsync();
