@@ -6,8 +6,6 @@ using Gantry.Daemon.Snapshots;
 using Gantry.Daemon.Tests.Instances;
 using Gantry.Daemon.Tests.Operations;
 using Gantry.Daemon.Tests.Support;
-using Gantry.Node.Instances;
-using Npgsql;
 
 namespace Gantry.Daemon.Tests.Snapshots;
 
@@ -48,7 +46,6 @@ internal sealed class SnapshotRig<TInput>(
     : OperationRig
 {
     private readonly InstanceWorld _world = new(database, disk: true);
-    private readonly NpgsqlDataSource _source = NpgsqlDataSource.Create(database);
     private OperationType<TInput>? _type;
 
     public Id<Snapshot> One { get; } = Id<Snapshot>.New();
@@ -91,7 +88,6 @@ internal sealed class SnapshotRig<TInput>(
     public override async ValueTask DisposeAsync()
     {
         await _world.DisposeAsync();
-        await _source.DisposeAsync();
         await base.DisposeAsync();
     }
 
@@ -116,7 +112,7 @@ internal sealed class SnapshotRig<TInput>(
         var kept = Directory.GetDirectories($"{_world.Node.Context.Folders.Data(Instance)}/snapshots").Select(d => Id<Snapshot>.Parse(Path.GetFileName(d))).OrderBy(i => i.Value).ToList();
         foreach (var snapshot in listed)
         {
-            (await _world.Node.VerifySnapshotAsync(Instance, snapshot.Id, snapshot.Sha256, default)).ShouldBeEmpty();
+            await _world.Node.DemandRestorableAsync(Instance, snapshot.Id, snapshot.Sha256, default);
         }
 
         var disk = await _world.Node.Context.Pools.Of(null).FindAsync(new(Instance.ToString(), "root"), default);
