@@ -10,6 +10,7 @@ internal static class Commands
     [
         ("Every day", ["launch", "create", "list", "info", "start", "shutdown", "stop", "restart", "reset", "pause", "resume", "resize", "rename", "set", "cloud-init", "delete", "console", "logs", "command-line"]),
         ("What instances are made from", ["image", "template"]),
+        ("What they were", ["snapshot"]),
         ("What they are plugged into", ["network", "nic", "forward", "policy"]),
         ("Where their data lies", ["pool", "volume"]),
         ("What is going on", ["operation", "events"]),
@@ -44,6 +45,7 @@ internal static class Commands
             Templates.Build(app),
             Pools.Build(app),
             Volumes.Build(app),
+            Snapshots.Build(app),
             Networks.Build(app),
             Nics.Build(app),
             Forwards.Build(app),

@@ -48,6 +48,11 @@ public static class EventTypes
     public const string PoolFailed = "pool.failed";
     public const string PoolRecovered = "pool.recovered";
     public const string PoolFilling = "pool.filling";
+    public const string SnapshotCreated = "snapshot.created";
+    public const string SnapshotUpdated = "snapshot.updated";
+    public const string SnapshotRestored = "snapshot.restored";
+    public const string SnapshotDamaged = "snapshot.damaged";
+    public const string SnapshotDeleted = "snapshot.deleted";
     public const string OperationCreated = "operation.created";
     public const string OperationProgressed = "operation.progressed";
     public const string OperationFinished = "operation.finished";
@@ -63,6 +68,7 @@ public static class EventTypes
         TemplateCreated, TemplateUpdated, TemplateDeleted,
         NetworkCreated, NetworkUpdated, NetworkRepaired, NetworkFailed, NetworkDeleted,
         PoolCreated, PoolDeleted, PoolFailed, PoolRecovered, PoolFilling,
+        SnapshotCreated, SnapshotUpdated, SnapshotRestored, SnapshotDamaged, SnapshotDeleted,
         OperationCreated, OperationProgressed, OperationFinished,
         DaemonStarted, DaemonStopping,
     ];

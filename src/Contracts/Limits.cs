@@ -22,6 +22,8 @@ public static partial class Limits
     public const int VolumeNameLength = 20;
     public const long MinVolumeBytes = MiB;
     public const long MaxVolumeBytes = 10L << 40;
+    public const int Snapshots = 100;
+    public const int SnapshotNameLength = 80;
     public const int Nics = 8;
     public const int NicNameLength = 15;
     public const long MinNicBytesPerSecond = 1_000;
@@ -55,6 +57,12 @@ public static partial class Limits
     /// <summary>A name is a host name: 1 to 63 of a-z, 0-9 and '-', not at either end a '-'.</summary>
     public static bool IsName(string? name) => name is { Length: >= 1 and <= NameLength } && NamePattern().IsMatch(name);
 
+    /// <summary>A snapshot's name may be longer than others, and have a '_' in it, so that a schedule can put the time behind its own.</summary>
+    public static bool IsSnapshotName(string? name) => name is { Length: >= 1 and <= SnapshotNameLength } && SnapshotNamePattern().IsMatch(name);
+
     [GeneratedRegex(@"\A[a-z0-9]([a-z0-9-]*[a-z0-9])?\z", RegexOptions.CultureInvariant)]
     private static partial Regex NamePattern();
+
+    [GeneratedRegex(@"\A[a-z0-9]([a-z0-9_-]*[a-z0-9])?\z", RegexOptions.CultureInvariant)]
+    private static partial Regex SnapshotNamePattern();
 }

@@ -51,12 +51,3 @@ public sealed record PoolStatus(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Message = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? TotalBytes = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? FreeBytes = null);
-
-/// <summary>A point in time of an instance's disks.</summary>
-public sealed record Snapshot
-{
-    public required Id<Snapshot> Id { get; init; }
-    public required string Name { get; init; }
-    public required Id<Instance> Instance { get; init; }
-    public required DateTimeOffset CreatedAt { get; init; }
-}

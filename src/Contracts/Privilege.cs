@@ -26,4 +26,7 @@ public enum Privilege
     NetworkConfigure = 20,
     PoolAudit = 21,
     PoolAllocate = 22,
+
+    /// <summary>Takes snapshots, restores and deletes them.</summary>
+    InstanceSnapshot = 40,
 }

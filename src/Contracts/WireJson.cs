@@ -18,6 +18,7 @@ namespace Gantry.Contracts;
         typeof(Words<GeneratedDisc>), typeof(Words<ClockBase>),
         typeof(Words<NetworkKind>), typeof(Words<PoolKind>), typeof(Words<Ipv6Mode>), typeof(Words<TransportProtocol>), typeof(Words<PolicyAction>), typeof(Words<PolicyDirection>),
         typeof(Words<PolicyProtocol>), typeof(Words<LabelOperator>),
+        typeof(Words<SnapshotLevel>),
     ],
     NumberHandling = JsonNumberHandling.Strict,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -79,6 +80,12 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(ExplainPolicy))]
 [JsonSerializable(typeof(PolicyDecision))]
 [JsonSerializable(typeof(Page<PolicyCounter>))]
+[JsonSerializable(typeof(Snapshot))]
+[JsonSerializable(typeof(Page<Snapshot>))]
+[JsonSerializable(typeof(CreateSnapshot))]
+[JsonSerializable(typeof(ChangeSnapshot))]
+[JsonSerializable(typeof(RestoreSnapshot))]
+[JsonSerializable(typeof(SnapshotVerdict))]
 [JsonSerializable(typeof(NodeInfo))]
 [JsonSerializable(typeof(Page<NodeInfo>))]
 [JsonSerializable(typeof(Page<DriverInfo>))]

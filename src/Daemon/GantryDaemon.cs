@@ -12,6 +12,7 @@ using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
 using Gantry.Daemon.Pools;
 using Gantry.Daemon.Postgres;
+using Gantry.Daemon.Snapshots;
 using Gantry.Daemon.Systems;
 using Gantry.Daemon.Templates;
 using Gantry.Node;
@@ -117,6 +118,7 @@ internal static class GantryDaemon
         services.AddOperation<InstanceRename>().AddOperation<InstanceResize>().AddOperation<InstanceDeletion>().AddHostedService<InstanceWatcher>().AddHostedService<InstancePagesWorker>();
         services.AddSingleton<PoolStore>().AddOperation<PoolCreation>().AddOperation<PoolDeletion>();
         services.AddSingleton<PoolKeeper>().AddHostedService(p => p.GetRequiredService<PoolKeeper>());
+        services.AddSingleton<SnapshotStore>().AddOperation<SnapshotCreation>().AddOperation<SnapshotRestoration>().AddOperation<SnapshotDeletion>().AddOperation<SnapshotVerification>();
         services.AddSingleton<NetworkStore>().AddSingleton<AddressStore>().AddSingleton<NetworkPlan>().AddSingleton<NetworkSync>();
         services.AddSingleton<INodeNetworks>(p => NodeNetworks.Of(config.NetworkDriver, p.GetRequiredService<NodeContext>()));
         services.AddOperation<NetworkCreation>().AddOperation<NetworkConfiguration>().AddOperation<NetworkDeletion>();
@@ -138,6 +140,7 @@ internal static class GantryDaemon
     private static void Map(IEndpointRouteBuilder api)
     {
         api.MapInstances();
+        api.MapSnapshots();
         api.MapConsoles();
         api.MapImages();
         api.MapTemplates();

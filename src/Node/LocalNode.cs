@@ -174,14 +174,7 @@ public sealed partial class LocalNode(
         var found = new Dictionary<Id<Instance>, InstanceStatus>();
         await Parallel.ForEachAsync(Context.Folders.All(), new ParallelOptions { CancellationToken = ct, MaxDegreeOfParallelism = 16 }, async (id, token) =>
         {
-            var status = await StatusAsync(
-                id,
-                async (driver, inner) =>
-                {
-                    await _volumes.TakeOverAsync(Context.Folders.Read(id), inner);
-                    return await driver.RecoverAsync(id, inner);
-                },
-                token);
+            var status = await StatusAsync(id, (driver, inner) => RecoverAsync(driver, id, inner), token);
             lock (found)
             {
                 found[id] = status;

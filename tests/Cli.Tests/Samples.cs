@@ -117,6 +117,20 @@ internal static class Samples
         Etag = "\"3\"",
     };
 
+    public static Snapshot Snapshot(string name, string? parent = null, InstanceState state = InstanceState.Stopped, bool current = false) => new()
+    {
+        Id = Id<Snapshot>.Parse("0198c0de-0000-7000-8000-0000000000dd"),
+        Name = name,
+        Instance = Instance().Id,
+        Parent = parent,
+        Current = current,
+        State = state,
+        Level = state == InstanceState.Stopped ? null : SnapshotLevel.Crash,
+        SizeBytes = 5 * Limits.MiB,
+        CreatedAt = CliRig.Now.AddHours(-2),
+        Etag = "\"1\"",
+    };
+
     public static Policy Policy() => new()
     {
         Name = "web-in",

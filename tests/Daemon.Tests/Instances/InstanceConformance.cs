@@ -134,7 +134,8 @@ internal sealed class InstanceWorld : IAsyncDisposable
 
     /// <param name="nic">It has one, on a network.</param>
     /// <param name="told">Something by cloud-init.</param>
-    public InstanceWorld(string database, bool nic = false, bool told = false)
+    /// <param name="disk">It has one, <c>root</c> of 1 MiB.</param>
+    public InstanceWorld(string database, bool nic = false, bool told = false, bool disk = false)
     {
         _source = NpgsqlDataSource.Create(database);
         Node = new(NodeContext.Open(GantryRoot.At(_root.Path), TimeProvider.System, NullLoggerFactory.Instance));
@@ -149,7 +150,12 @@ internal sealed class InstanceWorld : IAsyncDisposable
         States = new(Store, Events, Node);
         Images = new(Db, TimeProvider.System);
         var id = Id<Instance>.New();
-        Spec = new(id, $"i{id.Value:N}", InstanceKind.Microvm, "sim", 1, 128 * Limits.MiB, Firmware.Direct, "/boot/any", null, null, 0) { Nics = nic ? [KeptNic("eth0")] : null, CloudInit = told ? new(new() { Hostname = "before" }, 1) : null };
+        Spec = new(id, $"i{id.Value:N}", InstanceKind.Microvm, "sim", 1, 128 * Limits.MiB, Firmware.Direct, "/boot/any", null, null, 0)
+        {
+            CloudInit = told ? new(new() { Hostname = "before" }, 1) : null,
+            Nics = nic ? [KeptNic("eth0")] : null,
+            Volumes = disk ? [new("root", VolumeDevice.Disk, null, null, Limits.MiB, VolumeBus.Virtio, VolumeCache.Writeback, ReadOnly: false)] : null,
+        };
         Details = new(null, null, new Dictionary<string, string>(), new(), false, nic ? new() { Nics = [Nic("eth0")] } : null);
     }
 

@@ -1,0 +1,220 @@
+using System.CommandLine;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Gantry.Contracts;
+
+namespace Gantry.Cli;
+
+/// <summary><c>gantry snapshot</c>: an instance as it was, and back to it.</summary>
+internal static class Snapshots
+{
+    public static Command Build(App app) => new Verb(
+            "snapshot", "Keep an instance as it is, and go back to that.", "gantry snapshot create web1 before-upgrade", "gantry snapshot tree web1", "gantry snapshot restore web1 before-upgrade --stop")
+        .With(Creating(app), List(app), Tree(app), Info(app), Restoring(app), Renaming(app), Describing(app), Verifying(app), Deleting(app));
+
+    private static Verb Creating(App app)
+    {
+        var instance = Name.Of("instance", app, "/instances");
+        var name = new Argument<string>("SNAPSHOT") { Description = "Its name: 1 to 80 of a-z, 0-9, '-' and '_'." };
+        var description = Choose.Text("--description", "For people; at most 1,000 characters.", "TEXT");
+        return new Verb("create", "Take a snapshot of an instance, which may run: all its disks at one instant.", "gantry snapshot create web1 before-upgrade --description \"Debian 12\"")
+            .With(instance, name, description).Runs(app, async (parsed, session, ct) =>
+            {
+                var body = new CreateSnapshot(parsed.GetValue(name)!, parsed.GetValue(description));
+                var begun = await session.SendAsync(HttpMethod.Post, PathOf(parsed.GetValue(instance)!), body, WireJson.Default.CreateSnapshot, ct);
+                return await Waiting.FinishAsync(session, begun, body.Name, $"taken of {parsed.GetValue(instance)}", ct);
+            });
+    }
+
+    private static Verb List(App app)
+    {
+        var instance = Name.Of("instance", app, "/instances");
+        var filter = Lists.Filter("name like 'nightly*'");
+        var limit = Lists.Limit();
+        return new Verb("list", "Show the snapshots of an instance; the one it is after now has a star.", "gantry snapshot list web1").With(instance, filter, limit).Runs(app, (parsed, session, ct) => Lists.ShowAsync(
+            session, PathOf(parsed.GetValue(instance)!), WireJson.Default.PageSnapshot, [("filter", parsed.GetValue(filter))], parsed.GetValue(limit), snapshot => snapshot.Name, snapshots =>
+            {
+                var table = new Table("NAME", "AFTER", "OF", "LEVEL", ">SIZE", ">AGE", "DESCRIPTION");
+                foreach (var snapshot in snapshots)
+                {
+                    table.Add(snapshot.Current ? $"{snapshot.Name} *" : snapshot.Name, snapshot.Parent, Words.Of(snapshot.State), snapshot.Level is { } level ? Words.Of(level) : null,
+                        snapshot.SizeBytes is { } size ? Sizes.Format(size) : null, Words.Ago(snapshot.CreatedAt, session.Terminal.Time), snapshot.Description);
+                }
+
+                table.Write(session.Out);
+            }, ct));
+    }
+
+    private static Verb Tree(App app)
+    {
+        var instance = Name.Of("instance", app, "/instances");
+        return new Verb("tree", "Show which snapshot came after which, and where the instance is.", "gantry snapshot tree web1").With(instance).Runs(app, (parsed, session, ct) => Lists.ShowAsync(
+            session, PathOf(parsed.GetValue(instance)!), WireJson.Default.PageSnapshot, [], null, snapshot => snapshot.Name, snapshots =>
+            {
+                foreach (var line in SnapshotTree.Draw(snapshots))
+                {
+                    session.Out.WriteLine(line);
+                }
+            }, ct));
+    }
+
+    private static Verb Info(App app)
+    {
+        var (instance, snapshot) = Both(app);
+        return new Verb("info", "Show one snapshot.", "gantry snapshot info web1 before-upgrade").With(instance, snapshot).Runs(app, (parsed, session, ct) =>
+            session.ShowAsync(PathOf(parsed.GetValue(instance)!, parsed.GetValue(snapshot)!), WireJson.Default.Snapshot, one => [one.Name], one => new Card()
+                .Add("Name", one.Name)
+                .Add("Id", one.Id.ToString())
+                .Add("Description", one.Description)
+                .Add("After", one.Parent)
+                .Add("Instance is", one.Current ? "after this one" : null)
+                .Add("Taken of", $"a {Words.Of(one.State)} instance")
+                .Add("Level", one.Level is { } level ? Words.Of(level) : null)
+                .Add("Frees", one.SizeBytes is { } size ? Sizes.Format(size) : "its pools do not answer")
+                .Add("Taken", Words.Time(one.CreatedAt))
+                .Write(session.Out), ct));
+    }
+
+    private static Verb Restoring(App app)
+    {
+        var (instance, snapshot) = Both(app);
+        var stop = Choose.Flag("--stop", "Stop a running instance first, as if by pulling the plug.");
+        var start = Choose.Flag("--start", "Start it afterwards.");
+        return new Verb("restore", "Make an instance what it was. Other snapshots stay, newer ones too.", "gantry snapshot restore web1 before-upgrade --stop --start")
+        {
+            More = "What the instance has written since its last snapshot is gone: take one first where it matters.",
+        }.With(instance, snapshot, stop, start).Runs(app, async (parsed, session, ct) =>
+        {
+            var body = new RestoreSnapshot(parsed.GetValue(stop), parsed.GetValue(start));
+            var begun = await session.SendAsync(HttpMethod.Post, $"{PathOf(parsed.GetValue(instance)!, parsed.GetValue(snapshot)!)}/restore", body, WireJson.Default.RestoreSnapshot, ct);
+            return await Waiting.FinishAsync(session, begun, parsed.GetValue(instance)!, ended => $"is as it was in {parsed.GetValue(snapshot)}{NotStarted(ended)}", ct);
+        });
+    }
+
+    private static Verb Renaming(App app)
+    {
+        var (instance, snapshot) = Both(app);
+        var newName = new Argument<string>("NEW") { Description = "Its new name: 1 to 80 of a-z, 0-9, '-' and '_'." };
+        return new Verb("rename", "Give a snapshot another name.", "gantry snapshot rename web1 s1 before-upgrade").With(instance, snapshot, newName).Runs(app, async (parsed, session, ct) =>
+        {
+            var answer = await PatchAsync(session, parsed.GetValue(instance)!, parsed.GetValue(snapshot)!, "name", parsed.GetValue(newName)!, ct);
+            session.Show(answer, WireJson.Default.Snapshot, one => [one.Name], one => session.Out.WriteLine($"{Words.Clean(parsed.GetValue(snapshot)!)} is now {Words.Clean(one.Name)}"));
+            return ExitCode.Done;
+        });
+    }
+
+    private static Verb Describing(App app)
+    {
+        var (instance, snapshot) = Both(app);
+        var text = new Argument<string>("TEXT") { Description = "For people; at most 1,000 characters. Empty for none." };
+        return new Verb("describe", "Say what a snapshot is for.", "gantry snapshot describe web1 s1 \"Before the upgrade\"").With(instance, snapshot, text).Runs(app, async (parsed, session, ct) =>
+        {
+            var answer = await PatchAsync(session, parsed.GetValue(instance)!, parsed.GetValue(snapshot)!, "description", parsed.GetValue(text)!, ct);
+            session.Show(answer, WireJson.Default.Snapshot, one => [one.Name], one => session.Out.WriteLine($"{Words.Clean(one.Name)} described"));
+            return ExitCode.Done;
+        });
+    }
+
+    private static Verb Verifying(App app)
+    {
+        var (instance, snapshot) = Both(app);
+        return new Verb("verify", "Look through all of a snapshot for what is missing, damaged or altered.", "gantry snapshot verify web1 before-upgrade")
+        {
+            More = "Ends with 1 when something is.",
+        }.With(instance, snapshot).Runs(app, async (parsed, session, ct) =>
+        {
+            IReadOnlyList<string> faults = [];
+            var begun = await session.SendAsync(HttpMethod.Post, $"{PathOf(parsed.GetValue(instance)!, parsed.GetValue(snapshot)!)}/verify", null, ct);
+            var code = await Waiting.FinishAsync(session, begun, parsed.GetValue(snapshot)!, ended => (faults = FaultsOf(ended)).Count == 0 ? "whole" : "NOT whole", ct);
+            if (session.Format == OutputFormat.Table)
+            {
+                foreach (var fault in faults)
+                {
+                    session.Out.WriteLine(Words.Clean(fault));
+                }
+            }
+
+            return faults.Count == 0 ? code : Math.Max(code, ExitCode.Failed);
+        });
+    }
+
+    private static Verb Deleting(App app)
+    {
+        var instance = Name.Of("instance", app, "/instances");
+        var names = new Argument<string[]>("SNAPSHOT") { Description = "One or several names or ids.", Arity = ArgumentArity.OneOrMore };
+        return new Verb("delete", "Delete snapshots. What came after one comes after its parent then; nothing else changes.", "gantry snapshot delete web1 s1 s2").With(instance, names).Runs(app, async (parsed, session, ct) =>
+        {
+            var given = parsed.GetValue(names)!;
+            var worst = ExitCode.Done;
+            foreach (var name in given)
+            {
+                try
+                {
+                    var begun = await session.SendAsync(HttpMethod.Delete, PathOf(parsed.GetValue(instance)!, name), null, ct);
+                    worst = Math.Max(worst, await Waiting.FinishAsync(session, begun, name, "deleted", ct));
+                }
+                catch (Refusal refusal) when (given.Length > 1 && refusal.Status != 0)
+                {
+                    worst = Math.Max(worst, Errors.PrintLine(session.Terminal, name, refusal));
+                }
+            }
+
+            return worst;
+        });
+    }
+
+    private static (Argument<string> Instance, Argument<string> Snapshot) Both(App app) => (Name.Of("instance", app, "/instances"), Name.Of("snapshot", app));
+
+    private static async Task<byte[]> PatchAsync(Session session, string instance, string snapshot, string field, string value, CancellationToken ct)
+    {
+        using var body = new StringContent(new JsonObject { [field] = value }.ToJsonString(), Encoding.UTF8, "application/json");
+        return await session.SendAsync(HttpMethod.Patch, PathOf(instance, snapshot), body, ct);
+    }
+
+    private static IReadOnlyList<string> FaultsOf(Operation ended) => ended.Result is { ValueKind: JsonValueKind.Object } result ? result.Deserialize(WireJson.Default.SnapshotVerdict)!.Faults : [];
+
+    /// <summary>Why the instance does not run after a restore, where it was to.</summary>
+    private static string NotStarted(Operation ended) =>
+        ended.Result is { ValueKind: JsonValueKind.Object } result && result.TryGetProperty("notStarted", out var why) && why.GetString() is { } text ? $"; it was not started: {text}" : "";
+
+    private static string PathOf(string instance) => $"/instances/{ApiClient.Escape(instance)}/snapshots";
+
+    private static string PathOf(string instance, string snapshot) => $"{PathOf(instance)}/{ApiClient.Escape(snapshot)}";
+}
+
+/// <summary>The tree of an instance's snapshots, drawn.</summary>
+internal static class SnapshotTree
+{
+    private const string Here = "* the instance, as it is now";
+
+    public static IEnumerable<string> Draw(IReadOnlyList<Snapshot> snapshots)
+    {
+        var names = snapshots.Select(s => s.Name).ToHashSet();
+        var children = snapshots.ToLookup(s => s.Parent is { } parent && names.Contains(parent) ? parent : "");
+        var lines = new List<string>();
+        foreach (var root in children[""])
+        {
+            lines.Add(Words.Clean(root.Name));
+            Under(root, "");
+        }
+
+        return snapshots.Any(s => s.Current) ? lines : lines.Append(Here);
+
+        void Under(Snapshot parent, string indent)
+        {
+            var below = children[parent.Name].ToList();
+            for (var at = 0; at < below.Count; at++)
+            {
+                var last = at == below.Count - 1 && !parent.Current;
+                lines.Add($"{indent}{(last ? "└─ " : "├─ ")}{Words.Clean(below[at].Name)}");
+                Under(below[at], indent + (last ? "   " : "│  "));
+            }
+
+            if (parent.Current)
+            {
+                lines.Add($"{indent}└─ {Here}");
+            }
+        }
+    }
+}

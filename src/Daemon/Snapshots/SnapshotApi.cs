@@ -1,0 +1,153 @@
+using Gantry.Contracts;
+using Gantry.Daemon.Events;
+using Gantry.Daemon.Instances;
+using Gantry.Daemon.Operations;
+using Gantry.Daemon.Platform;
+using Gantry.Node;
+
+namespace Gantry.Daemon.Snapshots;
+
+/// <summary>The routes of an instance's snapshots.</summary>
+internal static class SnapshotApi
+{
+    /// <summary>A pool that does not answer keeps nobody from seeing what there is.</summary>
+    private static readonly TimeSpan SizesWithin = TimeSpan.FromSeconds(2);
+
+    public static void MapSnapshots(this IEndpointRouteBuilder api)
+    {
+        var snapshots = api.MapGroup("/instances/{instance}/snapshots").WithTags("Snapshots");
+        snapshots.MapGet("/", List).Produces<Page<Snapshot>>().Requires(Privilege.InstanceAudit);
+        snapshots.MapPost("/", Create).Produces<Operation>(202).Requires(Privilege.InstanceSnapshot);
+        snapshots.MapGet("/{snapshot}", Get).Produces<Snapshot>().Requires(Privilege.InstanceAudit);
+        snapshots.MapPatch("/{snapshot}", Patch).Produces<Snapshot>().Requires(Privilege.InstanceSnapshot);
+        snapshots.MapDelete("/{snapshot}", Delete).Produces<Operation>(202).Requires(Privilege.InstanceSnapshot);
+        snapshots.MapPost("/{snapshot}/restore", Restore).Produces<Operation>(202).Requires(Privilege.InstanceSnapshot);
+        snapshots.MapPost("/{snapshot}/verify", Verify).Produces<Operation>(202).Requires(Privilege.InstanceSnapshot);
+    }
+
+    private static async Task<IResult> List(
+        string instance, HttpContext http, Paging paging, InstanceStore instances, SnapshotStore store, LocalNode node, TimeProvider time, CancellationToken ct)
+    {
+        var found = await instances.GetAsync(instance, ct);
+        var page = await store.ListAsync(found.Id, paging, ct);
+        var sizes = page.Items.Count == 0 ? null : await SizesAsync(node, found.Id, time, ct);
+        return http.Answer(new Page<Snapshot>([.. page.Items.Select(s => s.ToWire(SizeOf(sizes, s.Id)))], page.NextCursor), WireJson.Default.PageSnapshot);
+    }
+
+    private static async Task<Snapshot> Get(
+        string instance, string snapshot, HttpContext http, InstanceStore instances, SnapshotStore store, LocalNode node, TimeProvider time, CancellationToken ct)
+    {
+        var found = await store.GetAsync(await instances.GetAsync(instance, ct), snapshot, ct);
+        http.Response.Headers.ETag = found.Etag;
+        return found.ToWire(SizeOf(await SizesAsync(node, found.Instance, time, ct), found.Id));
+    }
+
+    private static async Task<IResult> Create(
+        string instance, HttpContext http, Body<CreateSnapshot> body, SnapshotCreation create, InstanceStore instances, SnapshotStore store, Operations.Operations operations, Caller caller,
+        CancellationToken ct)
+    {
+        var wanted = body.Checked(SnapshotRules.Faults);
+        return await operations.BeginAsync(http, caller, wanted, async options =>
+        {
+            var found = await instances.GetAsync(instance, ct);
+            if (!options.Queue)
+            {
+                SnapshotRules.DemandAtRest(found.Name, found.State, "a snapshot");
+            }
+
+            await store.DemandRoomAsync(found, wanted.Name, ct);
+            return await BeginAsync(operations, create, new(Id<Snapshot>.New(), found.Id, wanted), found, caller, options, ct);
+        });
+    }
+
+    private static async Task<Snapshot> Patch(
+        string instance, string snapshot, MergePatch<ChangeSnapshot> patch, HttpContext http, InstanceStore instances, SnapshotStore store, LocalNode node, Db db, EventLog events,
+        Caller caller, TimeProvider time, CancellationToken ct)
+    {
+        while (true)
+        {
+            var (owner, found) = await FindAsync(instance, snapshot, http, instances, store, ct);
+            var wanted = patch.Applied(new(found.Name, found.Description), SnapshotRules.Faults);
+            if (await db.InTransactionAsync(async transaction => await SnapshotStore.ChangeAsync(transaction, found, wanted.Name!, wanted.Description is { Length: > 0 } text ? text : null)
+                && await TellAsync(transaction), ct))
+            {
+                return await Get(owner.Id.ToString(), found.Id.ToString(), http, instances, store, node, time, ct);
+            }
+
+            async Task<bool> TellAsync(Npgsql.NpgsqlTransaction transaction)
+            {
+                await events.AppendAsync(transaction, EventTypes.SnapshotUpdated, $"snapshots/{found.Id}", caller.Name, caller.RequestId,
+                    new { name = wanted.Name, instance = $"{owner.Id}", instanceName = owner.Name });
+                return true;
+            }
+        }
+    }
+
+    private static async Task<IResult> Restore(
+        string instance, string snapshot, HttpContext http, Body<RestoreSnapshot> body, SnapshotRestoration restore, InstanceStore instances, SnapshotStore store,
+        Operations.Operations operations, Caller caller, CancellationToken ct)
+    {
+        var wanted = body.Value;
+        return await operations.BeginAsync(http, caller, wanted, async options =>
+        {
+            var (owner, found) = await FindAsync(instance, snapshot, http, instances, store, ct);
+            if (!options.Queue)
+            {
+                SnapshotRules.DemandRestorable(owner.Name, owner.State, wanted.Stop);
+            }
+
+            return await BeginAsync(operations, restore, new(found.Id, owner.Id, found.Name, found.Sha256, wanted.Stop, wanted.Start), owner, caller, options, ct);
+        });
+    }
+
+    private static Task<IResult> Verify(
+        string instance, string snapshot, HttpContext http, SnapshotVerification verify, InstanceStore instances, SnapshotStore store, Operations.Operations operations, Caller caller,
+        CancellationToken ct) =>
+        operations.BeginAsync(http, caller, null, async options =>
+        {
+            var (owner, found) = await FindAsync(instance, snapshot, http, instances, store, ct);
+            return await BeginAsync(operations, verify, new(found.Id, owner.Id, found.Name, found.Sha256), owner, caller, options, ct);
+        });
+
+    private static Task<IResult> Delete(
+        string instance, string snapshot, HttpContext http, SnapshotDeletion delete, InstanceStore instances, SnapshotStore store, Operations.Operations operations, Caller caller,
+        CancellationToken ct) =>
+        operations.BeginAsync(http, caller, null, async options =>
+        {
+            var (owner, found) = await FindAsync(instance, snapshot, http, instances, store, ct);
+            if (!options.Queue)
+            {
+                SnapshotRules.DemandAtRest(owner.Name, owner.State, "deleting a snapshot");
+            }
+
+            return await BeginAsync(operations, delete, new(found.Id, owner.Id, found.Name), owner, caller, options, ct);
+        });
+
+    /// <summary>The snapshot with its instance, unchanged since the caller read it if they say what they read (<c>If-Match</c>).</summary>
+    private static async Task<(Instance Instance, StoredSnapshot Snapshot)> FindAsync(
+        string instance, string snapshot, HttpContext http, InstanceStore instances, SnapshotStore store, CancellationToken ct)
+    {
+        var owner = await instances.GetAsync(instance, ct);
+        var found = await store.GetAsync(owner, snapshot, ct);
+        return IfMatch.Fits(http, found.Etag) ? (owner, found) : throw SnapshotErrors.Changed(found.Name);
+    }
+
+    /// <returns>Null when they could not be told in time.</returns>
+    private static async Task<IReadOnlyDictionary<Id<Snapshot>, long>?> SizesAsync(LocalNode node, Id<Instance> instance, TimeProvider time, CancellationToken ct)
+    {
+        try
+        {
+            return await node.SnapshotSizesAsync(instance, ct).WaitAsync(SizesWithin, time, ct);
+        }
+        catch (Exception e) when (e is Refusal or TimeoutException or IOException)
+        {
+            return null;
+        }
+    }
+
+    private static long? SizeOf(IReadOnlyDictionary<Id<Snapshot>, long>? sizes, Id<Snapshot> id) => sizes is not null && sizes.TryGetValue(id, out var bytes) ? bytes : null;
+
+    private static Task<Operation> BeginAsync<TInput>(
+        Operations.Operations operations, OperationType<TInput> type, TInput input, Instance instance, Caller caller, BeginOptions options, CancellationToken ct) =>
+        operations.BeginAsync(type, input, $"instances/{instance.Id}", instance.Name, caller, options, ct);
+}

@@ -1,0 +1,44 @@
+using Gantry.Contracts;
+using Gantry.Daemon.Events;
+using Gantry.Daemon.Instances;
+using Gantry.Daemon.Operations;
+using Gantry.Daemon.Platform;
+using Gantry.Node;
+using Gantry.Node.Snapshots;
+
+namespace Gantry.Daemon.Snapshots;
+
+/// <summary>Takes a snapshot of an instance. It is the instance's operation, so that nothing else changes meanwhile.</summary>
+internal sealed class SnapshotCreation(SnapshotStore store, InstanceStore instances, EventLog events, LocalNode node) : OperationType<SnapshotCreation.Input>
+{
+    public sealed record Input(Id<Snapshot> Id, Id<Instance> Instance, CreateSnapshot Wanted);
+
+    public override string Kind => "snapshot.create";
+
+    public override IReadOnlyList<Step> Steps(Input input)
+    {
+        TakenSnapshot? taken = null;
+        return
+        [
+            new DbStep("reserve its name", async (transaction, context, _) =>
+            {
+                var name = context.Operation.TargetName;
+                var state = await instances.LockAsync(transaction, input.Instance) ?? throw InstanceErrors.Unknown(name);
+                SnapshotRules.DemandAtRest(name, state, "a snapshot");
+                await store.InsertAsync(transaction, input.Id, input.Instance, name, input.Wanted, state);
+            }, (transaction, _, _) => SnapshotStore.DeleteAsync(transaction, input.Id)),
+            new HostStep("take",
+                async (_, ct) => taken = await node.TakeSnapshotAsync(input.Instance, input.Id, ct),
+                (context, ct) => node.DeleteSnapshotAsync(input.Instance, input.Id, SnapshotSteps.Reporter(context), ct)),
+            new DbStep("publish", async (transaction, context, ct) =>
+            {
+                // A run that was broken off between the steps finds what the one before it took.
+                var (record, sha256) = taken ?? await node.TakeSnapshotAsync(input.Instance, input.Id, ct);
+                var level = record.State == InstanceState.Stopped ? (SnapshotLevel?)null : SnapshotLevel.Crash;
+                await store.SetTakenAsync(transaction, input.Id, input.Instance, record.TakenAt, record.State, level, sha256);
+                await SnapshotSteps.TellAsync(events, transaction, context, EventTypes.SnapshotCreated, input.Id, input.Instance, input.Wanted.Name);
+                context.SetResult(new { id = $"{input.Id}", name = input.Wanted.Name });
+            }),
+        ];
+    }
+}

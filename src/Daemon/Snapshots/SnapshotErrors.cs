@@ -1,0 +1,31 @@
+using System.Globalization;
+using Gantry.Contracts;
+
+namespace Gantry.Daemon.Snapshots;
+
+internal static class SnapshotErrors
+{
+    public static Refusal Unknown(string instance, string name) => Refusal.NotFound(
+        "snapshot.unknown", $"'{instance}' has no snapshot '{Shown(name)}'.", $"`gantry snapshot list {instance}` shows those it has.");
+
+    public static Refusal NameTaken(string name) => Refusal.Conflict(
+        "snapshot.name_taken", $"The instance has a snapshot '{name}' already.", "Choose another name, or delete that one first.");
+
+    public static Refusal LimitReached(string instance, int count) => Refusal.Conflict(
+        "snapshot.limit_reached", string.Create(CultureInfo.InvariantCulture, $"'{instance}' has {count} snapshots, and {Limits.Snapshots} are allowed."), "Delete some first: `gantry snapshot list` shows what each would free.");
+
+    public static Refusal NotReady(string name) => Refusal.Conflict(
+        "snapshot.not_ready", $"The snapshot '{name}' is being taken or deleted.", "`gantry operation list` shows how far it is.");
+
+    public static Refusal Changed(string name) => new(
+        "snapshot.changed", 412, $"'{name}' was changed since it was read.", "Read it again and repeat with its new ETag.");
+
+    public static Refusal WrongState(string instance, InstanceState state, string what) => Refusal.Conflict(
+        "instance.wrong_state", $"'{instance}' is {state.ToString().ToLowerInvariant()}: {what} is not possible now.",
+        state is InstanceState.Creating or InstanceState.Starting or InstanceState.Stopping ? "Wait for its operation: `gantry operation list`." : "`gantry info` says what is wrong with it.");
+
+    public static Refusal Running(string instance, InstanceState state) => Refusal.Conflict(
+        "instance.wrong_state", $"'{instance}' is {state.ToString().ToLowerInvariant()}: what its guest is doing would be lost.", $"Stop it first (`gantry shutdown {instance}`), or restore with --stop (`\"stop\": true`).");
+
+    private static string Shown(string name) => name.Length <= Limits.SnapshotNameLength && !name.Any(char.IsControl) ? name : string.Create(CultureInfo.InvariantCulture, $"({name.Length} characters)");
+}

@@ -1,0 +1,22 @@
+using Gantry.Contracts;
+using Gantry.Daemon.Events;
+using Gantry.Daemon.Operations;
+using Gantry.Daemon.Platform;
+using Gantry.Node.Pools;
+using Npgsql;
+
+namespace Gantry.Daemon.Snapshots;
+
+/// <summary>What the operations on snapshots have in common.</summary>
+internal static class SnapshotSteps
+{
+    public static Action<DiskProgress> Reporter(StepContext context) => done => context.Report(
+        new("merge layers", done.TotalBytes > 0 ? Math.Min(100, 100.0 * done.DoneBytes / done.TotalBytes) : null, done.DoneBytes, done.TotalBytes));
+
+    public static Task TellAsync(
+        EventLog events, NpgsqlTransaction transaction, StepContext context, string type, Id<Snapshot> id, Id<Instance> instance, string name)
+    {
+        var caller = Caller.Of(context.Operation);
+        return events.AppendAsync(transaction, type, $"snapshots/{id}", caller.Name, caller.RequestId, new { name, instance = $"{instance}", instanceName = context.Operation.TargetName });
+    }
+}

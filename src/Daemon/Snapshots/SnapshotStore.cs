@@ -1,0 +1,135 @@
+using Dapper;
+using Gantry.Contracts;
+using Gantry.Daemon.Platform;
+using Npgsql;
+
+namespace Gantry.Daemon.Snapshots;
+
+/// <summary>The table of snapshots, and where in their trees the instances are.</summary>
+internal sealed class SnapshotStore(Db db, TimeProvider time)
+{
+    private const string Columns = """
+        s.id, s.instance, s.name, s.description, p.name as parent, coalesce(i.current_snapshot = s.id, false) as is_current, s.state, s.level, s.sha256, s.is_ready, s.created_at, s.version
+        from snapshots s join instances i on i.id = s.instance left join snapshots p on p.id = s.parent
+        """;
+
+    private static readonly Dictionary<string, FilterField> Fields = new()
+    {
+        ["name"] = FilterField.Text("s.name"),
+        ["parent"] = FilterField.Text("p.name"),
+        ["state"] = FilterField.Word<InstanceState>("s.state"),
+        ["level"] = FilterField.Word<SnapshotLevel>("s.level"),
+    };
+
+    /// <summary>Those that are whole, in the order in which they were asked for.</summary>
+    public Task<Page<StoredSnapshot>> ListAsync(Id<Instance> instance, Paging paging, CancellationToken ct) => db.WithAsync(async connection =>
+    {
+        var after = paging.After is null ? Guid.Empty : Guid.TryParseExact(paging.After, "D", out var id) ? id : throw Refusal.Invalid(
+            "request.cursor", "The cursor is not one of this list.", "Take nextCursor of the page before as it is, or leave it out to begin anew.");
+        var parameters = new DynamicParameters(new { Instance = instance.Value, After = after, Take = paging.Limit + 1 });
+        var filter = Filter.ToSql(paging.Filter, Fields, parameters);
+        var rows = await connection.QueryAsync<Row>(new CommandDefinition(
+            $"select {Columns} where s.instance = @Instance and s.id > @After and s.is_ready and {filter} order by s.id limit @Take", parameters, cancellationToken: ct));
+        return paging.Cut([.. rows.Select(FromRow)], s => s.Id.ToString());
+    }, ct);
+
+    /// <param name="nameOrId">A name, or the id.</param>
+    /// <exception cref="Refusal"><c>snapshot.unknown</c>, <c>snapshot.not_ready</c></exception>
+    public async Task<StoredSnapshot> GetAsync(Instance instance, string nameOrId, CancellationToken ct)
+    {
+        var id = Id<Snapshot>.TryParse(nameOrId, null, out var parsed) ? parsed.Value : (Guid?)null;
+        var row = id is null && !Limits.IsSnapshotName(nameOrId) ? null : await db.WithAsync(connection => connection.QueryFirstOrDefaultAsync<Row>(new CommandDefinition(
+            $"""select {Columns} where s.instance = @Instance and (s.id = @id or (@id::uuid is null and s.name collate "C" = @nameOrId))""",
+            new { Instance = instance.Id.Value, id, nameOrId }, cancellationToken: ct)), ct);
+        return row is null ? throw SnapshotErrors.Unknown(instance.Name, nameOrId) : row.is_ready ? FromRow(row) : throw SnapshotErrors.NotReady(row.name);
+    }
+
+    /// <summary>Refuses at once what the operation would refuse.</summary>
+    /// <exception cref="Refusal"><c>snapshot.name_taken</c>, <c>snapshot.limit_reached</c></exception>
+    public Task DemandRoomAsync(Instance instance, string name, CancellationToken ct) =>
+        db.WithAsync(connection => DemandRoomAsync(connection, null, instance.Id, instance.Name, name), ct);
+
+    /// <summary>Writes down one that is to be taken, after the one the instance came after. The instance's row is locked.</summary>
+    /// <exception cref="Refusal"><c>snapshot.name_taken</c>, <c>snapshot.limit_reached</c></exception>
+    public async Task InsertAsync(NpgsqlTransaction transaction, Id<Snapshot> id, Id<Instance> instance, string instanceName, CreateSnapshot wanted, InstanceState state)
+    {
+        await DemandRoomAsync(transaction.Connection!, transaction, instance, instanceName, wanted.Name);
+        await transaction.Connection!.ExecuteAsync("""
+            insert into snapshots (id, instance, name, description, parent, state, created_at)
+            select @Id, i.id, @Name, @Description, i.current_snapshot, @State, @Now from instances i where i.id = @Instance
+            """, new { Id = id.Value, Instance = instance.Value, wanted.Name, wanted.Description, State = (short)state, Now = time.GetUtcNow() }, transaction);
+    }
+
+    /// <summary>It is whole, and the instance comes after it now.</summary>
+    public async Task SetTakenAsync(NpgsqlTransaction transaction, Id<Snapshot> id, Id<Instance> instance, DateTimeOffset takenAt, InstanceState state, SnapshotLevel? level, string sha256)
+    {
+        await transaction.Connection!.ExecuteAsync(
+            "update snapshots set is_ready = true, state = @State, level = @Level, sha256 = @sha256, created_at = @takenAt where id = @Id",
+            new { Id = id.Value, State = (short)state, Level = (short?)level, sha256, takenAt }, transaction);
+        await MoveAsync(transaction, instance, id);
+    }
+
+    /// <summary>The instance comes after this one now.</summary>
+    public static Task MoveAsync(NpgsqlTransaction transaction, Id<Instance> instance, Id<Snapshot> to) => transaction.Connection!.ExecuteAsync(
+        "update instances set current_snapshot = @To where id = @Instance", new { Instance = instance.Value, To = to.Value }, transaction);
+
+    /// <summary>Locks one that is whole until the transaction ends.</summary>
+    /// <exception cref="Refusal"><c>snapshot.unknown</c></exception>
+    public static async Task LockAsync(NpgsqlTransaction transaction, Id<Snapshot> id, string instance, string name)
+    {
+        if (await transaction.Connection!.ExecuteScalarAsync<int?>("select 1 from snapshots where id = @Value and is_ready for update", id, transaction) is null)
+        {
+            throw SnapshotErrors.Unknown(instance, name);
+        }
+    }
+
+    /// <summary>Takes it out of the list.</summary>
+    public static Task HideAsync(NpgsqlTransaction transaction, Id<Snapshot> id) =>
+        transaction.Connection!.ExecuteAsync("update snapshots set is_ready = false where id = @Value", id, transaction);
+
+    public static Task ShowAsync(NpgsqlTransaction transaction, Id<Snapshot> id) =>
+        transaction.Connection!.ExecuteAsync("update snapshots set is_ready = true where id = @Value", id, transaction);
+
+    /// <summary>What came after it comes after its parent from now on.</summary>
+    public static async Task DeleteAsync(NpgsqlTransaction transaction, Id<Snapshot> id)
+    {
+        await transaction.Connection!.ExecuteAsync("""
+            update snapshots c set parent = s.parent from snapshots s where s.id = @Value and c.parent = s.id;
+            update instances i set current_snapshot = s.parent from snapshots s where s.id = @Value and i.current_snapshot = s.id;
+            delete from snapshots where id = @Value
+            """, id, transaction);
+    }
+
+    /// <returns>False when it was changed since it was read.</returns>
+    /// <exception cref="Refusal"><c>snapshot.name_taken</c></exception>
+    public static async Task<bool> ChangeAsync(NpgsqlTransaction transaction, StoredSnapshot read, string name, string? description)
+    {
+        try
+        {
+            return await transaction.Connection!.ExecuteAsync(
+                "update snapshots set name = @name, description = @description, version = version + 1 where id = @Id and version = @Version and is_ready",
+                new { Id = read.Id.Value, read.Version, name, description }, transaction) > 0;
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UniqueViolation)
+        {
+            throw SnapshotErrors.NameTaken(name);
+        }
+    }
+
+    private static async Task<bool> DemandRoomAsync(NpgsqlConnection connection, NpgsqlTransaction? transaction, Id<Instance> instance, string instanceName, string name)
+    {
+        var (count, taken) = await connection.QuerySingleAsync<(long, bool)>(
+            """select count(*), coalesce(bool_or(name collate "C" = @name), false) from snapshots where instance = @Instance""", new { Instance = instance.Value, name }, transaction);
+        return taken ? throw SnapshotErrors.NameTaken(name) : count < Limits.Snapshots ? true : throw SnapshotErrors.LimitReached(instanceName, (int)count);
+    }
+
+    private static StoredSnapshot FromRow(Row row) => new(
+        new(row.id), new(row.instance), row.name, row.description, row.parent, row.is_current, (InstanceState)row.state, (SnapshotLevel?)row.level, row.sha256,
+        row.is_ready, row.created_at, row.version);
+
+#pragma warning disable IDE1006 // named as the columns are, for Dapper
+    private sealed record Row(
+        Guid id, Guid instance, string name, string? description, string? parent, bool is_current, short state, short? level, string? sha256, bool is_ready,
+        DateTime created_at, long version);
+#pragma warning restore IDE1006
+}
