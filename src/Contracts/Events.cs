@@ -43,6 +43,13 @@ public static class EventTypes
     public const string NetworkRepaired = "network.repaired";
     public const string NetworkFailed = "network.failed";
     public const string NetworkDeleted = "network.deleted";
+    public const string ScheduleCreated = "schedule.created";
+    public const string ScheduleUpdated = "schedule.updated";
+    public const string ScheduleStarted = "schedule.started";
+    public const string ScheduleFinished = "schedule.finished";
+    public const string ScheduleFailed = "schedule.failed";
+    public const string ScheduleMissed = "schedule.missed";
+    public const string ScheduleDeleted = "schedule.deleted";
     public const string OperationCreated = "operation.created";
     public const string OperationProgressed = "operation.progressed";
     public const string OperationFinished = "operation.finished";
@@ -57,6 +64,7 @@ public static class EventTypes
         ImageBuilt, ImageImported, ImageCaptured, ImageUpdated, ImageDeleted,
         TemplateCreated, TemplateUpdated, TemplateDeleted,
         NetworkCreated, NetworkUpdated, NetworkRepaired, NetworkFailed, NetworkDeleted,
+        ScheduleCreated, ScheduleUpdated, ScheduleStarted, ScheduleFinished, ScheduleFailed, ScheduleMissed, ScheduleDeleted,
         OperationCreated, OperationProgressed, OperationFinished,
         DaemonStarted, DaemonStopping,
     ];

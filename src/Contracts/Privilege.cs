@@ -24,4 +24,6 @@ public enum Privilege
 
     /// <summary>Forwards and policies of a network.</summary>
     NetworkConfigure = 20,
+    ScheduleAudit = 30,
+    ScheduleAllocate = 31,
 }

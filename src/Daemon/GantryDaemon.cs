@@ -11,6 +11,7 @@ using Gantry.Daemon.Nodes;
 using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
 using Gantry.Daemon.Postgres;
+using Gantry.Daemon.Schedules;
 using Gantry.Daemon.Systems;
 using Gantry.Daemon.Templates;
 using Gantry.Node;
@@ -117,6 +118,8 @@ internal static class GantryDaemon
         services.AddSingleton<INodeNetworks>(p => NodeNetworks.Of(config.NetworkDriver, p.GetRequiredService<NodeContext>()));
         services.AddOperation<NetworkCreation>().AddOperation<NetworkConfiguration>().AddOperation<NetworkDeletion>();
         services.AddSingleton<NetworkKeeper>().AddHostedService(p => p.GetRequiredService<NetworkKeeper>());
+        services.AddSingleton<ScheduleStore>().AddSingleton<ScheduleRunStore>().AddSingleton<ScheduleTargets>().AddSingleton<ScheduleClaims>().AddSingleton<ScheduleRunner>();
+        services.AddSingleton<IScheduledAction, ScheduledPower>().AddSingleton<InstanceGone>(p => p.GetRequiredService<ScheduleStore>().DeleteOfAsync).AddHostedService<ScheduleWorker>();
         services.AddSingleton<ConsoleTickets>().AddSingleton<OpenConsoles>().AddSingleton<ConsoleSessions>();
         services.AddSingleton<Doctor>().AddHostedService<DaemonEvents>();
     }
@@ -138,6 +141,7 @@ internal static class GantryDaemon
         api.MapImages();
         api.MapTemplates();
         api.MapNetworks();
+        api.MapSchedules();
         api.MapCapture();
         api.MapNodes();
         api.MapOperations();

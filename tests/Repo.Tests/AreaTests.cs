@@ -20,6 +20,8 @@ public class AreaTests
         ["Networks"] = ["Config"],
         ["Instances"] = ["Config", "Images", "Networks"],
         ["Templates"] = ["Instances"],
+        ["Snapshots"] = [],
+        ["Schedules"] = ["Instances", "Snapshots"],
         ["Consoles"] = ["Config", "Instances"],
         ["Nodes"] = [],
         ["Systems"] = ["Config", "Nodes", "Postgres"],
