@@ -27,12 +27,12 @@ internal sealed class InstanceDeletion(InstanceStore store, InstanceNics nics, I
         new DbStep("forget", async (transaction, context, _) =>
         {
             var caller = Caller.Of(context.Operation);
-            await nics.ForgetAsync(transaction, input.Id);
             foreach (var other in others)
             {
                 await other(transaction, input.Id, caller);
             }
 
+            await nics.ForgetAsync(transaction, input.Id);
             await events.AppendAsync(transaction, EventTypes.InstanceDeleted, $"instances/{input.Id}", caller.Name, caller.RequestId, new { name = context.Operation.TargetName });
         }),
     ];

@@ -53,15 +53,22 @@ internal static class DueTimes
             var offsetThen = zone.GetUtcOffset(to);
             var search = pattern.FollowsHours || repeatedUntil < first ? first : repeatedUntil;
             search = search > from ? search : from;
-            var local = pattern.Next(Wall(search, offset), Wall(limit + (2 * Day), offset));
-            if (local is null)
+            var next = to;
+            if (search < to)
             {
-                return null;
-            }
+                if (pattern.Next(Wall(search, offset), Wall(limit + (2 * Day), offset)) is not { } local)
+                {
+                    return null;
+                }
 
-            if (search < to && local.Value - offset < to)
-            {
-                return new(local.Value, offset);
+                if (local - offset < to)
+                {
+                    return new(local, offset);
+                }
+
+                // No clock shows what is looked for until shortly before that.
+                var near = DateTime.SpecifyKind(local - offset - (2 * Day), DateTimeKind.Utc);
+                next = near > to ? near : to;
             }
 
             if (offsetThen > offset && !pattern.FollowsHours && to >= first && pattern.Next(Wall(to, offset), Wall(to, offsetThen)) is not null)
@@ -70,8 +77,7 @@ internal static class DueTimes
             }
 
             repeatedUntil = offsetThen < offset ? to + (offset - offsetThen) : repeatedUntil;
-            var near = DateTime.SpecifyKind(local.Value - offset - (2 * Day), DateTimeKind.Utc);
-            from = near > to ? near : to;
+            from = next;
         }
 
         return null;

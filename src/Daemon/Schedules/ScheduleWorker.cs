@@ -88,7 +88,8 @@ internal sealed partial class ScheduleWorker(
         }
     }
 
-    private void Wake() => Interlocked.Exchange(ref _woken, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
+    /// <summary>Looks now rather than at the end of its sleep.</summary>
+    public void Wake() => Interlocked.Exchange(ref _woken, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
 
     private async Task SleepAsync(TimeSpan pause, Task woken, CancellationToken ct)
     {
