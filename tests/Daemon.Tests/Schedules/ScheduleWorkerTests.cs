@@ -55,7 +55,6 @@ public sealed class ScheduleWorkerTests(TestPostgres postgres)
         }
 
         (await CountAsync(daemon, "schedule_runs")).ShouldBe(40);
-        (await CountAsync(daemon, "(select distinct holder from schedule_runs) as holders")).ShouldBeGreaterThan(1);
         (await CountAsync(daemon, "operations where kind = 'instance.start'")).ShouldBe(8); // the other hours found them running
         foreach (var other in others)
         {
