@@ -19,7 +19,8 @@ internal static class ScheduleText
             ["once", var at] when IsInstant(at, out var instant) => new(ScheduleKind.Once, At: instant),
             ["hourly", var minute] when Number(minute) is { } n => new(ScheduleKind.Hourly, Minute: n),
             ["daily", var time] => new(ScheduleKind.Daily, Time: time),
-            ["weekly", var days, var time] when days.Split(',').Select(Day).ToList() is var found && found.All(d => d is not null) => new(ScheduleKind.Weekly, Time: time, Weekdays: [.. found.Select(d => d!.Value)]),
+            ["weekly", var days, var time] when days.Split(',').Select(Day).ToList() is var found && found.All(d => d is not null) =>
+                new(ScheduleKind.Weekly, Time: time, Weekdays: [.. found.Select(d => d!.Value)]),
             ["monthly", var days, var time] when days.Split(',').All(d => d == "last" || Number(d) is not null) => Monthly(days.Split(','), time),
             ["cron", ..] when words.Length > 1 => new(ScheduleKind.Cron, Cron: string.Join(' ', words.Skip(1))),
             _ => throw new WrongUseException($"'{text}' does not do for --when.", $"Accepted is {WhenAccepted}. An instant ends with Z or an offset such as +02:00."),
@@ -32,7 +33,7 @@ internal static class ScheduleText
         ScheduleKind.Hourly => string.Create(CultureInfo.InvariantCulture, $"hourly {when.Minute}"),
         ScheduleKind.Daily => $"daily {when.Time}",
         ScheduleKind.Weekly => $"weekly {string.Join(',', (when.Weekdays ?? []).Select(d => Words.Of(d)[..3]))} {when.Time}",
-        ScheduleKind.Monthly => $"monthly {string.Join(',', (when.Days ?? []).Select(d => d.ToString(CultureInfo.InvariantCulture)).Concat(when.LastDay == true ? ["last"] : []))} {when.Time}",
+        ScheduleKind.Monthly => $"monthly {string.Join(',', DaysOf(when))} {when.Time}",
         _ => $"cron {when.Cron}",
     };
 
@@ -88,7 +89,11 @@ internal static class ScheduleText
     public static string Local(DateTimeOffset time) => time.ToString("ddd yyyy-MM-dd HH:mm:ss zzz", CultureInfo.InvariantCulture);
 
     private static ScheduleWhen Monthly(string[] days, string time) =>
-        new(ScheduleKind.Monthly, Time: time, Days: days.All(d => d == "last") ? null : [.. days.Where(d => d != "last").Select(d => Number(d)!.Value)], LastDay: days.Contains("last") ? true : null);
+        new(ScheduleKind.Monthly, Time: time, Days: days.All(d => d == "last") ? null : [.. days.Where(d => d != "last").Select(d => Number(d)!.Value)],
+            LastDay: days.Contains("last") ? true : null);
+
+    private static IEnumerable<string> DaysOf(ScheduleWhen when) =>
+        (when.Days ?? []).Select(d => d.ToString(CultureInfo.InvariantCulture)).Concat(when.LastDay == true ? ["last"] : []);
 
     /// <summary>Never without an offset: the client's clock may be in another zone than the schedule.</summary>
     private static bool IsInstant(string text, out DateTimeOffset instant) =>
@@ -111,7 +116,17 @@ internal static class ScheduleText
     private static double? Seconds(string text) => text.Length > 1 && Number(text[..^1]) is { } n
         ? text[^1] switch { 's' => n, 'm' => n * 60d, 'h' => n * 3_600d, 'd' => n * 86_400d, _ => null } : null;
 
-    private static string Span(double seconds) => string.Create(CultureInfo.InvariantCulture, $"{(seconds % 86_400 == 0 ? $"{seconds / 86_400}d" : seconds % 3_600 == 0 ? $"{seconds / 3_600}h" : seconds % 60 == 0 ? $"{seconds / 60}m" : $"{seconds}s")}");
+    private static string Span(double seconds)
+    {
+        var (unit, letter) = (seconds % 86_400, seconds % 3_600, seconds % 60) switch
+        {
+            (0, _, _) => (86_400, 'd'),
+            (_, 0, _) => (3_600, 'h'),
+            (_, _, 0) => (60, 'm'),
+            _ => (1, 's'),
+        };
+        return string.Create(CultureInfo.InvariantCulture, $"{seconds / unit}{letter}");
+    }
 
     private static int? Number(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var n) ? n : null;
 }

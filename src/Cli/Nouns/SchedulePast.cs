@@ -11,15 +11,18 @@ internal static class SchedulePast
         var name = Name.Of("schedule", app, "/schedules");
         var filter = Lists.Filter("state eq failed");
         var limit = Choose.Number("--limit", "At most this many. Default: 20.", least: 1);
-        return new Verb("history", "Show the runs of a schedule, the newest first.", "gantry schedule history nights").With(name, filter, limit).Runs(app, (parsed, session, ct) => Lists.ShowAsync(
-            session, $"{Schedules.PathOf(parsed.GetValue(name)!)}/runs", WireJson.Default.PageScheduleRun, [("filter", parsed.GetValue(filter))], parsed.GetValue(limit) ?? 20, run => run.Id.ToString(), runs =>
+        return new Verb("history", "Show the runs of a schedule, the newest first.", "gantry schedule history nights").With(name, filter, limit)
+            .Runs(app, (parsed, session, ct) => Lists.ShowAsync(
+            session, $"{Schedules.PathOf(parsed.GetValue(name)!)}/runs", WireJson.Default.PageScheduleRun, [("filter", parsed.GetValue(filter))], parsed.GetValue(limit) ?? 20,
+            run => run.Id.ToString(), runs =>
             {
                 var table = new Table("DUE", "TRIGGER", "STATE", ">INSTANCES", ">FAILED", ">TOOK", "RUN", "REASON");
                 foreach (var run in runs)
                 {
                     var results = run.Results ?? [];
                     table.Add(Words.Time(run.Due), Words.Of(run.Trigger), Words.Of(run.State), results.Count.ToString(CultureInfo.InvariantCulture),
-                        results.Count(r => r.State == RunState.Failed).ToString(CultureInfo.InvariantCulture), run.FinishedAt is { } end ? Words.Span((end - run.StartedAt).TotalSeconds) : null, run.Id.ToString(), run.Reason);
+                        results.Count(r => r.State == RunState.Failed).ToString(CultureInfo.InvariantCulture),
+                        run.FinishedAt is { } end ? Words.Span((end - run.StartedAt).TotalSeconds) : null, run.Id.ToString(), run.Reason);
                 }
 
                 table.Write(session.Out);
@@ -37,7 +40,8 @@ internal static class SchedulePast
         var keep = Choose.Text("--keep", $"Which of the snapshots would stay: {ScheduleText.KeepAccepted}. The schedule's when left out.", "RULE");
         var runs = Choose.Number("--history", "Over how many runs that is played through. 1000 when left out.", least: 1, "RUNS");
         return new Verb("preview", "Show when something is due, and which snapshots would stay; nothing is changed.",
-            "gantry schedule preview nights", "gantry schedule preview --when \"daily 02:30\" --zone Europe/Berlin --count 5", "gantry schedule preview --when \"hourly 0\" --keep hourly=24,daily=7,monthly=6 --history 5000")
+            "gantry schedule preview nights", "gantry schedule preview --when \"daily 02:30\" --zone Europe/Berlin --count 5",
+            "gantry schedule preview --when \"hourly 0\" --keep hourly=24,daily=7,monthly=6 --history 5000")
             .With(name, when, zone, count, keep, runs).Runs(app, async (parsed, session, ct) =>
             {
                 var body = new PreviewSchedule(
@@ -46,7 +50,12 @@ internal static class SchedulePast
                 if (parsed.GetValue(name) is { } given)
                 {
                     var schedule = Session.Read(await session.SendAsync(HttpMethod.Get, Schedules.PathOf(given), null, ct), WireJson.Default.Schedule);
-                    body = body with { When = body.When ?? schedule.When, TimeZone = body.TimeZone ?? schedule.TimeZone, Retention = body.Retention ?? schedule.Snapshot?.Retention };
+                    body = body with
+                    {
+                        When = body.When ?? schedule.When,
+                        TimeZone = body.TimeZone ?? schedule.TimeZone,
+                        Retention = body.Retention ?? schedule.Snapshot?.Retention,
+                    };
                 }
                 else if (body.When is null)
                 {
@@ -67,7 +76,8 @@ internal static class SchedulePast
             var table = new Table("INSTANCE", "STATE", "OPERATION", "REASON");
             foreach (var result in results)
             {
-                table.Add(result.Instance, Words.Of(result.State), result.Operation?.ToString(), result.Error?.Detail ?? (result.State == RunState.Skipped ? "it was so already" : null));
+                table.Add(result.Instance, Words.Of(result.State), result.Operation?.ToString(),
+                    result.Error?.Detail ?? (result.State == RunState.Skipped ? "it was so already" : null));
             }
 
             table.Write(session.Out);
@@ -85,7 +95,8 @@ internal static class SchedulePast
         if (preview.Retention is { } retention)
         {
             session.Out.WriteLine();
-            session.Out.WriteLine($"Of {retention.Snapshots} snapshots from {ScheduleText.Local(retention.From)} to {ScheduleText.Local(retention.To)}, {retention.Kept.Count} would stay:");
+            var span = $"from {ScheduleText.Local(retention.From)} to {ScheduleText.Local(retention.To)}";
+            session.Out.WriteLine($"Of {retention.Snapshots} snapshots {span}, {retention.Kept.Count} would stay:");
             var table = new Table("TAKEN", "BECAUSE IT IS");
             foreach (var kept in retention.Kept)
             {

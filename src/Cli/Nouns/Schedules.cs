@@ -180,10 +180,12 @@ internal static class Schedules
     private sealed class Options
     {
         private readonly Option<string> _instance = Choose.Text("--instance", "The instance it is for; it goes with it.", "INSTANCE");
-        private readonly Option<string> _filter = Choose.Text("--filter", "In place of one: all that this is true of at each run: labels.tier eq front. '*' means all.", "EXPRESSION");
+        private readonly Option<string> _filter = Choose.Text(
+            "--filter", "In place of one: all that this is true of at each run: labels.tier eq front. '*' means all.", "EXPRESSION");
         private readonly Option<string> _when = Choose.Text("--when", $"{ScheduleText.WhenAccepted}.", "WHEN");
         private readonly Option<string> _zone = Choose.Text("--zone", "An IANA time zone, such as Europe/Berlin. The node's when left out.", "ZONE");
-        private readonly Option<MissedRuns?> _missed = Choose.Optional<MissedRuns>("--missed", "What becomes of due times while no daemon ran: once makes up for the newest if it is young enough; skip for none.");
+        private readonly Option<MissedRuns?> _missed = Choose.Optional<MissedRuns>(
+            "--missed", "What becomes of due times while no daemon ran: once makes up for the newest if it is young enough; skip for none.");
         private readonly Option<double?> _within = Choose.Seconds("--missed-within", "How old the newest missed one may be; an hour when left out.");
         private readonly Option<double?> _timeout = Choose.Seconds("--timeout", "For shutdown and restart: how long the guest may take. 60 when left out.");
         private readonly Option<bool?> _force = new("--force") { Description = "For restart: end a guest that has not shut down by then." };
@@ -191,7 +193,8 @@ internal static class Schedules
         private readonly Option<string> _keep = Choose.Text("--keep", $"For snapshot: which of its snapshots stay: {ScheduleText.KeepAccepted}. All when left out.", "RULE");
         private readonly Option<string> _description = Choose.Text("--description", "For people; an empty one takes it away.", "TEXT");
 
-        public Options(App app) => _instance.CompletionSources.Add(context => NamesOfDaemon.Ask(app, context.ParseResult, "/instances").Select(n => new System.CommandLine.Completions.CompletionItem(n)));
+        public Options(App app) => _instance.CompletionSources.Add(context =>
+            NamesOfDaemon.Ask(app, context.ParseResult, "/instances").Select(n => new System.CommandLine.Completions.CompletionItem(n)));
 
         public Symbol[] All => [_instance, _filter, _when, _zone, _missed, _within, _timeout, _force, _memory, _keep, _description];
 

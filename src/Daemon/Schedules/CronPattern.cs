@@ -54,7 +54,8 @@ internal sealed class CronPattern
             ScheduleKind.Hourly => string.Create(CultureInfo.InvariantCulture, $"{when.Minute} * * * *"),
             ScheduleKind.Daily => $"{at} * * *",
             ScheduleKind.Weekly => $"{at} * * {string.Join(',', when.Weekdays!.Select(d => ((int)d).ToString(CultureInfo.InvariantCulture)))}",
-            ScheduleKind.Monthly => $"{at} {string.Join(',', [.. (when.Days ?? []).Select(d => d.ToString(CultureInfo.InvariantCulture)), .. when.LastDay == true ? (string[])["L"] : []])} * *",
+            ScheduleKind.Monthly =>
+                $"{at} {string.Join(',', (when.Days ?? []).Select(d => d.ToString(CultureInfo.InvariantCulture)).Concat(when.LastDay == true ? ["L"] : []))} * *",
             ScheduleKind.Cron => when.Cron!,
             _ => throw new ArgumentOutOfRangeException(nameof(when)),
         });
@@ -124,10 +125,11 @@ internal sealed class CronPattern
         return bits;
 
         int? Value(string text) => Number(text) is { } n ? n >= least && n <= most ? n : null
-            : names is not null && Array.FindIndex(names, name => name.Equals(text, StringComparison.OrdinalIgnoreCase)) is >= 0 and var i ? i + (names.Length == 12 ? 1 : 0) : null;
+            : Array.FindIndex(names ?? [], name => name.Equals(text, StringComparison.OrdinalIgnoreCase)) is >= 0 and var i ? least + i : null;
 
         FormatException Wrong(string part) => new(
-            $"'{part}' does not do for the {what}, which takes {least} to {most}{(names is null ? "" : $" or {names[0]} to {names[^1]}")}, *, lists, ranges and steps{(what == "day of month" ? ", and L for the last" : "")}");
+            $"'{part}' does not do for the {what}, which takes {least} to {most}{(names is null ? "" : $" or {names[0]} to {names[^1]}")}, *, lists, ranges and steps"
+            + (what == "day of month" ? ", and L for the last" : ""));
     }
 
     private static int? Number(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var n) ? n : null;

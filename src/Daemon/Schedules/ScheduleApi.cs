@@ -31,7 +31,8 @@ internal static class ScheduleApi
     private static async Task<Schedule> Get(string schedule, HttpContext http, ScheduleStore store, CancellationToken ct) => Shown(http, await store.GetAsync(schedule, ct));
 
     private static async Task<IResult> Create(
-        HttpContext http, Body<ScheduleSettings> body, ScheduleStore store, ScheduleTargets targets, ScheduleRunner runner, Db db, Caller caller, TimeProvider time, CancellationToken ct)
+        HttpContext http, Body<ScheduleSettings> body, ScheduleStore store, ScheduleTargets targets, ScheduleRunner runner, Db db,
+        Caller caller, TimeProvider time, CancellationToken ct)
     {
         var options = OperationResults.BeginOptionsOf(http.Request, body.Value);
         var made = await store.FindAsync(caller, options.IdempotencyKey, options.RequestHash, ct) ?? await MakeAsync();
@@ -50,7 +51,8 @@ internal static class ScheduleApi
     }
 
     private static Task<Schedule> Patch(
-        string schedule, HttpContext http, MergePatch<ScheduleSettings> patch, ScheduleStore store, ScheduleTargets targets, ScheduleRunner runner, Db db, Caller caller, TimeProvider time, CancellationToken ct) =>
+        string schedule, HttpContext http, MergePatch<ScheduleSettings> patch, ScheduleStore store, ScheduleTargets targets, ScheduleRunner runner, Db db,
+        Caller caller, TimeProvider time, CancellationToken ct) =>
         ChangeAsync(schedule, http, store, targets, db, caller, time, before => StoredSchedule.Settled(
             patch.Applied(before, wanted => ScheduleRules.Faults(wanted, before, runner.Possible, time.GetUtcNow()))), ct);
 
@@ -58,7 +60,8 @@ internal static class ScheduleApi
         (schedule, http, store, targets, db, caller, time, ct) => ChangeAsync(schedule, http, store, targets, db, caller, time, before => before with { Enabled = enabled }, ct);
 
     private static async Task<Schedule> ChangeAsync(
-        string schedule, HttpContext http, ScheduleStore store, ScheduleTargets targets, Db db, Caller caller, TimeProvider time, Func<ScheduleSettings, ScheduleSettings> change, CancellationToken ct)
+        string schedule, HttpContext http, ScheduleStore store, ScheduleTargets targets, Db db, Caller caller, TimeProvider time,
+        Func<ScheduleSettings, ScheduleSettings> change, CancellationToken ct)
     {
         while (true)
         {
@@ -89,7 +92,8 @@ internal static class ScheduleApi
 
     /// <summary>At once, whether it is enabled or not; its due times stay as they are.</summary>
     private static async Task<IResult> Run(
-        string schedule, HttpContext http, ScheduleStore store, ScheduleRunStore runs, ScheduleClaims claims, ScheduleRunner runner, Caller caller, TimeProvider time, CancellationToken ct, int? wait = null)
+        string schedule, HttpContext http, ScheduleStore store, ScheduleRunStore runs, ScheduleClaims claims, ScheduleRunner runner, Caller caller, TimeProvider time,
+        CancellationToken ct, int? wait = null)
     {
         var patience = OperationResults.WaitOf(wait);
         var found = await FindAsync(schedule, http, store, ct);

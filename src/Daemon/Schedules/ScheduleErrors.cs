@@ -14,7 +14,8 @@ internal static class ScheduleErrors
         "schedule.changed", 412, $"The schedule '{name}' was changed since it was read.", "Read it again and repeat with its new ETag.");
 
     public static Refusal KeyReused(string key, string schedule) => Refusal.Invalid(
-        "schedule.idempotency_key_reused", $"The idempotency key '{key}' was used for another request.", $"Use a new key for a new request; the schedule '{schedule}' has this one.");
+        "schedule.idempotency_key_reused", $"The idempotency key '{key}' was used for another request.",
+        $"Use a new key for a new request; the schedule '{schedule}' has this one.");
 
     public static Refusal Running(string name) => Refusal.Conflict(
         "schedule.running", $"The schedule '{name}' is at work already.", $"Wait for its end: `gantry schedule history {name}`.");

@@ -139,7 +139,8 @@ internal static class ScheduleRules
             }
         }
 
-        foreach (var fault in (IEnumerable<Fault>)[.. OfInstant("$.when.at", when.At), .. Between("$.when.minute", when.Minute, 0, 59), .. TextRules.Text("$.when.cron", when.Cron, Limits.CronLength)])
+        foreach (var fault in (IEnumerable<Fault>)[
+            .. OfInstant("$.when.at", when.At), .. Between("$.when.minute", when.Minute, 0, 59), .. TextRules.Text("$.when.cron", when.Cron, Limits.CronLength)])
         {
             yield return fault;
         }

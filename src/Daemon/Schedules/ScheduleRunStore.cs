@@ -31,7 +31,8 @@ internal sealed class ScheduleRunStore(Db db, TimeProvider time)
         var parameters = new DynamicParameters(new { Schedule = schedule.Value, Before = BeforeOf(paging.After), Take = paging.Limit + 1 });
         var filter = Filter.ToSql(paging.Filter, Fields, parameters);
         var rows = await connection.QueryAsync<Row>(new CommandDefinition(
-            $"select {Columns} where schedule = @Schedule and (@Before::timestamptz is null or due < @Before) and {filter} order by due desc limit @Take", parameters, cancellationToken: ct));
+            $"select {Columns} where schedule = @Schedule and (@Before::timestamptz is null or due < @Before) and {filter} order by due desc limit @Take",
+            parameters, cancellationToken: ct));
         return paging.Cut([.. rows.Select(FromRow)], run => run.Due.ToString("O", CultureInfo.InvariantCulture));
     }, ct);
 
@@ -42,7 +43,8 @@ internal sealed class ScheduleRunStore(Db db, TimeProvider time)
     /// <summary>The run that was asked for before with the same idempotency key; null without a key or at its first use.</summary>
     public async Task<ScheduleRun?> FindAsync(Id<Schedule> schedule, string? key, CancellationToken ct) =>
         key is not null && await db.WithAsync(connection => connection.QueryFirstOrDefaultAsync<Row>(new CommandDefinition(
-            $"select {Columns} where schedule = @Schedule and idempotency_key = @key", new { Schedule = schedule.Value, key }, cancellationToken: ct)), ct) is { } row ? FromRow(row) : null;
+            $"select {Columns} where schedule = @Schedule and idempotency_key = @key", new { Schedule = schedule.Value, key }, cancellationToken: ct)), ct) is { } row
+            ? FromRow(row) : null;
 
     public static Task<bool> IsAnyRunningAsync(NpgsqlTransaction transaction, Id<Schedule> schedule) =>
         transaction.Connection!.ExecuteScalarAsync<bool>("select exists (select from schedule_runs where schedule = @Value and state = 1)", schedule, transaction);
@@ -72,13 +74,17 @@ internal sealed class ScheduleRunStore(Db db, TimeProvider time)
 
     /// <summary>Prolongs the lease and notes how far it is.</summary>
     /// <returns>False when it is somebody else's by now, or gone.</returns>
-    public async Task<bool> RenewAsync(HeldRun run, IReadOnlyList<ScheduleResult> results, CancellationToken ct) => await db.WithAsync(connection => connection.ExecuteAsync(new CommandDefinition(
+    public async Task<bool> RenewAsync(HeldRun run, IReadOnlyList<ScheduleResult> results, CancellationToken ct) => await db.WithAsync(connection =>
+        connection.ExecuteAsync(new CommandDefinition(
         "update schedule_runs set lease_until = now() + @Lease, results = @Results::jsonb where id = @Id and holder = @Holder and state = 1",
         new { Lease, Results = Json(results), Id = run.Id.Value, run.Holder }, cancellationToken: ct)), ct) > 0;
 
     /// <inheritdoc cref="RenewAsync"/>
-    public async Task<bool> EndAsync(NpgsqlTransaction transaction, HeldRun run, RunState state, string? reason, IReadOnlyList<ScheduleResult> results) => await transaction.Connection!.ExecuteAsync(
-        "update schedule_runs set state = @State, reason = @reason, results = @Results::jsonb, finished_at = @Now, lease_until = null where id = @Id and holder = @Holder and state = 1",
+    public async Task<bool> EndAsync(NpgsqlTransaction transaction, HeldRun run, RunState state, string? reason, IReadOnlyList<ScheduleResult> results) =>
+        await transaction.Connection!.ExecuteAsync("""
+            update schedule_runs set state = @State, reason = @reason, results = @Results::jsonb, finished_at = @Now, lease_until = null
+            where id = @Id and holder = @Holder and state = 1
+            """,
         new { State = (short)state, reason, Results = Json(results), Now = time.GetUtcNow().UtcDateTime, Id = run.Id.Value, run.Holder }, transaction) > 0;
 
     /// <summary>Takes what a daemon left that is gone.</summary>
@@ -87,7 +93,8 @@ internal sealed class ScheduleRunStore(Db db, TimeProvider time)
             update schedule_runs set holder = @holder, lease_until = now() + @Lease
             where id in (select id from schedule_runs where state = 1 and lease_until < now() for update skip locked)
             returning id, schedule, due, trigger, actor, started_at
-            """, new { holder, Lease }, cancellationToken: ct))).Select(r => new HeldRun(new(r.Id), new(r.Schedule), r.Due, (RunTrigger)r.Trigger, r.Actor, r.StartedAt, holder))], ct);
+            """, new { holder, Lease }, cancellationToken: ct)))
+            .Select(r => new HeldRun(new(r.Id), new(r.Schedule), r.Due, (RunTrigger)r.Trigger, r.Actor, r.StartedAt, holder))], ct);
 
     /// <summary>Lets others take up at once what a stopping daemon leaves.</summary>
     public Task ReleaseAsync(Guid holder, CancellationToken ct) => db.WithAsync(connection => connection.ExecuteAsync(new CommandDefinition(
@@ -106,7 +113,8 @@ internal sealed class ScheduleRunStore(Db db, TimeProvider time)
     private static string Json(IReadOnlyList<ScheduleResult> results) => JsonSerializer.Serialize(results, WireJson.Default.IReadOnlyListScheduleResult);
 
     private static ScheduleRun FromRow(Row row) => new(
-        new(row.id), row.due, (RunTrigger)row.trigger, (RunState)row.state, row.started_at, row.finished_at, row.reason, JsonSerializer.Deserialize(row.results, WireJson.Default.IReadOnlyListScheduleResult));
+        new(row.id), row.due, (RunTrigger)row.trigger, (RunState)row.state, row.started_at, row.finished_at, row.reason,
+        JsonSerializer.Deserialize(row.results, WireJson.Default.IReadOnlyListScheduleResult));
 
 #pragma warning disable IDE1006 // named as the columns are, for Dapper
     private sealed record Row(Guid id, DateTime due, short trigger, short state, DateTime started_at, DateTime? finished_at, string? reason, string results);

@@ -11,8 +11,10 @@ namespace Gantry.Daemon.Schedules;
 /// Operations have idempotency keys of their run, so a run that another daemon takes up begins nothing twice.
 /// </summary>
 internal sealed partial class ScheduleRunner(
-    ScheduleRunStore runs, ScheduleTargets targets, IEnumerable<IScheduledAction> actions, Operations.Operations operations, EventLog events, Db db, TimeProvider time, ILogger<ScheduleRunner> logger) : IDisposable
+    ScheduleRunStore runs, ScheduleTargets targets, IEnumerable<IScheduledAction> actions, Operations.Operations operations, EventLog events, Db db,
+    TimeProvider time, ILogger<ScheduleRunner> logger) : IDisposable
 {
+    private const int FollowedAtOnce = 16;
     private static readonly TimeSpan RenewEvery = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
@@ -81,10 +83,11 @@ internal sealed partial class ScheduleRunner(
             var found = await Reached(() => targets.FindAsync(schedule, ct), ct);
             foreach (var instance in found)
             {
-                results.Set(await OneAsync(instance, async () => await BeginAsync(action, work, run, instance, ct)));
+                results.Set(await OneAsync(work, new(instance.Id, instance.Name, RunState.Failed), _ => BeginAsync(action, work, run, instance, ct)));
             }
 
-            await Task.WhenAll(found.Select(async instance => results.Set(await OneAsync(instance, () => FollowAsync(action, work, results.Of(instance.Id), instance, ct)))));
+            await Parallel.ForEachAsync(found, new ParallelOptions { MaxDegreeOfParallelism = FollowedAtOnce, CancellationToken = ct }, async (instance, _) =>
+                results.Set(await OneAsync(work, results.Of(instance.Id), begun => FollowAsync(action, work, begun, instance, ct))));
             return null;
         }
         catch (Refusal refusal)
@@ -94,8 +97,7 @@ internal sealed partial class ScheduleRunner(
 #pragma warning disable CA1031 // whatever it is: it is this run's, and the others go on
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            LogBug(logger, schedule.Settings.Name, e);
-            return "Something went wrong that should not have; the daemon's log has the details.";
+            return Bug(schedule.Settings.Name, e).Message;
         }
 #pragma warning restore CA1031
     }
@@ -132,16 +134,29 @@ internal sealed partial class ScheduleRunner(
         return begun with { State = RunState.Succeeded };
     }
 
-    private static async Task<ScheduleResult> OneAsync(Instance instance, Func<Task<ScheduleResult>> work)
+    /// <summary>Whatever goes wrong with one instance is told of it and of no other.</summary>
+    private async Task<ScheduleResult> OneAsync(ScheduledWork work, ScheduleResult before, Func<ScheduleResult, Task<ScheduleResult>> next)
     {
         try
         {
-            return await work();
+            return await next(before);
         }
         catch (Refusal refusal)
         {
-            return new(instance.Id, instance.Name, RunState.Failed, refusal.Operation, Problem.From(refusal, null));
+            return before with { State = RunState.Failed, Error = Problem.From(refusal, null) };
         }
+#pragma warning disable CA1031 // whatever it is: the other instances go on
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            return before with { State = RunState.Failed, Error = Problem.From(Bug(work.Settings.Name, e), null) };
+        }
+#pragma warning restore CA1031
+    }
+
+    private Refusal Bug(string schedule, Exception exception)
+    {
+        LogBug(logger, schedule, exception);
+        return new("internal", 500, "Something went wrong that should not have.", "The daemon's log has the details; please report them.");
     }
 
     private Task<bool> EndAsync(StoredSchedule schedule, HeldRun run, ScheduleResults results, string? reason, CancellationToken ct) => Reached(async () =>
@@ -151,10 +166,12 @@ internal sealed partial class ScheduleRunner(
             var all = results.All;
             var failed = all.Count(r => r.State == RunState.Failed);
             var state = reason is null && failed == 0 ? RunState.Succeeded : RunState.Failed;
-            reason ??= failed > 0 ? $"{failed} of {all.Count} failed: {all.First(r => r.State == RunState.Failed).Error?.Detail}" : all.Count == 0 ? "The filter found no instance." : null;
+            reason ??= failed > 0 ? $"{failed} of {all.Count} failed: {all.First(r => r.State == RunState.Failed).Error?.Detail}"
+                : all.Count == 0 ? "The filter found no instance." : null;
             if (await runs.EndAsync(transaction, run, state, reason, all))
             {
-                await events.AppendAsync(transaction, state == RunState.Succeeded ? EventTypes.ScheduleFinished : EventTypes.ScheduleFailed, $"schedules/{schedule.Id}", run.Actor, run.Id.ToString(),
+                var type = state == RunState.Succeeded ? EventTypes.ScheduleFinished : EventTypes.ScheduleFailed;
+                await events.AppendAsync(transaction, type, $"schedules/{schedule.Id}", run.Actor, run.Id.ToString(),
                     new { name = schedule.Settings.Name, run = run.Id, due = run.Due, instances = all.Count, failed, reason });
             }
         }, ct);
@@ -199,46 +216,4 @@ internal sealed partial class ScheduleRunner(
 
     [LoggerMessage(Level = LogLevel.Error, Message = "A run of the schedule {Name} failed unexpectedly")]
     private static partial void LogBug(ILogger logger, string name, Exception exception);
-}
-
-/// <summary>What became of each instance of a run so far.</summary>
-internal sealed class ScheduleResults
-{
-    private readonly Lock _lock = new();
-    private readonly List<ScheduleResult> _results = [];
-
-    public IReadOnlyList<ScheduleResult> All
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return [.. _results];
-            }
-        }
-    }
-
-    public ScheduleResult Of(Id<Instance> instance)
-    {
-        lock (_lock)
-        {
-            return _results.First(r => r.InstanceId == instance);
-        }
-    }
-
-    public void Set(ScheduleResult result)
-    {
-        lock (_lock)
-        {
-            var at = _results.FindIndex(r => r.InstanceId == result.InstanceId);
-            if (at >= 0)
-            {
-                _results[at] = result;
-            }
-            else
-            {
-                _results.Add(result);
-            }
-        }
-    }
 }

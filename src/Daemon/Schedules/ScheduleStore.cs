@@ -61,8 +61,10 @@ internal sealed class ScheduleStore(Db db, EventLog events, NodeIdentity node, T
         [.. (await connection.QueryAsync<Row>(new CommandDefinition($"select {Columns} where s.enabled", cancellationToken: ct))).Select(FromRow)], ct);
 
     /// <summary>The earliest next run of what this node may begin; null when nothing is due ever again.</summary>
-    public Task<DateTimeOffset?> NextRunAsync(CancellationToken ct) => db.WithAsync<DateTimeOffset?>(async connection => await connection.ExecuteScalarAsync<DateTime?>(new CommandDefinition(
-        "select min(s.next_run) from schedules s left join instances i on i.id = s.instance where s.enabled and (s.instance is null or i.node = @Node)", new { Node = node.Id.Value }, cancellationToken: ct)), ct);
+    public Task<DateTimeOffset?> NextRunAsync(CancellationToken ct) => db.WithAsync<DateTimeOffset?>(async connection =>
+        await connection.ExecuteScalarAsync<DateTime?>(new CommandDefinition(
+            "select min(s.next_run) from schedules s left join instances i on i.id = s.instance where s.enabled and (s.instance is null or i.node = @Node)",
+            new { Node = node.Id.Value }, cancellationToken: ct)), ct);
 
     /// <summary>One that is due, locked until the transaction ends; null when none is that no other daemon has locked.</summary>
     public async Task<StoredSchedule?> LockDueAsync(NpgsqlTransaction transaction, DateTimeOffset now) => await transaction.Connection!.QueryFirstOrDefaultAsync<Row>(
@@ -75,7 +77,8 @@ internal sealed class ScheduleStore(Db db, EventLog events, NodeIdentity node, T
         new { Id = read.Id.Value, read.Version, next = next?.UtcDateTime, before = read.NextRun?.UtcDateTime }, transaction);
 
     /// <returns>False when the name is taken, or the key used.</returns>
-    public async Task<bool> InsertAsync(NpgsqlTransaction transaction, Id<Schedule> id, ScheduleSettings settings, Id<Instance>? instance, DateTimeOffset? next, Caller caller, string? key, string? requestHash)
+    public async Task<bool> InsertAsync(
+        NpgsqlTransaction transaction, Id<Schedule> id, ScheduleSettings settings, Id<Instance>? instance, DateTimeOffset? next, Caller caller, string? key, string? requestHash)
     {
         db.Afterwards(transaction, () => Touched?.Invoke());
         return await transaction.Connection!.ExecuteAsync("""
@@ -113,7 +116,8 @@ internal sealed class ScheduleStore(Db db, EventLog events, NodeIdentity node, T
     /// <summary>Removes the schedules of one instance, which is being deleted.</summary>
     public async Task DeleteOfAsync(NpgsqlTransaction transaction, Id<Instance> instance, Caller caller)
     {
-        foreach (var (id, name) in await transaction.Connection!.QueryAsync<(Guid, string)>("delete from schedules where instance = @Value returning id, name", instance, transaction))
+        foreach (var (id, name) in await transaction.Connection!.QueryAsync<(Guid, string)>(
+            "delete from schedules where instance = @Value returning id, name", instance, transaction))
         {
             await TellAsync(transaction, EventTypes.ScheduleDeleted, new(id), name, caller);
         }
@@ -149,7 +153,8 @@ internal sealed class ScheduleStore(Db db, EventLog events, NodeIdentity node, T
 
 #pragma warning disable IDE1006 // named as the columns are, for Dapper
     private sealed record Row(
-        Guid id, string name, Guid? instance, string? instance_name, bool enabled, string settings, DateTime? next_run, string? request_hash, DateTime created_at, DateTime updated_at, long version,
+        Guid id, string name, Guid? instance, string? instance_name, bool enabled, string settings, DateTime? next_run, string? request_hash,
+        DateTime created_at, DateTime updated_at, long version,
         Guid? run, DateTime? due, short? trigger, short? state, string? reason, DateTime? started_at, DateTime? finished_at);
 #pragma warning restore IDE1006
 }

@@ -9,7 +9,8 @@ namespace Gantry.Daemon.Schedules;
 /// set, or another daemon on the same database changed something. What is due is claimed here and worked on elsewhere.
 /// </summary>
 internal sealed partial class ScheduleWorker(
-    ScheduleStore store, ScheduleRunStore runs, ScheduleClaims claims, ScheduleRunner runner, Retention keep, Db db, TimeProvider time, ILogger<ScheduleWorker> logger) : BackgroundService
+    ScheduleStore store, ScheduleRunStore runs, ScheduleClaims claims, ScheduleRunner runner, Retention keep, Db db, TimeProvider time,
+    ILogger<ScheduleWorker> logger) : BackgroundService
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan SweepEvery = TimeSpan.FromHours(1);

@@ -18,7 +18,8 @@ internal sealed class ScheduledPower(InstanceActor actor) : IScheduledAction
     }
 
     private static bool IsSo(InstanceState state, ScheduledAction action) => (action, state) is
-        (ScheduledAction.Start or ScheduledAction.Resume, InstanceState.Running) or (ScheduledAction.Shutdown or ScheduledAction.Stop, InstanceState.Stopped) or (ScheduledAction.Pause, InstanceState.Paused);
+        (ScheduledAction.Start or ScheduledAction.Resume, InstanceState.Running) or (ScheduledAction.Shutdown or ScheduledAction.Stop, InstanceState.Stopped)
+        or (ScheduledAction.Pause, InstanceState.Paused);
 
     private static InstanceAction ActionOf(ScheduledAction action) => action switch
     {

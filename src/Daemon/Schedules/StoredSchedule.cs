@@ -5,7 +5,8 @@ namespace Gantry.Daemon.Schedules;
 /// <summary>A schedule as it is kept.</summary>
 /// <param name="Settings">All defaults filled in, with the name that its instance has now.</param>
 internal sealed record StoredSchedule(
-    Id<Schedule> Id, ScheduleSettings Settings, Id<Instance>? Instance, DateTimeOffset? NextRun, ScheduleRun? LastRun, DateTimeOffset CreatedAt, DateTimeOffset UpdatedAt, long Version)
+    Id<Schedule> Id, ScheduleSettings Settings, Id<Instance>? Instance, DateTimeOffset? NextRun, ScheduleRun? LastRun,
+    DateTimeOffset CreatedAt, DateTimeOffset UpdatedAt, long Version)
 {
     public string Etag => $"\"{Version}\"";
 
