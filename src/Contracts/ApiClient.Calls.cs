@@ -182,6 +182,22 @@ public sealed partial class ApiClient
     public Task<PolicyDecision> ExplainAsync(string network, ExplainPolicy body, CancellationToken ct = default) =>
         PostAsync($"/networks/{Escape(network)}/policies:explain", body, WireJson.Default.ExplainPolicy, WireJson.Default.PolicyDecision, ct);
 
+    public Task<Page<Schedule>> ListSchedulesAsync(string query = "", CancellationToken ct = default) => GetAsync($"/schedules{query}", WireJson.Default.PageSchedule, ct);
+
+    public Task<Schedule> GetScheduleAsync(string name, CancellationToken ct = default) => GetAsync($"/schedules/{Escape(name)}", WireJson.Default.Schedule, ct);
+
+    public Task<Schedule> CreateScheduleAsync(ScheduleSettings body, CancellationToken ct = default) =>
+        PostAsync("/schedules", body, WireJson.Default.ScheduleSettings, WireJson.Default.Schedule, ct);
+
+    public Task<ScheduleRun> RunScheduleAsync(string name, int waitSeconds = 0, CancellationToken ct = default) =>
+        SendAsync(HttpMethod.Post, $"/schedules/{Escape(name)}/run?wait={waitSeconds}", WireJson.Default.ScheduleRun, null, ct);
+
+    public Task<Page<ScheduleRun>> ListScheduleRunsAsync(string name, string query = "", CancellationToken ct = default) =>
+        GetAsync($"/schedules/{Escape(name)}/runs{query}", WireJson.Default.PageScheduleRun, ct);
+
+    public Task<SchedulePreview> PreviewScheduleAsync(PreviewSchedule body, CancellationToken ct = default) =>
+        PostAsync("/schedules:preview", body, WireJson.Default.PreviewSchedule, WireJson.Default.SchedulePreview, ct);
+
     public Task<Page<DriverInfo>> ListDriversAsync(CancellationToken ct = default) => GetAsync("/drivers", WireJson.Default.PageDriverInfo, ct);
 
     public Task<Page<NodeInfo>> ListNodesAsync(CancellationToken ct = default) => GetAsync("/nodes", WireJson.Default.PageNodeInfo, ct);

@@ -53,6 +53,13 @@ public static class EventTypes
     public const string SnapshotRestored = "snapshot.restored";
     public const string SnapshotDamaged = "snapshot.damaged";
     public const string SnapshotDeleted = "snapshot.deleted";
+    public const string ScheduleCreated = "schedule.created";
+    public const string ScheduleUpdated = "schedule.updated";
+    public const string ScheduleStarted = "schedule.started";
+    public const string ScheduleFinished = "schedule.finished";
+    public const string ScheduleFailed = "schedule.failed";
+    public const string ScheduleMissed = "schedule.missed";
+    public const string ScheduleDeleted = "schedule.deleted";
     public const string OperationCreated = "operation.created";
     public const string OperationProgressed = "operation.progressed";
     public const string OperationFinished = "operation.finished";
@@ -69,6 +76,7 @@ public static class EventTypes
         NetworkCreated, NetworkUpdated, NetworkRepaired, NetworkFailed, NetworkDeleted,
         PoolCreated, PoolDeleted, PoolFailed, PoolRecovered, PoolFilling,
         SnapshotCreated, SnapshotUpdated, SnapshotRestored, SnapshotDamaged, SnapshotDeleted,
+        ScheduleCreated, ScheduleUpdated, ScheduleStarted, ScheduleFinished, ScheduleFailed, ScheduleMissed, ScheduleDeleted,
         OperationCreated, OperationProgressed, OperationFinished,
         DaemonStarted, DaemonStopping,
     ];

@@ -29,4 +29,6 @@ public enum Privilege
 
     /// <summary>Takes snapshots, restores and deletes them.</summary>
     InstanceSnapshot = 40,
+    ScheduleAudit = 30,
+    ScheduleAllocate = 31,
 }

@@ -19,6 +19,7 @@ namespace Gantry.Contracts;
         typeof(Words<NetworkKind>), typeof(Words<PoolKind>), typeof(Words<Ipv6Mode>), typeof(Words<TransportProtocol>), typeof(Words<PolicyAction>), typeof(Words<PolicyDirection>),
         typeof(Words<PolicyProtocol>), typeof(Words<LabelOperator>),
         typeof(Words<SnapshotLevel>),
+        typeof(Words<ScheduledAction>), typeof(Words<ScheduleKind>), typeof(Words<Weekday>), typeof(Words<MissedRuns>), typeof(Words<RunTrigger>), typeof(Words<RunState>),
     ],
     NumberHandling = JsonNumberHandling.Strict,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -86,6 +87,12 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(ChangeSnapshot))]
 [JsonSerializable(typeof(RestoreSnapshot))]
 [JsonSerializable(typeof(SnapshotVerdict))]
+[JsonSerializable(typeof(Page<Schedule>))]
+[JsonSerializable(typeof(ScheduleSettings))]
+[JsonSerializable(typeof(Page<ScheduleRun>))]
+[JsonSerializable(typeof(IReadOnlyList<ScheduleResult>))]
+[JsonSerializable(typeof(PreviewSchedule))]
+[JsonSerializable(typeof(SchedulePreview))]
 [JsonSerializable(typeof(NodeInfo))]
 [JsonSerializable(typeof(Page<NodeInfo>))]
 [JsonSerializable(typeof(Page<DriverInfo>))]

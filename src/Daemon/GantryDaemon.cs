@@ -13,6 +13,7 @@ using Gantry.Daemon.Platform;
 using Gantry.Daemon.Pools;
 using Gantry.Daemon.Postgres;
 using Gantry.Daemon.Snapshots;
+using Gantry.Daemon.Schedules;
 using Gantry.Daemon.Systems;
 using Gantry.Daemon.Templates;
 using Gantry.Node;
@@ -123,6 +124,9 @@ internal static class GantryDaemon
         services.AddSingleton<INodeNetworks>(p => NodeNetworks.Of(config.NetworkDriver, p.GetRequiredService<NodeContext>()));
         services.AddOperation<NetworkCreation>().AddOperation<NetworkConfiguration>().AddOperation<NetworkDeletion>();
         services.AddSingleton<NetworkKeeper>().AddHostedService(p => p.GetRequiredService<NetworkKeeper>());
+        services.AddSingleton<ScheduleStore>().AddSingleton<ScheduleRunStore>().AddSingleton<ScheduleTargets>().AddSingleton<ScheduleClaims>().AddSingleton<ScheduleRunner>();
+        services.AddSingleton<IScheduledAction, ScheduledPower>().AddSingleton<InstanceGone>(p => p.GetRequiredService<ScheduleStore>().DeleteOfAsync);
+        services.AddHostedService<ScheduleWorker>();
         services.AddSingleton<ConsoleTickets>().AddSingleton<OpenConsoles>().AddSingleton<ConsoleSessions>();
         services.AddSingleton<Doctor>().AddHostedService<DaemonEvents>();
     }
@@ -146,6 +150,7 @@ internal static class GantryDaemon
         api.MapTemplates();
         api.MapPools();
         api.MapNetworks();
+        api.MapSchedules();
         api.MapCapture();
         api.MapNodes();
         api.MapOperations();

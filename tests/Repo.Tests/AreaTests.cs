@@ -22,6 +22,8 @@ public class AreaTests
         ["Instances"] = ["Config", "Images", "Networks", "Pools"],
         ["Snapshots"] = ["Instances"],
         ["Templates"] = ["Instances"],
+        ["Snapshots"] = [],
+        ["Schedules"] = ["Instances", "Snapshots"],
         ["Consoles"] = ["Config", "Instances"],
         ["Nodes"] = [],
         ["Systems"] = ["Config", "Nodes", "Postgres"],

@@ -157,6 +157,35 @@ CREATE TABLE public.operations (
     finished_at timestamp with time zone
 )
 WITH (fillfactor='70');
+CREATE TABLE public.schedule_runs (
+    id uuid NOT NULL,
+    schedule uuid NOT NULL,
+    due timestamp with time zone NOT NULL,
+    trigger smallint NOT NULL,
+    state smallint NOT NULL,
+    actor text NOT NULL,
+    reason text,
+    results jsonb DEFAULT '[]'::jsonb NOT NULL,
+    holder uuid,
+    lease_until timestamp with time zone,
+    idempotency_key text,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone
+);
+CREATE TABLE public.schedules (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    instance uuid,
+    enabled boolean NOT NULL,
+    settings jsonb NOT NULL,
+    next_run timestamp with time zone,
+    created_by text NOT NULL,
+    idempotency_key text,
+    request_hash text,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    version bigint DEFAULT 1 NOT NULL
+);
 CREATE TABLE public.schema_migrations (
     name text NOT NULL,
     sha256 text NOT NULL,
@@ -199,6 +228,10 @@ ALTER TABLE ONLY public.operation_log
     ADD CONSTRAINT operation_log_pkey PRIMARY KEY (operation, line);
 ALTER TABLE ONLY public.operations
     ADD CONSTRAINT operations_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.schedule_runs
+    ADD CONSTRAINT schedule_runs_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.schedules
+    ADD CONSTRAINT schedules_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY public.templates
@@ -217,6 +250,13 @@ CREATE UNIQUE INDEX operations_idempotency ON public.operations USING btree (cre
 CREATE INDEX operations_newest ON public.operations USING btree (created_at DESC, id DESC);
 CREATE INDEX operations_of_target ON public.operations USING btree (target, created_at DESC, id DESC);
 CREATE UNIQUE INDEX operations_one_at_a_time ON public.operations USING btree (target) WHERE ((state = ANY (ARRAY[1, 2, 5])) AND (NOT behind));
+CREATE UNIQUE INDEX schedule_runs_due ON public.schedule_runs USING btree (schedule, due);
+CREATE UNIQUE INDEX schedule_runs_idempotency ON public.schedule_runs USING btree (schedule, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+CREATE INDEX schedule_runs_running ON public.schedule_runs USING btree (schedule) WHERE (state = 1);
+CREATE INDEX schedules_due ON public.schedules USING btree (next_run) WHERE enabled;
+CREATE UNIQUE INDEX schedules_idempotency ON public.schedules USING btree (created_by, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+CREATE INDEX schedules_instance ON public.schedules USING btree (instance);
+CREATE UNIQUE INDEX schedules_name ON public.schedules USING btree (name COLLATE "C");
 CREATE UNIQUE INDEX templates_idempotency ON public.templates USING btree (created_by, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE UNIQUE INDEX templates_name ON public.templates USING btree (name COLLATE "C");
 ALTER TABLE ONLY public.addresses
@@ -231,3 +271,7 @@ ALTER TABLE ONLY public.instances
     ADD CONSTRAINT instances_image_fkey FOREIGN KEY (image) REFERENCES public.images(id);
 ALTER TABLE ONLY public.operation_log
     ADD CONSTRAINT operation_log_operation_fkey FOREIGN KEY (operation) REFERENCES public.operations(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.schedule_runs
+    ADD CONSTRAINT schedule_runs_schedule_fkey FOREIGN KEY (schedule) REFERENCES public.schedules(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.schedules
+    ADD CONSTRAINT schedules_instance_fkey FOREIGN KEY (instance) REFERENCES public.instances(id) ON DELETE CASCADE;

@@ -89,7 +89,7 @@ public sealed class InstanceResizeConformance(TestPostgres postgres) : Operation
 public sealed class InstanceDeletionConformance(TestPostgres postgres) : OperationConformance(postgres)
 {
     internal override OperationRig NewRig() => new InstanceRig<InstanceDeletion.Input>(
-        Database, "Running with eth0", null, w => new InstanceDeletion(w.Store, w.Nics, w.Events, w.Node), w => new(w.Spec.Id, Force: true), nic: true);
+        Database, "Running with eth0", null, w => new InstanceDeletion(w.Store, w.Nics, [], w.Events, w.Node), w => new(w.Spec.Id, Force: true), nic: true);
 }
 
 public sealed class NicAdditionConformance(TestPostgres postgres) : OperationConformance(postgres)
