@@ -22,7 +22,6 @@ public class AreaTests
         ["Instances"] = ["Config", "Images", "Networks", "Pools"],
         ["Snapshots"] = ["Instances"],
         ["Templates"] = ["Instances"],
-        ["Snapshots"] = [],
         ["Schedules"] = ["Instances", "Snapshots"],
         ["Consoles"] = ["Config", "Instances"],
         ["Nodes"] = [],
