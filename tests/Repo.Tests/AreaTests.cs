@@ -34,7 +34,7 @@ public class AreaTests
         ["Images"] = ["Host"],
         ["Pools"] = ["Host", "Images"],
         ["Instances"] = ["Host", "Images", "Networks", "Pools"],
-        ["Snapshots"] = ["Host", "Instances", "Pools"],
+        ["Snapshots"] = ["Drivers", "Host", "Instances", "Pools"],
         ["Isolation"] = ["Host"],
         ["Networks"] = ["Host"],
         ["Drivers"] = ["Host", "Images", "Instances", "Isolation", "Networks", "Pools"],

@@ -35,7 +35,7 @@ internal sealed partial class SnapshotFolder(GantryRoot root, Id<Instance> insta
     {
         try
         {
-            return JsonSerializer.Deserialize(File.ReadAllBytes($"{_path}/{SpecName}"), SnapshotJson.Default.InstanceSpec);
+            return JsonSerializer.Deserialize(File.ReadAllBytes($"{_path}/{SpecName}"), SpecJson.Default.InstanceSpec);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
@@ -69,7 +69,7 @@ internal sealed partial class SnapshotFolder(GantryRoot root, Id<Instance> insta
     {
         Directory.CreateDirectory(Of(root, instance), OwnerOnly);
         Directory.CreateDirectory(_path, OwnerOnly);
-        AtomicFile.Write($"{_path}/{SpecName}", JsonSerializer.SerializeToUtf8Bytes(spec, SnapshotJson.Default.InstanceSpec));
+        AtomicFile.Write($"{_path}/{SpecName}", JsonSerializer.SerializeToUtf8Bytes(spec, SpecJson.Default.InstanceSpec));
         Posix.SyncDirectory(Of(root, instance));
     }
 

@@ -1,6 +1,5 @@
 using System.Text.Json.Serialization;
 using Gantry.Contracts;
-using Gantry.Node.Instances;
 
 namespace Gantry.Node.Snapshots;
 
@@ -27,5 +26,4 @@ public sealed record TakenSnapshot(SnapshotRecord Record, string Sha256);
 [JsonSourceGenerationOptions(System.Text.Json.JsonSerializerDefaults.Web, UseStringEnumConverter = true, WriteIndented = true,
     RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(SnapshotRecord))]
-[JsonSerializable(typeof(InstanceSpec))]
 internal sealed partial class SnapshotJson : JsonSerializerContext;
