@@ -99,7 +99,7 @@ public sealed partial class LocalNode
         DriverOf(id) is IDisks able && await able.MirrorDiskAsync(id, volume, target, settle, report, ct);
 
     /// <summary>How layers of an instance's disks become one, whether it runs or not.</summary>
-    public IDiskMerging MergingOf(Id<Instance> id, Action<DiskProgress> report) => new InstanceMerging(this, id, report);
+    public IDiskMerging MergingOf(Id<Instance> id, Action<DiskProgress> report) => new DriverMerging(this, id, report);
 
     internal IDisks? DisksOf(Id<Instance> id) => DriverOf(id) as IDisks;
 

@@ -40,6 +40,7 @@ internal sealed record QemuChain(VolumeSpec Volume, IReadOnlyList<QemuLayer> Lay
     {
         ["driver"] = "throttle",
         ["node-name"] = Volume.Name,
+        ["read-only"] = !Layers[0].Writable,
         ["throttle-group"] = GroupOf(Volume.Name),
         ["file"] = Layers[0].Node,
     };

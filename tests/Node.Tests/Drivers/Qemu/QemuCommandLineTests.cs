@@ -101,15 +101,15 @@ public sealed class QemuCommandLineTests
             -object {"qom-type":"throttle-group","id":"limit.root","limits":{"bps-read":1000000,"bps-write":0,"iops-read":0,"iops-write":50}}
             -blockdev {"driver":"qcow2","node-name":"root.f79dcd24c7","read-only":true,"discard":"unmap","detect-zeroes":"off","cache":{"direct":true,"no-flush":false},"file":{"driver":"file","filename":"/dev/fdset/1380529728","locking":"off"},"backing":null}
             -blockdev {"driver":"qcow2","node-name":"root.a6dd3f8bcf","read-only":false,"discard":"unmap","detect-zeroes":"unmap","cache":{"direct":true,"no-flush":false},"file":{"driver":"file","filename":"/dev/fdset/1626288058","locking":"off"},"backing":"root.f79dcd24c7"}
-            -blockdev {"driver":"throttle","node-name":"root","throttle-group":"limit.root","file":"root.a6dd3f8bcf"}
+            -blockdev {"driver":"throttle","node-name":"root","read-only":false,"throttle-group":"limit.root","file":"root.a6dd3f8bcf"}
             -device scsi-hd,bus=scsi.0,scsi-id=0,id=volume.root,drive=root,serial=root,bootindex=2,write-cache=on,werror=stop,rerror=stop
             -object {"qom-type":"throttle-group","id":"limit.data","limits":{"bps-read":0,"bps-write":0,"iops-read":0,"iops-write":0}}
             -blockdev {"driver":"qcow2","node-name":"data.7a207b6db5","read-only":true,"discard":"unmap","detect-zeroes":"off","cache":{"direct":false,"no-flush":false},"file":{"driver":"file","filename":"/dev/fdset/1563405893","locking":"off"},"backing":null}
-            -blockdev {"driver":"throttle","node-name":"data","throttle-group":"limit.data","file":"data.7a207b6db5"}
+            -blockdev {"driver":"throttle","node-name":"data","read-only":true,"throttle-group":"limit.data","file":"data.7a207b6db5"}
             -device nvme,bus=slot.0,id=volume.data,drive=data,serial=data,write-cache=off
             -object {"qom-type":"throttle-group","id":"limit.disc","limits":{"bps-read":0,"bps-write":0,"iops-read":0,"iops-write":0}}
             -blockdev {"driver":"qcow2","node-name":"disc.468f2f4c8f","read-only":true,"discard":"unmap","detect-zeroes":"off","cache":{"direct":false,"no-flush":false},"file":{"driver":"file","filename":"/dev/fdset/1347875888","locking":"off"},"backing":null}
-            -blockdev {"driver":"throttle","node-name":"disc","throttle-group":"limit.disc","file":"disc.468f2f4c8f"}
+            -blockdev {"driver":"throttle","node-name":"disc","read-only":true,"throttle-group":"limit.disc","file":"disc.468f2f4c8f"}
             -device ide-cd,bus=sata.0,id=volume.disc,drive=disc,serial=disc,bootindex=1
             -object {"qom-type":"throttle-group","id":"limit.slot","limits":{"bps-read":0,"bps-write":0,"iops-read":0,"iops-write":0}}
             -device ide-cd,bus=sata.1,id=volume.slot,serial=slot
