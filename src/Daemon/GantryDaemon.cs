@@ -125,7 +125,7 @@ internal static class GantryDaemon
         services.AddOperation<NetworkCreation>().AddOperation<NetworkConfiguration>().AddOperation<NetworkDeletion>();
         services.AddSingleton<NetworkKeeper>().AddHostedService(p => p.GetRequiredService<NetworkKeeper>());
         services.AddSingleton<ScheduleStore>().AddSingleton<ScheduleRunStore>().AddSingleton<ScheduleTargets>().AddSingleton<ScheduleClaims>().AddSingleton<ScheduleRunner>();
-        services.AddSingleton<IScheduledAction, ScheduledPower>().AddSingleton<InstanceGone>(p => p.GetRequiredService<ScheduleStore>().DeleteOfAsync);
+        services.AddSingleton<IScheduledAction, ScheduledPower>().AddSingleton<IScheduledAction, ScheduledSnapshots>().AddSingleton<InstanceGone>(p => p.GetRequiredService<ScheduleStore>().DeleteOfAsync);
         services.AddHostedService<ScheduleWorker>();
         services.AddSingleton<ConsoleTickets>().AddSingleton<OpenConsoles>().AddSingleton<ConsoleSessions>();
         services.AddSingleton<Doctor>().AddHostedService<DaemonEvents>();

@@ -72,6 +72,11 @@ internal static class ScheduleRules
             yield return new("$.snapshot", $"it is for the action snapshot, not for {Word(body.Action)}");
         }
 
+        if (body is { Action: ScheduledAction.Snapshot, Snapshot.Memory: true })
+        {
+            yield return new("$.snapshot.memory", "snapshots have no memory in them");
+        }
+
         foreach (var fault in (IEnumerable<Fault>)[
             .. Between("$.timeoutSeconds", body.TimeoutSeconds, 1, LongestTimeoutSeconds),
             .. TextRules.Text("$.snapshot.description", body.Snapshot?.Description, Limits.DescriptionLength, lines: true),

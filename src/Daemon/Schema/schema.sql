@@ -65,6 +65,10 @@ CREATE TABLE public.instance_images (
     instance uuid NOT NULL,
     image uuid NOT NULL
 );
+CREATE TABLE public.instance_pools (
+    instance uuid NOT NULL,
+    pool uuid NOT NULL
+);
 CREATE TABLE public.instances (
     id uuid NOT NULL,
     name text NOT NULL,
@@ -94,6 +98,7 @@ CREATE TABLE public.instances (
     pending_memory_bytes bigint,
     pending_reason text,
     wanted_running boolean DEFAULT false NOT NULL,
+    current_snapshot uuid,
     cloud_init jsonb,
     cloud_init_number integer DEFAULT 1 NOT NULL,
     cloud_init_last integer DEFAULT 0 NOT NULL
@@ -104,13 +109,16 @@ CREATE TABLE public.networks (
     node uuid NOT NULL,
     settings jsonb NOT NULL,
     forwards jsonb DEFAULT '[]'::jsonb NOT NULL,
-    policies jsonb DEFAULT '[]'::jsonb NOT NULL,
+    policies json DEFAULT '[]'::json NOT NULL,
     is_ready boolean DEFAULT false NOT NULL,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
     version bigint DEFAULT 1 NOT NULL,
     revision bigint DEFAULT 1 NOT NULL,
-    applied bigint DEFAULT 0 NOT NULL
+    applied bigint DEFAULT 0 NOT NULL,
+    previous_settings jsonb,
+    previous_forwards jsonb,
+    previous_policies json
 );
 CREATE TABLE public.node_boots (
     node uuid NOT NULL,
@@ -157,6 +165,17 @@ CREATE TABLE public.operations (
     finished_at timestamp with time zone
 )
 WITH (fillfactor='70');
+CREATE TABLE public.pools (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    node uuid NOT NULL,
+    kind smallint NOT NULL,
+    source text NOT NULL,
+    description text,
+    is_ready boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    version bigint DEFAULT 1 NOT NULL
+);
 CREATE TABLE public.schedule_runs (
     id uuid NOT NULL,
     schedule uuid NOT NULL,
@@ -191,6 +210,19 @@ CREATE TABLE public.schema_migrations (
     sha256 text NOT NULL,
     applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
+CREATE TABLE public.snapshots (
+    id uuid NOT NULL,
+    instance uuid NOT NULL,
+    name text NOT NULL,
+    description text,
+    parent uuid,
+    state smallint NOT NULL,
+    level smallint,
+    sha256 text,
+    is_ready boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    version bigint DEFAULT 1 NOT NULL
+);
 CREATE TABLE public.templates (
     id uuid NOT NULL,
     name text NOT NULL,
@@ -218,6 +250,8 @@ ALTER TABLE ONLY public.images
     ADD CONSTRAINT images_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.instance_images
     ADD CONSTRAINT instance_images_pkey PRIMARY KEY (instance, image);
+ALTER TABLE ONLY public.instance_pools
+    ADD CONSTRAINT instance_pools_pkey PRIMARY KEY (instance, pool);
 ALTER TABLE ONLY public.instances
     ADD CONSTRAINT instances_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.networks
@@ -228,12 +262,16 @@ ALTER TABLE ONLY public.operation_log
     ADD CONSTRAINT operation_log_pkey PRIMARY KEY (operation, line);
 ALTER TABLE ONLY public.operations
     ADD CONSTRAINT operations_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.pools
+    ADD CONSTRAINT pools_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.schedule_runs
     ADD CONSTRAINT schedule_runs_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.schedules
     ADD CONSTRAINT schedules_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY public.snapshots
+    ADD CONSTRAINT snapshots_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.templates
     ADD CONSTRAINT templates_pkey PRIMARY KEY (id);
 CREATE UNIQUE INDEX addresses_ipv4 ON public.addresses USING btree (network, ipv4);
@@ -241,6 +279,8 @@ CREATE UNIQUE INDEX addresses_ipv6 ON public.addresses USING btree (network, ipv
 CREATE UNIQUE INDEX addresses_mac ON public.addresses USING btree (network, mac);
 CREATE UNIQUE INDEX images_name ON public.images USING btree (name);
 CREATE INDEX instance_images_image ON public.instance_images USING btree (image);
+CREATE INDEX instance_pools_pool ON public.instance_pools USING btree (pool);
+CREATE INDEX instances_current_snapshot ON public.instances USING btree (current_snapshot) WHERE (current_snapshot IS NOT NULL);
 CREATE INDEX instances_image ON public.instances USING btree (image);
 CREATE UNIQUE INDEX instances_name ON public.instances USING btree (name COLLATE "C") WHERE (NOT deleted);
 CREATE UNIQUE INDEX networks_name ON public.networks USING btree (name COLLATE "C");
@@ -250,6 +290,8 @@ CREATE UNIQUE INDEX operations_idempotency ON public.operations USING btree (cre
 CREATE INDEX operations_newest ON public.operations USING btree (created_at DESC, id DESC);
 CREATE INDEX operations_of_target ON public.operations USING btree (target, created_at DESC, id DESC);
 CREATE UNIQUE INDEX operations_one_at_a_time ON public.operations USING btree (target) WHERE ((state = ANY (ARRAY[1, 2, 5])) AND (NOT behind));
+CREATE UNIQUE INDEX pools_name ON public.pools USING btree (name COLLATE "C");
+CREATE UNIQUE INDEX pools_source ON public.pools USING btree (node, kind, source);
 CREATE UNIQUE INDEX schedule_runs_due ON public.schedule_runs USING btree (schedule, due);
 CREATE UNIQUE INDEX schedule_runs_idempotency ON public.schedule_runs USING btree (schedule, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE INDEX schedule_runs_running ON public.schedule_runs USING btree (schedule) WHERE (state = 1);
@@ -257,6 +299,9 @@ CREATE INDEX schedules_due ON public.schedules USING btree (next_run) WHERE enab
 CREATE UNIQUE INDEX schedules_idempotency ON public.schedules USING btree (created_by, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE INDEX schedules_instance ON public.schedules USING btree (instance);
 CREATE UNIQUE INDEX schedules_name ON public.schedules USING btree (name COLLATE "C");
+CREATE UNIQUE INDEX snapshots_name ON public.snapshots USING btree (instance, name COLLATE "C");
+CREATE INDEX snapshots_of_instance ON public.snapshots USING btree (instance, id);
+CREATE INDEX snapshots_parent ON public.snapshots USING btree (parent);
 CREATE UNIQUE INDEX templates_idempotency ON public.templates USING btree (created_by, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE UNIQUE INDEX templates_name ON public.templates USING btree (name COLLATE "C");
 ALTER TABLE ONLY public.addresses
@@ -267,6 +312,12 @@ ALTER TABLE ONLY public.instance_images
     ADD CONSTRAINT instance_images_image_fkey FOREIGN KEY (image) REFERENCES public.images(id);
 ALTER TABLE ONLY public.instance_images
     ADD CONSTRAINT instance_images_instance_fkey FOREIGN KEY (instance) REFERENCES public.instances(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.instance_pools
+    ADD CONSTRAINT instance_pools_instance_fkey FOREIGN KEY (instance) REFERENCES public.instances(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.instance_pools
+    ADD CONSTRAINT instance_pools_pool_fkey FOREIGN KEY (pool) REFERENCES public.pools(id);
+ALTER TABLE ONLY public.instances
+    ADD CONSTRAINT instances_current_snapshot_fkey FOREIGN KEY (current_snapshot) REFERENCES public.snapshots(id) ON DELETE SET NULL;
 ALTER TABLE ONLY public.instances
     ADD CONSTRAINT instances_image_fkey FOREIGN KEY (image) REFERENCES public.images(id);
 ALTER TABLE ONLY public.operation_log
@@ -275,3 +326,7 @@ ALTER TABLE ONLY public.schedule_runs
     ADD CONSTRAINT schedule_runs_schedule_fkey FOREIGN KEY (schedule) REFERENCES public.schedules(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.schedules
     ADD CONSTRAINT schedules_instance_fkey FOREIGN KEY (instance) REFERENCES public.instances(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.snapshots
+    ADD CONSTRAINT snapshots_instance_fkey FOREIGN KEY (instance) REFERENCES public.instances(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.snapshots
+    ADD CONSTRAINT snapshots_parent_fkey FOREIGN KEY (parent) REFERENCES public.snapshots(id);

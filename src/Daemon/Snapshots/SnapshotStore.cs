@@ -33,6 +33,11 @@ internal sealed class SnapshotStore(Db db, TimeProvider time)
         return paging.Cut([.. rows.Select(FromRow)], s => s.Id.ToString());
     }, ct);
 
+    /// <summary>Those that are whole and whose names begin so.</summary>
+    public Task<IReadOnlyList<StoredSnapshot>> NamedAsync(Id<Instance> instance, string prefix, CancellationToken ct) => db.WithAsync<IReadOnlyList<StoredSnapshot>>(async connection =>
+        [.. (await connection.QueryAsync<Row>(new CommandDefinition(
+            $"select {Columns} where s.instance = @Instance and starts_with(s.name, @prefix) and s.is_ready order by s.id", new { Instance = instance.Value, prefix }, cancellationToken: ct))).Select(FromRow)], ct);
+
     /// <param name="nameOrId">A name, or the id.</param>
     /// <exception cref="Refusal"><c>snapshot.unknown</c>, <c>snapshot.not_ready</c></exception>
     public async Task<StoredSnapshot> GetAsync(Instance instance, string nameOrId, CancellationToken ct)

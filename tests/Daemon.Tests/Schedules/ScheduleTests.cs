@@ -86,7 +86,7 @@ public sealed class ScheduleTests(RunningDaemon daemon) : IClassFixture<RunningD
     [InlineData("""{"instance":"a","filter":"*"}""", "$", "either")]
     [InlineData("""{"filter":"colour eq red"}""", "$.filter", "'colour' is no field")]
     [InlineData("""{"filter":"labels.a ="}""", "$.filter", "")]
-    [InlineData("""{"action":"snapshot"}""", "$.action", "not possible here; there are start")]
+    [InlineData("""{"action":"snapshot","snapshot":{"memory":true}}""", "$.snapshot.memory", "no memory")]
     [InlineData("""{"timeoutSeconds":5}""", "$.timeoutSeconds", "shutdown and restart")]
     [InlineData("""{"action":"shutdown","timeoutSeconds":0}""", "$.timeoutSeconds", "1 to 3600")]
     [InlineData("""{"force":true}""", "$.force", "restart")]
