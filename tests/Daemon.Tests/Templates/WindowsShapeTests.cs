@@ -26,26 +26,35 @@ public sealed class WindowsShapeTests(RunningDaemon daemon) : IClassFixture<Runn
         -chardev socket,id=qmp,fd=3,server=on,wait=off -mon chardev=qmp,mode=control
         -chardev socket,id=serial,fd=4 -serial chardev:serial
         -device pvpanic -device virtio-rng-pci -device virtio-balloon-pci,id=balloon
-        -add-fd fd=6,set=6 -add-fd fd=7,set=7 -add-fd fd=8,set=8
+        -add-fd fd=6,set=6 -add-fd fd=7,set=1643759358,opaque=rw -add-fd fd=8,set=1319616337,opaque=r
         -blockdev {"driver":"raw","node-name":"uefi.code","read-only":true,"file":{"driver":"file","filename":"/ovmf/code","read-only":true}}
         -blockdev {"driver":"raw","node-name":"uefi.vars","file":{"driver":"file","filename":"/dev/fdset/6"}}
         -global driver=cfi.pflash01,property=secure,value=on
         """;
 
     private const string Answers = """
+        -object {"qom-type":"throttle-group","id":"limit.install","limits":{"bps-read":0,"bps-write":0,"iops-read":0,"iops-write":0}}
         -device ide-cd,bus=sata.1,id=volume.install,serial=install
+        -object {"qom-type":"throttle-group","id":"limit.drivers","limits":{"bps-read":0,"bps-write":0,"iops-read":0,"iops-write":0}}
         -device ide-cd,bus=sata.2,id=volume.drivers,serial=drivers
-        -blockdev {"driver":"raw","node-name":"answers","read-only":true,"file":{"driver":"file","node-name":"answers.file","filename":"/dev/fdset/8","read-only":true}}
+        -object {"qom-type":"throttle-group","id":"limit.answers","limits":{"bps-read":0,"bps-write":0,"iops-read":0,"iops-write":0}}
+        -blockdev {"driver":"raw","node-name":"answers.f2258f206c","read-only":true,"discard":"unmap","detect-zeroes":"off","cache":{"direct":false,"no-flush":false},"file":{"driver":"file","filename":"/dev/fdset/1319616337","locking":"off"}}
+        -blockdev {"driver":"throttle","node-name":"answers","read-only":true,"throttle-group":"limit.answers","file":"answers.f2258f206c"}
         -device ide-cd,bus=sata.3,id=volume.answers,drive=answers,serial=answers
         """;
 
     /// <summary>Where NICs go.</summary>
     private static readonly string Ports = string.Join(' ', Enumerable.Range(0, 8).Select(n => $"-device pcie-root-port,id=plug.{n},bus=pcie.0,addr=1e.{n},multifunction=on,chassis={n + 1}"));
 
+    /// <summary>Where disks on virtio and nvme go.</summary>
+    private static readonly string Slots = string.Join(' ', Enumerable.Range(0, 16).Select(n => $"-device pcie-root-port,id=slot.{n},bus=pcie.0,addr={(n < 8 ? "1c" : "1d")}.{n % 8},multifunction=on,chassis={n + 9},io-reserve=0"));
+
     private const string Tpm = "-chardev socket,id=tpm,fd=5 -tpmdev emulator,id=tpm,chardev=tpm -device tpm-crb,tpmdev=tpm";
 
     private const string RootDisk = """
-        -blockdev {"driver":"qcow2","node-name":"root","read-only":false,"discard":"unmap","detect-zeroes":"unmap","cache":{"direct":false,"no-flush":false},"file":{"driver":"file","node-name":"root.file","filename":"/dev/fdset/7","read-only":false},"backing":null}
+        -object {"qom-type":"throttle-group","id":"limit.root","limits":{"bps-read":0,"bps-write":0,"iops-read":0,"iops-write":0}}
+        -blockdev {"driver":"qcow2","node-name":"root.98c490ff6e","read-only":false,"discard":"unmap","detect-zeroes":"unmap","cache":{"direct":false,"no-flush":false},"file":{"driver":"file","filename":"/dev/fdset/1643759358","locking":"off"},"backing":null}
+        -blockdev {"driver":"throttle","node-name":"root","read-only":false,"throttle-group":"limit.root","file":"root.98c490ff6e"}
         """;
 
     [Fact]
@@ -53,6 +62,7 @@ public sealed class WindowsShapeTests(RunningDaemon daemon) : IClassFixture<Runn
         {Before} -accel tcg -cpu max {Size}
         {After}
         -device ahci,id=sata
+        {Slots}
         {RootDisk}
         -device ide-hd,bus=sata.0,id=volume.root,drive=root,serial=root,bootindex=2,write-cache=on,werror=stop,rerror=stop
         {Answers}
@@ -66,8 +76,9 @@ public sealed class WindowsShapeTests(RunningDaemon daemon) : IClassFixture<Runn
         {Before} -accel kvm -cpu host,hv-relaxed=on,hv-vapic=on,hv-spinlocks=0x1fff,hv-vpindex=on,hv-runtime=on,hv-time=on,hv-synic=on,hv-stimer=on,hv-frequencies=on,hv-tlbflush=on,hv-ipi=on {Size}
         {After}
         -device ahci,id=sata
+        {Slots}
         {RootDisk}
-        -device virtio-blk-pci,id=volume.root,drive=root,serial=root,bootindex=2,write-cache=on,werror=stop,rerror=stop
+        -device virtio-blk-pci,bus=slot.0,id=volume.root,drive=root,serial=root,bootindex=2,write-cache=on,werror=stop,rerror=stop
         {Answers.Replace("sata.1", "sata.0", StringComparison.Ordinal).Replace("sata.2", "sata.1", StringComparison.Ordinal).Replace("sata.3", "sata.2", StringComparison.Ordinal)}
         {Ports}
         -netdev hubport,id=net.eth0,hubid=0 -device virtio-net-pci,id=nic.eth0,netdev=net.eth0,mac=52:54:00:aa:bb:cc,bus=plug.0,romfile=
