@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Gantry.Contracts;
 
 namespace Gantry.Cli;
@@ -37,6 +38,10 @@ internal static class Waiting
             return Detach(session, operation.Id);
         }
     }
+
+    /// <summary>What of a change has to wait for the next start.</summary>
+    public static string Pending(Operation ended) =>
+        ended.Result is { ValueKind: JsonValueKind.Object } result && result.TryGetProperty("pending", out var why) && why.GetString() is { } text ? $"; at its next start: {text}" : "";
 
     /// <returns>The last answer as it came, and read. Not finished when <paramref name="deadline"/> passed first.</returns>
     public static async Task<(byte[] Answer, Operation Operation)> FollowAsync(

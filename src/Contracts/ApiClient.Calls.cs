@@ -118,6 +118,26 @@ public sealed partial class ApiClient
     public async Task DeleteTemplateAsync(string name, CancellationToken ct = default) =>
         (await SendAsync(HttpMethod.Delete, $"/templates/{Escape(name)}", ct: ct)).Dispose();
 
+    public Task<Page<Pool>> ListPoolsAsync(string query = "", CancellationToken ct = default) => GetAsync($"/pools{query}", WireJson.Default.PagePool, ct);
+
+    public Task<Pool> GetPoolAsync(string name, CancellationToken ct = default) => GetAsync($"/pools/{Escape(name)}", WireJson.Default.Pool, ct);
+
+    public Task<Operation> CreatePoolAsync(CreatePool body, int waitSeconds = 0, CancellationToken ct = default) =>
+        PostAsync($"/pools?wait={waitSeconds}", body, WireJson.Default.CreatePool, WireJson.Default.Operation, ct);
+
+    public Task<Operation> DeletePoolAsync(string name, int waitSeconds = 0, CancellationToken ct = default) =>
+        SendAsync(HttpMethod.Delete, $"/pools/{Escape(name)}?wait={waitSeconds}", WireJson.Default.Operation, null, ct);
+
+    public Task<Operation> AddVolumeAsync(string instance, Volume body, int waitSeconds = 0, CancellationToken ct = default) =>
+        PostAsync($"/instances/{Escape(instance)}/volumes?wait={waitSeconds}", body, WireJson.Default.Volume, WireJson.Default.Operation, ct);
+
+    /// <param name="patch">A JSON merge patch of <see cref="ChangeVolume"/>.</param>
+    public Task<Operation> ChangeVolumeAsync(string instance, string volume, string patch, int waitSeconds = 0, CancellationToken ct = default) => SendAsync(
+        HttpMethod.Patch, $"/instances/{Escape(instance)}/volumes/{Escape(volume)}?wait={waitSeconds}", WireJson.Default.Operation, new StringContent(patch, Encoding.UTF8, "application/json"), ct);
+
+    public Task<Operation> RemoveVolumeAsync(string instance, string volume, int waitSeconds = 0, CancellationToken ct = default) =>
+        SendAsync(HttpMethod.Delete, $"/instances/{Escape(instance)}/volumes/{Escape(volume)}?wait={waitSeconds}", WireJson.Default.Operation, null, ct);
+
     public Task<Page<Network>> ListNetworksAsync(string query = "", CancellationToken ct = default) => GetAsync($"/networks{query}", WireJson.Default.PageNetwork, ct);
 
     public Task<Network> GetNetworkAsync(string name, CancellationToken ct = default) => GetAsync($"/networks/{Escape(name)}", WireJson.Default.Network, ct);
@@ -161,6 +181,22 @@ public sealed partial class ApiClient
 
     public Task<PolicyDecision> ExplainAsync(string network, ExplainPolicy body, CancellationToken ct = default) =>
         PostAsync($"/networks/{Escape(network)}/policies:explain", body, WireJson.Default.ExplainPolicy, WireJson.Default.PolicyDecision, ct);
+
+    public Task<Page<Schedule>> ListSchedulesAsync(string query = "", CancellationToken ct = default) => GetAsync($"/schedules{query}", WireJson.Default.PageSchedule, ct);
+
+    public Task<Schedule> GetScheduleAsync(string name, CancellationToken ct = default) => GetAsync($"/schedules/{Escape(name)}", WireJson.Default.Schedule, ct);
+
+    public Task<Schedule> CreateScheduleAsync(ScheduleSettings body, CancellationToken ct = default) =>
+        PostAsync("/schedules", body, WireJson.Default.ScheduleSettings, WireJson.Default.Schedule, ct);
+
+    public Task<ScheduleRun> RunScheduleAsync(string name, int waitSeconds = 0, CancellationToken ct = default) =>
+        SendAsync(HttpMethod.Post, $"/schedules/{Escape(name)}/run?wait={waitSeconds}", WireJson.Default.ScheduleRun, null, ct);
+
+    public Task<Page<ScheduleRun>> ListScheduleRunsAsync(string name, string query = "", CancellationToken ct = default) =>
+        GetAsync($"/schedules/{Escape(name)}/runs{query}", WireJson.Default.PageScheduleRun, ct);
+
+    public Task<SchedulePreview> PreviewScheduleAsync(PreviewSchedule body, CancellationToken ct = default) =>
+        PostAsync("/schedules:preview", body, WireJson.Default.PreviewSchedule, WireJson.Default.SchedulePreview, ct);
 
     public Task<Page<DriverInfo>> ListDriversAsync(CancellationToken ct = default) => GetAsync("/drivers", WireJson.Default.PageDriverInfo, ct);
 

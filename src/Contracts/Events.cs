@@ -43,11 +43,23 @@ public static class EventTypes
     public const string NetworkRepaired = "network.repaired";
     public const string NetworkFailed = "network.failed";
     public const string NetworkDeleted = "network.deleted";
+    public const string PoolCreated = "pool.created";
+    public const string PoolDeleted = "pool.deleted";
+    public const string PoolFailed = "pool.failed";
+    public const string PoolRecovered = "pool.recovered";
+    public const string PoolFilling = "pool.filling";
     public const string SnapshotCreated = "snapshot.created";
     public const string SnapshotUpdated = "snapshot.updated";
     public const string SnapshotRestored = "snapshot.restored";
     public const string SnapshotDamaged = "snapshot.damaged";
     public const string SnapshotDeleted = "snapshot.deleted";
+    public const string ScheduleCreated = "schedule.created";
+    public const string ScheduleUpdated = "schedule.updated";
+    public const string ScheduleStarted = "schedule.started";
+    public const string ScheduleFinished = "schedule.finished";
+    public const string ScheduleFailed = "schedule.failed";
+    public const string ScheduleMissed = "schedule.missed";
+    public const string ScheduleDeleted = "schedule.deleted";
     public const string OperationCreated = "operation.created";
     public const string OperationProgressed = "operation.progressed";
     public const string OperationFinished = "operation.finished";
@@ -62,7 +74,9 @@ public static class EventTypes
         ImageBuilt, ImageImported, ImageCaptured, ImageUpdated, ImageDeleted,
         TemplateCreated, TemplateUpdated, TemplateDeleted,
         NetworkCreated, NetworkUpdated, NetworkRepaired, NetworkFailed, NetworkDeleted,
+        PoolCreated, PoolDeleted, PoolFailed, PoolRecovered, PoolFilling,
         SnapshotCreated, SnapshotUpdated, SnapshotRestored, SnapshotDamaged, SnapshotDeleted,
+        ScheduleCreated, ScheduleUpdated, ScheduleStarted, ScheduleFinished, ScheduleFailed, ScheduleMissed, ScheduleDeleted,
         OperationCreated, OperationProgressed, OperationFinished,
         DaemonStarted, DaemonStopping,
     ];

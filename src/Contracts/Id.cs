@@ -39,6 +39,8 @@ public sealed class IdConverterFactory : JsonConverterFactory
         _ when typeToConvert == typeof(Id<Forward>) => new IdConverter<Forward>(),
         _ when typeToConvert == typeof(Id<Pool>) => new IdConverter<Pool>(),
         _ when typeToConvert == typeof(Id<Snapshot>) => new IdConverter<Snapshot>(),
+        _ when typeToConvert == typeof(Id<Schedule>) => new IdConverter<Schedule>(),
+        _ when typeToConvert == typeof(Id<ScheduleRun>) => new IdConverter<ScheduleRun>(),
         _ when typeToConvert == typeof(Id<Template>) => new IdConverter<Template>(),
         _ when typeToConvert == typeof(Id<Operation>) => new IdConverter<Operation>(),
         _ when typeToConvert == typeof(Id<NodeInfo>) => new IdConverter<NodeInfo>(),

@@ -30,6 +30,9 @@ public record InstanceSettings : Machine
 
     /// <summary>Default: no.</summary>
     public bool? AutoStart { get; init; }
+
+    /// <summary>What a guest with cloud-init is told at its first start. Default: nothing, and no disc.</summary>
+    public CloudInit? CloudInit { get; init; }
 }
 
 /// <summary>The answer to <c>POST /instances?dryRun=true</c>: what would be made. Nothing was.</summary>

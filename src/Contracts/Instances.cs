@@ -28,6 +28,9 @@ public sealed record Instance : Machine
 
     /// <summary>Started when the host has booted. When only the daemon is started anew, what ran then runs again and what was stopped stays stopped.</summary>
     public bool AutoStart { get; init; }
+
+    /// <summary>Null where it is told nothing by cloud-init.</summary>
+    public CloudInitInfo? CloudInit { get; init; }
     public required InstanceState State { get; init; }
     public required DateTimeOffset StateSince { get; init; }
 

@@ -35,6 +35,17 @@ public static partial class Limits
     public const int PolicyPorts = 64;
     public const int ForwardTranslatedPorts = 1_024;
     public const int WindowsTextLength = 64;
+    public const int UserDataBytes = 64 << 10;
+    public const int CloudInitItems = 256;
+    public const int CloudInitTextLength = 4_096;
+    public const int PasswordLength = 256;
+    public const int CronLength = 255;
+    public const int TimeZoneLength = 64;
+    public const int FilterLength = 2_000;
+    public const int RetentionCount = 10_000;
+    public const int ScheduleRuns = 1_000;
+    public const int PreviewRuns = 1_000;
+    public const int PreviewHistoryRuns = 10_000;
     public const int BodyBytes = 1 << 20;
     public const int JsonDepth = 32;
     public const int DefaultPage = 100;

@@ -89,6 +89,9 @@ public sealed record Volume
     /// <summary>For a disc drive: a disc that Gantry makes, in place of an image or a file. With none of them the drive is empty.</summary>
     public GeneratedDisc? Generated { get; init; }
 
+    /// <summary>Of a disk: the pool it lies in, by name. Default <c>local</c>.</summary>
+    public string? Pool { get; init; }
+
     /// <summary>Of a disk. Default: as large as its image.</summary>
     public long? SizeBytes { get; init; }
 
@@ -136,6 +139,10 @@ public sealed record VolumeLimits
     public long? ReadOperationsPerSecond { get; init; }
     public long? WriteOperationsPerSecond { get; init; }
 }
+
+/// <summary>The body of <c>PATCH /instances/{instance}/volumes/{volume}</c>, a merge patch.</summary>
+/// <param name="SizeBytes">No smaller than it is.</param>
+public sealed record ChangeVolume(long? SizeBytes = null, VolumeLimits? Limits = null);
 
 /// <summary>A network card.</summary>
 public sealed record Nic

@@ -10,11 +10,23 @@ public sealed record Pool
     public string? Description { get; init; }
     public required PoolKind Kind { get; init; }
 
-    /// <summary>Where it is: a directory of the node, or for <c>zfs</c> a data set. Null for the one beside the instances, which is there from the first start.</summary>
+    /// <summary>Where it is: a directory of the node, or for <c>zfs</c> a data set. Null for <c>local</c>, which is beside the instances and always there.</summary>
     public string? Source { get; init; }
     public required PoolStatus Status { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
     public required string Etag { get; init; }
+}
+
+/// <summary>The body of <c>POST /pools</c>.</summary>
+public sealed record CreatePool
+{
+    /// <summary>1 to 63 of a-z, 0-9 and '-'.</summary>
+    public required string Name { get; init; }
+    public required PoolKind Kind { get; init; }
+
+    /// <summary>An absolute path, or for <c>zfs</c> a data set such as <c>tank/gantry</c>. It is empty, not there yet, or was a pool of this kind before.</summary>
+    public required string Source { get; init; }
+    public string? Description { get; init; }
 }
 
 public enum PoolKind

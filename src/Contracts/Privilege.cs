@@ -24,7 +24,11 @@ public enum Privilege
 
     /// <summary>Forwards and policies of a network.</summary>
     NetworkConfigure = 20,
+    PoolAudit = 21,
+    PoolAllocate = 22,
 
     /// <summary>Takes snapshots, restores and deletes them.</summary>
     InstanceSnapshot = 40,
+    ScheduleAudit = 30,
+    ScheduleAllocate = 31,
 }

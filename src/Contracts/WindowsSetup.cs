@@ -28,6 +28,9 @@ public enum GeneratedDisc
 {
     /// <summary>An answer file for Windows' setup, of <see cref="Machine.Windows"/>.</summary>
     WindowsAnswers = 1,
+
+    /// <summary>The seed of <see cref="InstanceSettings.CloudInit"/>. Where no drive names it, it is attached by itself.</summary>
+    CloudInit = 2,
 }
 
 /// <summary>What the clock of the machine shows when it is switched on.</summary>

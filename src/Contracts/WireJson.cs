@@ -16,9 +16,10 @@ namespace Gantry.Contracts;
         typeof(Words<ConsoleKind>), typeof(Words<ConsoleEnd>),
         typeof(Words<Architecture>), typeof(Words<NumaMode>), typeof(Words<VolumeDevice>), typeof(Words<VolumeBus>), typeof(Words<VolumeCache>), typeof(Words<NicModel>),
         typeof(Words<GeneratedDisc>), typeof(Words<ClockBase>),
-        typeof(Words<NetworkKind>), typeof(Words<Ipv6Mode>), typeof(Words<TransportProtocol>), typeof(Words<PolicyAction>), typeof(Words<PolicyDirection>),
+        typeof(Words<NetworkKind>), typeof(Words<PoolKind>), typeof(Words<Ipv6Mode>), typeof(Words<TransportProtocol>), typeof(Words<PolicyAction>), typeof(Words<PolicyDirection>),
         typeof(Words<PolicyProtocol>), typeof(Words<LabelOperator>),
         typeof(Words<SnapshotLevel>),
+        typeof(Words<ScheduledAction>), typeof(Words<ScheduleKind>), typeof(Words<Weekday>), typeof(Words<MissedRuns>), typeof(Words<RunTrigger>), typeof(Words<RunState>),
     ],
     NumberHandling = JsonNumberHandling.Strict,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -31,6 +32,7 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(CreateInstance))]
 [JsonSerializable(typeof(InstanceSettings))]
 [JsonSerializable(typeof(InstancePreview))]
+[JsonSerializable(typeof(CloudInit))]
 [JsonSerializable(typeof(Template))]
 [JsonSerializable(typeof(Page<Template>))]
 [JsonSerializable(typeof(CreateTemplate))]
@@ -65,6 +67,10 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(Nic))]
 [JsonSerializable(typeof(Page<NicInfo>))]
 [JsonSerializable(typeof(ChangeNic))]
+[JsonSerializable(typeof(Page<Pool>))]
+[JsonSerializable(typeof(CreatePool))]
+[JsonSerializable(typeof(Page<Volume>))]
+[JsonSerializable(typeof(ChangeVolume))]
 [JsonSerializable(typeof(Page<Network>))]
 [JsonSerializable(typeof(NetworkSettings))]
 [JsonSerializable(typeof(NetworkRepair))]
@@ -81,6 +87,12 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(ChangeSnapshot))]
 [JsonSerializable(typeof(RestoreSnapshot))]
 [JsonSerializable(typeof(SnapshotVerdict))]
+[JsonSerializable(typeof(Page<Schedule>))]
+[JsonSerializable(typeof(ScheduleSettings))]
+[JsonSerializable(typeof(Page<ScheduleRun>))]
+[JsonSerializable(typeof(IReadOnlyList<ScheduleResult>))]
+[JsonSerializable(typeof(PreviewSchedule))]
+[JsonSerializable(typeof(SchedulePreview))]
 [JsonSerializable(typeof(NodeInfo))]
 [JsonSerializable(typeof(Page<NodeInfo>))]
 [JsonSerializable(typeof(Page<DriverInfo>))]

@@ -28,6 +28,31 @@ public sealed partial class LocalNode
         return await NowAsync(id, "unplug disks of a running instance", able => able.UnplugDiskAsync(id, volume, ct), ct);
     }
 
+    /// <exception cref="Refusal"><c>volume.in_snapshot</c></exception>
+    public async Task DemandRemovableAsync(Id<Instance> id, string volume, CancellationToken ct)
+    {
+        var spec = Context.Folders.Read(id);
+        if ((spec.Volumes ?? []).SingleOrDefault(v => v.Name == volume) is { Device: VolumeDevice.Disk } disk && (await Context.Pools.Of(disk.Pool).SnapshotsAsync($"{id}", ct)).Count > 0)
+        {
+            throw DiskErrors.InSnapshot(spec.Name, volume);
+        }
+    }
+
+    /// <summary>Deletes a volume that the instance has no more, with all that is in it.</summary>
+    public async Task DeleteDiskAsync(Id<Instance> id, VolumeSpec volume, CancellationToken ct)
+    {
+        if (volume.Device == VolumeDevice.Disk)
+        {
+            await Context.Pools.Of(volume.Pool).DeleteAsync(InstanceDisks.NameOf(id, volume.Name), ct);
+        }
+
+        await _volumes.EnsureAsync(Context.Folders.Read(id), ct); // a disc that Gantry made goes with its drive
+    }
+
+    /// <summary>How large it is to be at its next start, and is now where that could be done.</summary>
+    /// <exception cref="Refusal"><c>volume.unknown</c></exception>
+    public long DiskBytes(Id<Instance> id, string volume) => Demand(id, volume).SizeBytes;
+
     /// <summary>Stores the limits of a volume and makes them hold at once; null for none.</summary>
     /// <returns>Null when it does not run.</returns>
     /// <exception cref="Refusal"><c>volume.unknown</c></exception>
@@ -74,7 +99,7 @@ public sealed partial class LocalNode
         DriverOf(id) is IDisks able && await able.MirrorDiskAsync(id, volume, target, settle, report, ct);
 
     /// <summary>How layers of an instance's disks become one, whether it runs or not.</summary>
-    public IDiskMerging MergingOf(Id<Instance> id, Action<DiskProgress> report) => new InstanceMerging(this, id, report);
+    public IDiskMerging MergingOf(Id<Instance> id, Action<DiskProgress> report) => new DriverMerging(this, id, report);
 
     internal IDisks? DisksOf(Id<Instance> id) => DriverOf(id) as IDisks;
 

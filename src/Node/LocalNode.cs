@@ -26,8 +26,7 @@ public sealed partial class LocalNode(
     private readonly Lock _uids = new();
     private readonly ImageBuilder _builder = new(context, recipes ?? Recipes.All);
     private readonly ImageImporter _importer = new(context, images ?? ImageSettings.Default);
-    private readonly InstanceVolumes _volumes = new(
-        context.Root, context.Pools, new GeneratedDiscs(context.Root, context.Shell, context.ToolUids));
+    private readonly InstanceVolumes _volumes = new(context.Root, context.Pools, new GeneratedDiscs(context.Root));
     private Dictionary<Id<Instance>, (int Guest, int Tpm)>? _uidsTaken;
 
     public NodeContext Context { get; } = context;
@@ -72,7 +71,12 @@ public sealed partial class LocalNode(
         await _volumes.EnsureAsync(spec, ct);
     }
 
-    public Task StartAsync(Id<Instance> id, CancellationToken ct) => DriverOf(id).StartAsync(id, ct);
+    /// <summary>Its name and NICs may have changed since its disc for cloud-init was made.</summary>
+    public async Task StartAsync(Id<Instance> id, CancellationToken ct)
+    {
+        _volumes.EnsureSeed(Context.Folders.Read(id));
+        await DriverOf(id).StartAsync(id, ct);
+    }
 
     public Task ShutdownAsync(Id<Instance> id, TimeSpan grace, CancellationToken ct) => DriverOf(id).StopAsync(id, StopMode.Shutdown, grace, ct);
 
@@ -99,6 +103,15 @@ public sealed partial class LocalNode(
 
     /// <summary>Gives it another name; what runs shows it from its next start on.</summary>
     public Task RenameAsync(Id<Instance> id, string name, CancellationToken ct) => ChangeAsync(id, spec => spec with { Name = name }, ct);
+
+    /// <summary>Gives it other cloud-init, or with null none; what runs has it from its next start on.</summary>
+    /// <returns>Whether it has it only then.</returns>
+    public async Task<bool> SetCloudInitAsync(Id<Instance> id, CloudInitSpec? cloudInit, CancellationToken ct)
+    {
+        await ChangeAsync(id, spec => spec with { CloudInit = cloudInit }, ct);
+        _volumes.EnsureSeed(Context.Folders.Read(id));
+        return (await DriverOf(id).InspectAsync(id, ct)).State is InstanceState.Running or InstanceState.Paused;
+    }
 
     /// <summary>Stores the size for the next start and, where it runs, makes it be of one now as far as that can be done.</summary>
     /// <param name="now">Null to leave a running one as it is.</param>

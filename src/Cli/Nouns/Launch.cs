@@ -13,7 +13,7 @@ internal static class Launch
     public static Command Launching(App app) => Build(app, startNow: true, "launched", new Verb("launch", "Make an instance of an image and start it.",
         "gantry launch micro web1",
         "gantry launch micro web2 --cpus 2 --memory 1GiB --label tier=front",
-        "gantry launch debian db1 --memory 1GiB --disk 20GiB",
+        "gantry launch debian db1 --memory 1GiB --disk 20GiB --user ann --ssh-key ~/.ssh/id_ed25519.pub",
         "gantry launch --template windows win1 --cdrom install=/isos/win11.iso --cdrom drivers=/isos/virtio-win.iso",
         "gantry launch --kernel /boot/vmlinuz --initrd ./initrd.img probe --kind microvm")
     { More = More });
@@ -53,11 +53,18 @@ internal static class Launch
         var description = Choose.Text("--description", "For people; at most 1,000 characters.", "TEXT");
         var autoStart = Choose.Flag("--auto-start", "Start it when the host has booted.");
         var template = Choose.Text("--template", "What says all that is left out here (gantry template list).", "TEMPLATE");
+        var cloudInit = new CloudInitInput();
         var (file, sets) = (SettingsInput.File(), SettingsInput.Sets());
         var dryRun = Choose.Flag("--dry-run", "Show what would be made, and where each value comes from; make nothing.");
 
-        return verb.With(what, kind, cpus, memory, maxCpus, maxMemory, driver, kernel, initrd, commandLine, disk, cdrom, network, firmware, secureBoot, tpm, architecture, label, description, autoStart, template, file, sets, dryRun).Runs(app, async (parsed, session, ct) =>
+        Symbol[] options =
+        [
+            what, kind, cpus, memory, maxCpus, maxMemory, driver, kernel, initrd, commandLine, disk, cdrom, network, firmware, secureBoot, tpm, architecture, .. cloudInit.Options,
+            label, description, autoStart, template, file, sets, dryRun,
+        ];
+        return verb.With(options).Runs(app, async (parsed, session, ct) =>
         {
+            cloudInit.DemandOneReader(parsed, parsed.GetValue(file));
             var (image, name) = Named(parsed.GetValue(what)!, (parsed.GetValue(kernel) ?? parsed.GetValue(template) ?? parsed.GetValue(file)) is not null, verb.Name);
             var boot = new Boot
             {
@@ -81,6 +88,7 @@ internal static class Launch
                 Volumes = Volumes(parsed.GetValue(disk), parsed.GetValue(cdrom) ?? []),
                 Nics = Nics(parsed.GetValue(network) ?? []),
                 Security = parsed.GetValue(secureBoot) || parsed.GetValue(tpm) ? new() { SecureBoot = parsed.GetValue(secureBoot) ? true : null, Tpm = parsed.GetValue(tpm) ? true : null } : null,
+                CloudInit = await cloudInit.ReadAsync(parsed, session, ct),
                 Labels = Labels(parsed.GetValue(label) ?? []),
                 Description = parsed.GetValue(description),
                 AutoStart = parsed.GetValue(autoStart) ? true : null,

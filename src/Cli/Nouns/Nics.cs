@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Gantry.Contracts;
 
@@ -53,7 +52,7 @@ internal static class Nics
                     Model = parsed.GetValue(model),
                 };
                 var begun = await session.SendAsync(HttpMethod.Post, PathOf(parsed.GetValue(instance)!), body, WireJson.Default.Nic, ct);
-                return await Waiting.FinishAsync(session, begun, body.Name, ended => $"added to {parsed.GetValue(instance)}{Pending(ended)}", ct);
+                return await Waiting.FinishAsync(session, begun, body.Name, ended => $"added to {parsed.GetValue(instance)}{Waiting.Pending(ended)}", ct);
             });
     }
 
@@ -83,7 +82,7 @@ internal static class Nics
 
                 using var body = new StringContent(new JsonObject { ["limits"] = limits }.ToJsonString(), Encoding.UTF8, "application/json");
                 var begun = await session.SendAsync(HttpMethod.Patch, $"{PathOf(parsed.GetValue(instance)!)}/{ApiClient.Escape(parsed.GetValue(nic)!)}", body, ct);
-                return await Waiting.FinishAsync(session, begun, parsed.GetValue(nic)!, ended => $"limited{Pending(ended)}", ct);
+                return await Waiting.FinishAsync(session, begun, parsed.GetValue(nic)!, ended => $"limited{Waiting.Pending(ended)}", ct);
             });
     }
 
@@ -94,15 +93,11 @@ internal static class Nics
         return new Verb("remove", "Take a NIC out of an instance; its addresses are free again.", "gantry nic remove web1 eth1").With(instance, nic).Runs(app, async (parsed, session, ct) =>
         {
             var begun = await session.SendAsync(HttpMethod.Delete, $"{PathOf(parsed.GetValue(instance)!)}/{ApiClient.Escape(parsed.GetValue(nic)!)}", null, ct);
-            return await Waiting.FinishAsync(session, begun, parsed.GetValue(nic)!, ended => $"removed from {parsed.GetValue(instance)}{Pending(ended)}", ct);
+            return await Waiting.FinishAsync(session, begun, parsed.GetValue(nic)!, ended => $"removed from {parsed.GetValue(instance)}{Waiting.Pending(ended)}", ct);
         });
     }
 
     private static Option<string> Rate(string name, string description) => Choose.Text(name, description, "SIZE");
-
-    /// <summary>What of a change has to wait for the next start.</summary>
-    private static string Pending(Operation ended) =>
-        ended.Result is { ValueKind: JsonValueKind.Object } result && result.TryGetProperty("pending", out var why) && why.GetString() is { } text ? $"; at its next start: {text}" : "";
 
     private static string? Said(NicLimits? limits) => limits is null or { ReceiveBytesPerSecond: null, SendBytesPerSecond: null } ? null
         : $"{Rate(limits.ReceiveBytesPerSecond)} in, {Rate(limits.SendBytesPerSecond)} out";

@@ -32,6 +32,8 @@ internal static class InstanceApi
 
         InstanceChanges.Map(one);
         NicApi.Map(one);
+        VolumeApi.Map(one);
+        CloudInitApi.Map(one);
     }
 
     private static async Task List(HttpContext http, Paging paging, InstanceStore store, InstancePages pages)
@@ -47,8 +49,9 @@ internal static class InstanceApi
         HttpContext http, Body<CreateInstance> body, InstancePlan plan, InstanceCreation creation, Operations.Operations operations, Caller caller, CancellationToken ct,
         bool dryRun = false)
     {
-        var wanted = body.Value;
-        return dryRun ? TypedResults.Ok(await plan.PreviewAsync(wanted, ct)) : await operations.BeginAsync(http, caller, wanted, async options =>
+        var said = body.Value with { CloudInit = CloudInitPasswords.Said(body.Value.CloudInit, http.Request) };
+        var wanted = body.Value with { CloudInit = CloudInitPasswords.Hashed(body.Value.CloudInit) };
+        return dryRun ? TypedResults.Ok(await plan.PreviewAsync(wanted, ct)) : await operations.BeginAsync(http, caller, said, async options =>
         {
             var input = await plan.ResolveAsync(wanted, ct);
             return await operations.BeginAsync(creation, input, $"instances/{input.Spec.Id}", wanted.Name, caller, options, ct);

@@ -7,7 +7,8 @@ using Gantry.Node;
 namespace Gantry.Daemon.Instances;
 
 /// <summary>Takes an instance out of the list at once, then off its node; from there on it only goes forward.</summary>
-internal sealed class InstanceDeletion(InstanceStore store, InstanceNics nics, EventLog events, LocalNode node) : OperationType<InstanceDeletion.Input>
+internal sealed class InstanceDeletion(
+    InstanceStore store, InstanceNics nics, IEnumerable<InstanceGone> others, EventLog events, LocalNode node) : OperationType<InstanceDeletion.Input>
 {
     /// <param name="Force">A running one is killed first.</param>
     public sealed record Input(Id<Instance> Id, bool Force);
@@ -27,6 +28,11 @@ internal sealed class InstanceDeletion(InstanceStore store, InstanceNics nics, E
         new DbStep("forget", async (transaction, context, _) =>
         {
             var caller = Caller.Of(context.Operation);
+            foreach (var other in others)
+            {
+                await other(transaction, input.Id, caller);
+            }
+
             await nics.ForgetAsync(transaction, input.Id);
             await events.AppendAsync(transaction, EventTypes.InstanceDeleted, $"instances/{input.Id}", caller.Name, caller.RequestId, new { name = context.Operation.TargetName });
         }),

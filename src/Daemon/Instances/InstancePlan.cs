@@ -36,7 +36,7 @@ internal sealed class InstancePlan(InstanceLayers layers, InstanceStore store, L
             .. settled.Image is { } image ? (SettingsLayer[])[new($"image {image.Name}", new() { Volumes = SettingsOf.VolumesOf(image, shown, settled.Files) })] : [],
             new("default", shown),
         ];
-        return new(asked.Name, shown, SettingsLayers.Resolve([.. settled.Layers, .. rest]).Origins, asked.Template);
+        return new(asked.Name, shown, SettingsLayers.Resolve([.. CloudInitPasswords.Shown(settled.Layers), .. rest]).Origins, asked.Template);
     }
 
     private async Task<InstanceCreation.Input> PlanAsync(CreateInstance asked, SettledRequest settled, CancellationToken ct)
@@ -67,7 +67,9 @@ internal sealed class InstancePlan(InstanceLayers layers, InstanceStore store, L
             Tpm = wanted.Security?.Tpm == true,
             Clock = wanted.Clock,
             Windows = wanted.Windows,
+            CloudInit = wanted.CloudInit is { } cloudInit ? new(cloudInit, 1) : null,
         };
+        CloudInitApi.DemandNics(wanted.CloudInit, asked.Name, nics.Shown);
         if (spec.Kernel is null && (spec.Firmware == Firmware.Direct || volumes.Count == 0) && spec.Kind != InstanceKind.Container)
         {
             throw InstanceErrors.NothingToBoot(spec.Firmware);

@@ -12,7 +12,8 @@ internal static class InstanceRules
         foreach (var fault in (IEnumerable<Fault>)[
             .. OfCpus("$.cpus", body.Cpus, host), .. OfMemory("$.memoryBytes", body.MemoryBytes, body.Kind, host),
             .. OfCpus("$.maxCpus", body.MaxCpus, host), .. OfMemory("$.maxMemoryBytes", body.MaxMemoryBytes, body.Kind, host),
-            .. OfNotes(body.Description, body.Labels), .. OfBoot(body.Boot), .. MachineRules.Faults(body, body.MaxCpus ?? body.Cpus, body.Boot, host), .. WindowsRules.Faults(body.Windows)])
+            .. OfNotes(body.Description, body.Labels), .. OfBoot(body.Boot), .. MachineRules.Faults(body, body.MaxCpus ?? body.Cpus, body.Boot, host), .. WindowsRules.Faults(body.Windows),
+            .. CloudInitRules.Faults(body.CloudInit, body.Kind)])
         {
             yield return fault;
         }

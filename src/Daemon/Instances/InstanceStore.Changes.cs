@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Dapper;
 using Gantry.Contracts;
+using Gantry.Daemon.Images;
 using Gantry.Daemon.Platform;
 using Gantry.Node.Drivers;
 using Npgsql;
@@ -96,9 +97,37 @@ internal sealed partial class InstanceStore
             new { Id = id.Value, Nics = Json(nics), At = time.GetUtcNow() }, transaction);
     }
 
-    public static async Task<IReadOnlyList<Nic>> NicsAsync(NpgsqlTransaction transaction, Id<Instance> id) =>
-        JsonSerializer.Deserialize<Machine>(
-            await transaction.Connection!.QuerySingleAsync<string>("select machine from instances where id = @Value", id, transaction), WireJson.Default.Options)!.Nics ?? [];
+    public static async Task<IReadOnlyList<Nic>> NicsAsync(NpgsqlTransaction transaction, Id<Instance> id) => (await MachineAsync(transaction, id)).Nics ?? [];
+
+    private static async Task<Machine> MachineAsync(NpgsqlTransaction transaction, Id<Instance> id) => JsonSerializer.Deserialize<Machine>(
+        await transaction.Connection!.QuerySingleAsync<string>("select machine from instances where id = @Value", id, transaction), WireJson.Default.Options)!;
+
+    public async Task SetVolumesAsync(NpgsqlTransaction transaction, Id<Instance> id, IReadOnlyList<Volume> volumes)
+    {
+        Touch(transaction);
+        await transaction.Connection!.ExecuteAsync(
+            "update instances set machine = jsonb_set(machine, '{volumes}', @Volumes::jsonb), updated_at = @At, version = version + 1 where id = @Id",
+            new { Id = id.Value, Volumes = Json(volumes), At = time.GetUtcNow() }, transaction);
+    }
+
+    public static async Task<IReadOnlyList<Volume>> VolumesAsync(NpgsqlTransaction transaction, Id<Instance> id) => (await MachineAsync(transaction, id)).Volumes ?? [];
+
+    /// <summary>Notes that it needs an image, which stays for as long.</summary>
+    /// <exception cref="Refusal"><c>image.unknown</c></exception>
+    public static async Task UseImageAsync(NpgsqlTransaction transaction, Id<Instance> id, Id<Image> image)
+    {
+        await LockImageAsync(transaction, image);
+        await transaction.Connection!.ExecuteAsync(
+            "insert into instance_images (instance, image) values (@Instance, @Image) on conflict do nothing", new { Instance = id.Value, Image = image.Value }, transaction);
+    }
+
+    private static async Task LockImageAsync(NpgsqlTransaction transaction, Id<Image> image)
+    {
+        if (await transaction.Connection!.ExecuteScalarAsync<int?>("select 1 from images where id = @Value for key share", image, transaction) is null)
+        {
+            throw ImageErrors.Unknown(image.ToString()); // deleted since it was found
+        }
+    }
 
     /// <summary>Writes down how large its disks are, where that is known and has changed.</summary>
     /// <param name="sizes">In bytes, by the volume's name.</param>

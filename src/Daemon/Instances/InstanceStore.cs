@@ -3,6 +3,7 @@ using Dapper;
 using Gantry.Contracts;
 using Gantry.Daemon.Images;
 using Gantry.Daemon.Platform;
+using Gantry.Daemon.Pools;
 using Gantry.Node.Instances;
 using Npgsql;
 
@@ -14,6 +15,7 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
     private const string Columns = """
         i.id, i.name, i.kind, i.driver, m.name as image, i.node, i.cpus, i.memory_bytes, i.description, i.labels, i.boot, i.auto_start, i.machine,
         i.max_cpus, i.max_memory_bytes, i.pending_cpus, i.pending_memory_bytes, i.pending_reason,
+        case when i.cloud_init is not null then i.cloud_init_number end as cloud_init_number,
         i.state, i.state_since, i.state_reason, i.stop_cause, i.pause_cause, i.created_at, i.updated_at, i.version
         from instances i left join images m on m.id = i.image
         """;
@@ -73,18 +75,15 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
         var images = (spec.Volumes ?? []).Select(v => v.Image).Append(details.Image).OfType<Id<Image>>().Distinct().ToList();
         foreach (var image in images)
         {
-            if (await transaction.Connection!.ExecuteScalarAsync<int?>("select 1 from images where id = @Value for key share", image, transaction) is null)
-            {
-                throw ImageErrors.Unknown(image.ToString()); // deleted since it was found
-            }
+            await LockImageAsync(transaction, image);
         }
 
         var now = time.GetUtcNow();
         var inserted = await transaction.Connection!.ExecuteAsync("""
             insert into instances (id, name, kind, driver, image, node, cpus, memory_bytes, max_cpus, max_memory_bytes, description, labels, boot, auto_start, machine,
-                                   state, state_since, created_at, updated_at)
+                                   cloud_init, cloud_init_last, state, state_since, created_at, updated_at)
             values (@Id, @Name, @Kind, @Driver, @Image, @Node, @Cpus, @MemoryBytes, @MaxCpus, @MaxMemoryBytes, @Description, @Labels::jsonb, @Boot::jsonb, @AutoStart, @Machine::jsonb,
-                    @State, @now, @now, @now)
+                    @CloudInit::jsonb, @CloudInitLast, @State, @now, @now, @now)
             on conflict do nothing
             """, new
         {
@@ -103,6 +102,8 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
             Boot = Json(details.Boot),
             details.AutoStart,
             Machine = Json(details.Machine ?? new()),
+            CloudInit = spec.CloudInit is null ? null : Json(spec.CloudInit.Settings),
+            CloudInitLast = spec.CloudInit?.Number ?? 0,
             State = (short)InstanceState.Creating,
             now,
         }, transaction);
@@ -111,9 +112,14 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
             throw InstanceErrors.NameTaken(spec.Name);
         }
 
+        foreach (var pool in (spec.Volumes ?? []).Select(v => v.Pool).OfType<Id<Pool>>().Distinct())
+        {
+            await PoolStore.UseAsync(transaction, spec.Id, pool);
+        }
+
         foreach (var image in images)
         {
-            await transaction.Connection!.ExecuteAsync("insert into instance_images (instance, image) values (@Instance, @Image)", new { Instance = spec.Id.Value, Image = image.Value }, transaction);
+            await UseImageAsync(transaction, spec.Id, image);
         }
     }
 
@@ -189,6 +195,7 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
         MaxMemoryBytes = row.max_memory_bytes,
         Pending = row.pending_cpus is null && row.pending_memory_bytes is null ? null : new(row.pending_cpus, row.pending_memory_bytes, row.pending_reason),
         AutoStart = row.auto_start,
+        CloudInit = row.cloud_init_number is { } number ? new(CloudInitSpec.InstanceIdOf(new(row.id), number)) : null,
         State = (InstanceState)row.state,
         StateSince = row.state_since,
         StateReason = row.state_reason,
@@ -211,7 +218,7 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
     private sealed record Row(
         Guid id, string name, short kind, string driver, string? image, Guid node, int cpus, long memory_bytes, string? description, string labels,
         string boot, bool auto_start, string machine, int? max_cpus, long? max_memory_bytes, int? pending_cpus, long? pending_memory_bytes, string? pending_reason,
-        short state, DateTime state_since, string? state_reason, short? stop_cause, short? pause_cause, DateTime created_at, DateTime updated_at, long version);
+        int? cloud_init_number, short state, DateTime state_since, string? state_reason, short? stop_cause, short? pause_cause, DateTime created_at, DateTime updated_at, long version);
 #pragma warning restore IDE1006
 }
 

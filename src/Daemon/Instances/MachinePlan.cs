@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Gantry.Contracts;
 using Gantry.Daemon.Images;
+using Gantry.Daemon.Pools;
 using Gantry.Node;
 using Gantry.Node.Images;
 using Gantry.Node.Instances;
@@ -8,7 +9,7 @@ using Gantry.Node.Instances;
 namespace Gantry.Daemon.Instances;
 
 /// <summary>A machine's volumes and NICs with all that was left out filled in: what the node makes of them is settled here, once.</summary>
-internal sealed class MachinePlan(ImageStore images, LocalNode node)
+internal sealed class MachinePlan(ImageStore images, PoolStore pools, LocalNode node)
 {
     /// <summary>The disk an instance of an image with a disk has, whether it is named or not.</summary>
     public const string RootVolume = "root";
@@ -25,14 +26,15 @@ internal sealed class MachinePlan(ImageStore images, LocalNode node)
             : [new Volume { Name = RootVolume, Image = image.Name }, .. volumes];
     }
 
-    /// <exception cref="Refusal"><c>image.unknown</c>, <c>image.not_ready</c>, <c>volume.image_has_no_disk</c>, <c>volume.too_small</c></exception>
+    /// <exception cref="Refusal"><c>image.unknown</c>, <c>image.not_ready</c>, <c>pool.unknown</c>, <c>volume.image_has_no_disk</c>, <c>volume.too_small</c></exception>
     public async Task<IReadOnlyList<VolumeSpec>> ResolveAsync(IReadOnlyList<Volume> volumes, CancellationToken ct)
     {
         var resolved = new List<VolumeSpec>();
         foreach (var volume in volumes)
         {
             var image = volume.Image is null ? null : await images.GetReadyAsync(volume.Image, ct);
-            resolved.Add(Resolve(volume, image));
+            var pool = volume.Device == VolumeDevice.Cdrom ? null : await pools.GetReadyAsync(volume.Pool, ct);
+            resolved.Add(Resolve(volume, image) with { Pool = pool?.OnNode });
         }
 
         return resolved;
@@ -44,6 +46,7 @@ internal sealed class MachinePlan(ImageStore images, LocalNode node)
         .. wanted.Zip(resolved, (volume, spec) => volume with
         {
             Device = spec.Device,
+            Pool = spec.Device == VolumeDevice.Cdrom ? null : volume.Pool ?? StoredPool.Local,
             SizeBytes = spec.Device == VolumeDevice.Cdrom ? null : spec.SizeBytes,
             Bus = spec.Bus,
             Cache = spec.Device == VolumeDevice.Cdrom ? null : spec.Cache,
@@ -76,13 +79,4 @@ internal sealed class MachinePlan(ImageStore images, LocalNode node)
             volume.Limits,
             volume.Generated);
     }
-}
-
-internal static class VolumeErrors
-{
-    public static Refusal ImageHasNoDisk(string volume, string image) => Refusal.Invalid(
-        "volume.image_has_no_disk", $"The volume '{volume}' names the image '{image}', which has no disk.", "`gantry image info` shows what an image is made of.");
-
-    public static Refusal TooSmall(string volume, long size, long least) => Refusal.Invalid(
-        "volume.too_small", $"The volume '{volume}' has {size} bytes; its image has {least}.", "Make it at least as large as its image.");
 }

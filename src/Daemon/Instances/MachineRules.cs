@@ -120,18 +120,14 @@ internal static partial class MachineRules
             }
 
             var disc = volume.Device == VolumeDevice.Cdrom;
-            if (volume.SizeBytes is < Limits.MinVolumeBytes or > Limits.MaxVolumeBytes)
+            foreach (var fault in OfSize($"{at}.sizeBytes", volume.SizeBytes))
             {
-                yield return new($"{at}.sizeBytes", $"{volume.SizeBytes} is not from {Limits.MinVolumeBytes} to {Limits.MaxVolumeBytes}");
-            }
-            else if (volume.SizeBytes % Limits.MiB > 0)
-            {
-                yield return new($"{at}.sizeBytes", $"{volume.SizeBytes} is not a multiple of 1 MiB");
+                yield return fault;
             }
 
-            if (disc && (volume.SizeBytes ?? (object?)volume.Cache ?? volume.Limits) is not null)
+            if (disc && (volume.SizeBytes ?? (object?)volume.Pool ?? (object?)volume.Cache ?? volume.Limits) is not null)
             {
-                yield return new(at, "a drive for discs takes no size, cache or limits");
+                yield return new(at, "a drive for discs takes no pool, size, cache or limits");
             }
 
             if (disc && volume.Bus is VolumeBus.Virtio or VolumeBus.Nvme)
@@ -158,24 +154,40 @@ internal static partial class MachineRules
                 yield return new($"{at}.path", "only a drive for discs shows a file of the node; give a disk an image");
             }
 
-            foreach (var (name, value) in ((string, long?)[])
-                [("readBytesPerSecond", volume.Limits?.ReadBytesPerSecond), ("writeBytesPerSecond", volume.Limits?.WriteBytesPerSecond),
-                 ("readOperationsPerSecond", volume.Limits?.ReadOperationsPerSecond), ("writeOperationsPerSecond", volume.Limits?.WriteOperationsPerSecond)])
+            foreach (var fault in OfLimits($"{at}.limits", volume.Limits))
             {
-                if (value is < 1 or > 1_000_000_000_000)
-                {
-                    yield return new($"{at}.limits.{name}", $"{value} is not from 1 to 1000000000000");
-                }
+                yield return fault;
             }
         }
 
-        if (volumes.Count(v => v.Bus == VolumeBus.Sata || (v.Bus is null && v.Device == VolumeDevice.Cdrom)) > SataPorts)
+        if (volumes.Count(IsOnSata) > SataPorts)
         {
             yield return new("$.volumes", $"more than {SataPorts} are on sata");
         }
     }
 
-    private const int SataPorts = 6;
+    public const int SataPorts = 6;
+
+    public static bool IsOnSata(Volume volume) => volume.Bus == VolumeBus.Sata || (volume.Bus is null && volume.Device == VolumeDevice.Cdrom);
+
+    private const long MostPerSecond = 1_000_000_000_000;
+
+    /// <summary>One that is added by itself.</summary>
+    public static IEnumerable<Fault> Faults(Volume volume) => OfVolumes([volume]).Select(f => f with { Path = f.Path.Replace("$.volumes[0]", "$", StringComparison.Ordinal) });
+
+    public static IEnumerable<Fault> Faults(ChangeVolume change) => [.. OfSize("$.sizeBytes", change.SizeBytes), .. OfLimits("$.limits", change.Limits)];
+
+    private static IEnumerable<Fault> OfSize(string at, long? bytes) =>
+        bytes is < Limits.MinVolumeBytes or > Limits.MaxVolumeBytes ? [new(at, $"{bytes} is not from {Limits.MinVolumeBytes} to {Limits.MaxVolumeBytes}")]
+        : bytes % Limits.MiB > 0 ? [new(at, $"{bytes} is not a multiple of 1 MiB")]
+        : [];
+
+    private static IEnumerable<Fault> OfLimits(string at, VolumeLimits? limits) =>
+        from limit in ((string Name, long? Value)[])
+            [("readBytesPerSecond", limits?.ReadBytesPerSecond), ("writeBytesPerSecond", limits?.WriteBytesPerSecond),
+             ("readOperationsPerSecond", limits?.ReadOperationsPerSecond), ("writeOperationsPerSecond", limits?.WriteOperationsPerSecond)]
+        where limit.Value is < 1 or > MostPerSecond
+        select new Fault($"{at}.{limit.Name}", $"{limit.Value} is not from 1 to {MostPerSecond}");
 
     /// <summary>One that is added by itself.</summary>
     public static IEnumerable<Fault> Faults(Nic nic) => OfNics([nic]).Select(f => f with { Path = f.Path.Replace("$.nics[0]", "$", StringComparison.Ordinal) });

@@ -19,11 +19,18 @@ internal sealed record LayeredSettings(InstanceSettings Settings, IReadOnlyDicti
 /// <summary>
 /// Lays settings over each other: a pure function. Objects are merged field by field; volumes and NICs are merged by their names,
 /// in the order of the weakest layer that has them, labels by their keys; any other list is taken whole. What a volume
-/// shows (<c>image</c>, <c>path</c> or <c>generated</c>) is one choice: a layer that makes it takes away a weaker one's.
+/// shows (<c>image</c>, <c>path</c> or <c>generated</c>) is one choice: a layer that makes it takes away a weaker one's; so is raw
+/// user-data or network-config of cloud-init, or the fields in their place.
 /// </summary>
 internal static class SettingsLayers
 {
     private static readonly string[] Contents = ["image", "path", "generated"];
+
+    private static readonly (string Raw, string[] Others)[] RawForms =
+    [
+        ("userData", ["users", "sshKeys", "packages", "runcmd", "writeFiles", "timezone"]),
+        ("networkConfig", ["nics", "dnsServers", "searchDomains"]),
+    ];
 
     /// <param name="layers">The strongest first.</param>
     public static LayeredSettings Resolve(IReadOnlyList<SettingsLayer> layers)
@@ -51,6 +58,14 @@ internal static class SettingsLayers
 
     private static JsonObject OverObject(JsonObject strong, JsonObject weak, Dictionary<JsonNode, string> marks)
     {
+        foreach (var (raw, others) in RawForms)
+        {
+            foreach (var name in strong.ContainsKey(raw) ? others : others.Any(strong.ContainsKey) ? [raw] : [])
+            {
+                weak.Remove(name);
+            }
+        }
+
         if (Contents.Any(strong.ContainsKey))
         {
             foreach (var content in Contents)

@@ -21,11 +21,13 @@ internal static class SettingsOf
         Labels = input.Details.Labels,
         Boot = input.Details.Boot,
         AutoStart = input.Details.AutoStart,
+        CloudInit = CloudInitPasswords.Shown(input.Spec.CloudInit?.Settings),
         Nics = input.Details.Machine!.Nics is not { } nics ? null : [.. nics.Select(n => n.Mac == MachinePlan.MacOf(input.Spec.Id, n.Name) ? n with { Mac = null } : n)],
     };
 
-    /// <summary>Without what is its own: addresses of its NICs, the name of its Windows, room to grow that nobody asked for.</summary>
-    public static InstanceSettings Instance(Instance instance, HostFacts host) => From(instance) with
+    /// <summary>Without what is its own: addresses of its NICs, the name of its Windows and its host name, room to grow that nobody asked for.</summary>
+    /// <param name="cloudInit">Its own, with the hashes of passwords.</param>
+    public static InstanceSettings Instance(Instance instance, CloudInit? cloudInit, HostFacts host) => From(instance) with
     {
         Kind = instance.Kind,
         Driver = instance.Driver,
@@ -40,6 +42,7 @@ internal static class SettingsOf
         AutoStart = instance.AutoStart,
         Nics = instance.Nics is null ? null : [.. instance.Nics.Select(n => n with { Mac = null, Address = null, Address6 = null })],
         Windows = instance.Windows is { } windows ? windows with { ComputerName = null } : null,
+        CloudInit = cloudInit is null ? null : cloudInit with { Hostname = null, Fqdn = null, Nics = null, NetworkConfig = null },
     };
 
     /// <summary>What of the volumes comes from the image: the disk it brings along, where nobody named that, and its size.</summary>

@@ -94,7 +94,9 @@ CREATE TABLE public.instances (
     pending_memory_bytes bigint,
     pending_reason text,
     wanted_running boolean DEFAULT false NOT NULL,
-    current_snapshot uuid
+    cloud_init jsonb,
+    cloud_init_number integer DEFAULT 1 NOT NULL,
+    cloud_init_last integer DEFAULT 0 NOT NULL
 );
 CREATE TABLE public.networks (
     id uuid NOT NULL,
@@ -102,16 +104,13 @@ CREATE TABLE public.networks (
     node uuid NOT NULL,
     settings jsonb NOT NULL,
     forwards jsonb DEFAULT '[]'::jsonb NOT NULL,
-    policies json DEFAULT '[]'::json NOT NULL,
+    policies jsonb DEFAULT '[]'::jsonb NOT NULL,
     is_ready boolean DEFAULT false NOT NULL,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
     version bigint DEFAULT 1 NOT NULL,
     revision bigint DEFAULT 1 NOT NULL,
-    applied bigint DEFAULT 0 NOT NULL,
-    previous_settings jsonb,
-    previous_forwards jsonb,
-    previous_policies json
+    applied bigint DEFAULT 0 NOT NULL
 );
 CREATE TABLE public.node_boots (
     node uuid NOT NULL,
@@ -158,23 +157,39 @@ CREATE TABLE public.operations (
     finished_at timestamp with time zone
 )
 WITH (fillfactor='70');
+CREATE TABLE public.schedule_runs (
+    id uuid NOT NULL,
+    schedule uuid NOT NULL,
+    due timestamp with time zone NOT NULL,
+    trigger smallint NOT NULL,
+    state smallint NOT NULL,
+    actor text NOT NULL,
+    reason text,
+    results jsonb DEFAULT '[]'::jsonb NOT NULL,
+    holder uuid,
+    lease_until timestamp with time zone,
+    idempotency_key text,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone
+);
+CREATE TABLE public.schedules (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    instance uuid,
+    enabled boolean NOT NULL,
+    settings jsonb NOT NULL,
+    next_run timestamp with time zone,
+    created_by text NOT NULL,
+    idempotency_key text,
+    request_hash text,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    version bigint DEFAULT 1 NOT NULL
+);
 CREATE TABLE public.schema_migrations (
     name text NOT NULL,
     sha256 text NOT NULL,
     applied_at timestamp with time zone DEFAULT now() NOT NULL
-);
-CREATE TABLE public.snapshots (
-    id uuid NOT NULL,
-    instance uuid NOT NULL,
-    name text NOT NULL,
-    description text,
-    parent uuid,
-    state smallint NOT NULL,
-    level smallint,
-    sha256 text,
-    is_ready boolean DEFAULT false NOT NULL,
-    created_at timestamp with time zone NOT NULL,
-    version bigint DEFAULT 1 NOT NULL
 );
 CREATE TABLE public.templates (
     id uuid NOT NULL,
@@ -213,10 +228,12 @@ ALTER TABLE ONLY public.operation_log
     ADD CONSTRAINT operation_log_pkey PRIMARY KEY (operation, line);
 ALTER TABLE ONLY public.operations
     ADD CONSTRAINT operations_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.schedule_runs
+    ADD CONSTRAINT schedule_runs_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.schedules
+    ADD CONSTRAINT schedules_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (name);
-ALTER TABLE ONLY public.snapshots
-    ADD CONSTRAINT snapshots_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.templates
     ADD CONSTRAINT templates_pkey PRIMARY KEY (id);
 CREATE UNIQUE INDEX addresses_ipv4 ON public.addresses USING btree (network, ipv4);
@@ -224,7 +241,6 @@ CREATE UNIQUE INDEX addresses_ipv6 ON public.addresses USING btree (network, ipv
 CREATE UNIQUE INDEX addresses_mac ON public.addresses USING btree (network, mac);
 CREATE UNIQUE INDEX images_name ON public.images USING btree (name);
 CREATE INDEX instance_images_image ON public.instance_images USING btree (image);
-CREATE INDEX instances_current_snapshot ON public.instances USING btree (current_snapshot) WHERE (current_snapshot IS NOT NULL);
 CREATE INDEX instances_image ON public.instances USING btree (image);
 CREATE UNIQUE INDEX instances_name ON public.instances USING btree (name COLLATE "C") WHERE (NOT deleted);
 CREATE UNIQUE INDEX networks_name ON public.networks USING btree (name COLLATE "C");
@@ -234,9 +250,13 @@ CREATE UNIQUE INDEX operations_idempotency ON public.operations USING btree (cre
 CREATE INDEX operations_newest ON public.operations USING btree (created_at DESC, id DESC);
 CREATE INDEX operations_of_target ON public.operations USING btree (target, created_at DESC, id DESC);
 CREATE UNIQUE INDEX operations_one_at_a_time ON public.operations USING btree (target) WHERE ((state = ANY (ARRAY[1, 2, 5])) AND (NOT behind));
-CREATE UNIQUE INDEX snapshots_name ON public.snapshots USING btree (instance, name COLLATE "C");
-CREATE INDEX snapshots_of_instance ON public.snapshots USING btree (instance, id);
-CREATE INDEX snapshots_parent ON public.snapshots USING btree (parent);
+CREATE UNIQUE INDEX schedule_runs_due ON public.schedule_runs USING btree (schedule, due);
+CREATE UNIQUE INDEX schedule_runs_idempotency ON public.schedule_runs USING btree (schedule, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+CREATE INDEX schedule_runs_running ON public.schedule_runs USING btree (schedule) WHERE (state = 1);
+CREATE INDEX schedules_due ON public.schedules USING btree (next_run) WHERE enabled;
+CREATE UNIQUE INDEX schedules_idempotency ON public.schedules USING btree (created_by, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+CREATE INDEX schedules_instance ON public.schedules USING btree (instance);
+CREATE UNIQUE INDEX schedules_name ON public.schedules USING btree (name COLLATE "C");
 CREATE UNIQUE INDEX templates_idempotency ON public.templates USING btree (created_by, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE UNIQUE INDEX templates_name ON public.templates USING btree (name COLLATE "C");
 ALTER TABLE ONLY public.addresses
@@ -248,12 +268,10 @@ ALTER TABLE ONLY public.instance_images
 ALTER TABLE ONLY public.instance_images
     ADD CONSTRAINT instance_images_instance_fkey FOREIGN KEY (instance) REFERENCES public.instances(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.instances
-    ADD CONSTRAINT instances_current_snapshot_fkey FOREIGN KEY (current_snapshot) REFERENCES public.snapshots(id) ON DELETE SET NULL;
-ALTER TABLE ONLY public.instances
     ADD CONSTRAINT instances_image_fkey FOREIGN KEY (image) REFERENCES public.images(id);
 ALTER TABLE ONLY public.operation_log
     ADD CONSTRAINT operation_log_operation_fkey FOREIGN KEY (operation) REFERENCES public.operations(id) ON DELETE CASCADE;
-ALTER TABLE ONLY public.snapshots
-    ADD CONSTRAINT snapshots_instance_fkey FOREIGN KEY (instance) REFERENCES public.instances(id) ON DELETE CASCADE;
-ALTER TABLE ONLY public.snapshots
-    ADD CONSTRAINT snapshots_parent_fkey FOREIGN KEY (parent) REFERENCES public.snapshots(id);
+ALTER TABLE ONLY public.schedule_runs
+    ADD CONSTRAINT schedule_runs_schedule_fkey FOREIGN KEY (schedule) REFERENCES public.schedules(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.schedules
+    ADD CONSTRAINT schedules_instance_fkey FOREIGN KEY (instance) REFERENCES public.instances(id) ON DELETE CASCADE;

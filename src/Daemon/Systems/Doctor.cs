@@ -28,7 +28,6 @@ internal sealed class Doctor(LocalNode node, DatabaseSupervisor database, FrontD
             Program("dnsmasq", "/usr/sbin/dnsmasq", "dnsmasq-base", "addresses and names on networks", CheckLevel.Warning),
             Program("qemu-img", "/usr/bin/qemu-img", "qemu-utils", "every image with a disk"),
             Program("mmdebstrap", "/usr/bin/mmdebstrap", "mmdebstrap fdisk dosfstools mtools", "building the images debian and rootfs", CheckLevel.Warning),
-            Program("xorriso", "/usr/bin/xorriso", "xorriso", "the discs that Gantry makes, such as the answers for Windows' setup", CheckLevel.Warning),
             doors.HttpsTrouble is { } taken ? new("https", CheckLevel.Failed, taken, "End that process, or set another port with `https.listen`, and restart the daemon.")
             : doors.HttpsUrl is { } url
                 ? new("https", CheckLevel.Ok, $"{url}, certificate SHA-256 {doors.CertificateSha256}.", null)

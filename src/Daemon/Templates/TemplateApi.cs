@@ -29,7 +29,7 @@ internal static class TemplateApi
     private static async Task<IResult> Create(
         HttpContext http, Body<CreateTemplate> body, TemplateStore store, TemplateSources sources, EventLog events, Db db, Caller caller, CancellationToken ct)
     {
-        var options = OperationResults.BeginOptionsOf(http.Request, body.Value);
+        var options = OperationResults.BeginOptionsOf(http.Request, Said(body.Value, http.Request));
         var made = await store.FindAsync(caller, options.IdempotencyKey, options.RequestHash, ct) ?? await MakeAsync();
         return TypedResults.Created($"{ApiClient.Base}/templates/{made.Id}", Shown(http, made));
 
@@ -58,6 +58,7 @@ internal static class TemplateApi
                 throw TemplateErrors.NameReserved(wanted.Name);
             }
 
+            wanted = wanted with { Settings = CloudInitPasswords.Hashed(wanted.Settings ?? new(), "$.settings.cloudInit") };
             if (await db.InTransactionAsync(async transaction =>
                 await store.UpdateAsync(transaction, found, wanted) && await TellAsync(events, transaction, EventTypes.TemplateUpdated, found.Id, wanted.Name, caller), ct))
             {
@@ -65,6 +66,10 @@ internal static class TemplateApi
             }
         }
     }
+
+    /// <summary>What an idempotency key stands for.</summary>
+    private static CreateTemplate Said(CreateTemplate body, HttpRequest request) =>
+        body.Settings?.CloudInit is { } cloudInit ? body with { Settings = body.Settings with { CloudInit = CloudInitPasswords.Said(cloudInit, request, "$.settings.cloudInit") } } : body;
 
     private static async Task<IResult> Delete(string template, HttpContext http, TemplateStore store, EventLog events, Db db, Caller caller, CancellationToken ct)
     {

@@ -21,10 +21,10 @@ internal sealed class TemplateSources(TemplateStore store, InstanceStore instanc
         var from = wanted.From switch
         {
             { Template: { } template } => await store.GetAsync(template, ct),
-            { Instance: { } instance } => Of(await instances.GetAsync(instance, ct)),
+            { Instance: { } instance } => await OfAsync(await instances.GetAsync(instance, ct), ct),
             _ => new(default, "", null, null, new(), Version: 1),
         };
-        var own = wanted.Settings ?? new();
+        var own = CloudInitPasswords.Hashed(wanted.Settings ?? new(), "$.settings.cloudInit");
         body.Checked(_ => TemplateRules.Faults(own, [new("request", own), .. from.Layers], node.Host));
         return new(
             Id<Template>.New(), wanted.Name, wanted.Description ?? (from.IsBuiltIn ? null : from.Description),
@@ -33,7 +33,8 @@ internal sealed class TemplateSources(TemplateStore store, InstanceStore instanc
             Version: 1);
     }
 
-    private StoredTemplate Of(Instance instance) => new(default, instance.Name, null, null, SettingsOf.Instance(instance, node.Host), Version: 1);
+    private async Task<StoredTemplate> OfAsync(Instance instance, CancellationToken ct) =>
+        new(default, instance.Name, null, null, SettingsOf.Instance(instance, (await instances.CloudInitAsync(instance.Id, ct))?.Settings, node.Host), Version: 1);
 }
 
 /// <summary>What a template must keep to.</summary>

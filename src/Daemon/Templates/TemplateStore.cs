@@ -24,7 +24,7 @@ internal sealed record StoredTemplate(
 
     public Template ToWire()
     {
-        var layers = Layers;
+        var layers = CloudInitPasswords.Shown(Layers);
         var (settings, origins) = SettingsLayers.Resolve(layers);
         return new()
         {

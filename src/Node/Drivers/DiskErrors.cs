@@ -10,6 +10,9 @@ public static class DiskErrors
     public static Refusal NoShrink(string volume, long has, long wanted) => Refusal.Invalid(
         "volume.no_shrink", $"The volume '{volume}' has {has} bytes and cannot be made smaller, to {wanted}.", "Make a smaller volume, copy what is in it over inside the guest, and delete this one.");
 
+    public static Refusal InSnapshot(string instance, string volume) => Refusal.Conflict(
+        "volume.in_snapshot", $"Snapshots of '{instance}' have the volume '{volume}' in them.", "Delete these snapshots first (`gantry snapshot list`).");
+
     public static Refusal OtherChain(string instance, string volume) => Refusal.Conflict(
         "volume.other_chain", $"The disk '{volume}' that '{instance}' has open does not stand on what its pool says.", "Stop the instance: it finds its disks as the pool has them at its next start.");
 

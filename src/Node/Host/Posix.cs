@@ -82,6 +82,18 @@ internal static partial class Posix
         }
     }
 
+    /// <summary>Gives two files or directories each other's name, at one instant.</summary>
+    /// <exception cref="IOException"/>
+    public static void Exchange(string one, string other)
+    {
+        const int currentDirectory = -100;
+        const uint exchange = 2;
+        if (renameat2(currentDirectory, one, currentDirectory, other, exchange) != 0)
+        {
+            throw new IOException($"{one} and {other} cannot be exchanged: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
+        }
+    }
+
     /// <summary>
     /// Waits its turn for a lock file and holds it until the handle is closed, or the process ends. (.NET's own
     /// locking does not wait but fails.) For moments only: there is no deadline.
@@ -221,6 +233,9 @@ internal static partial class Posix
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int rename(string from, string to);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int renameat2(int fromDirectory, string from, int toDirectory, string to, uint flags);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int flock(int fd, int operation);

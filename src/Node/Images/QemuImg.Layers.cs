@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Gantry.Contracts;
+using Gantry.Node.Host;
 
 namespace Gantry.Node.Images;
 
@@ -20,6 +21,29 @@ public sealed partial class QemuImg
     {
         var virtualBytes = Examine(chain);
         return WriteAsync([.. chain.Select(f => f.Path)], ["convert", "-p", "-O", "qcow2", Chain(chain), output], output, virtualBytes, percent, ct);
+    }
+
+    /// <summary>Writes an image's disk out as it is to a guest, with holes. The output is there afterwards or not at all.</summary>
+    /// <exception cref="Refusal"><c>image.damaged</c>, <c>image.no_space</c></exception>
+    public async Task ConvertToRawAsync(string image, string output, CancellationToken ct)
+    {
+        var virtualBytes = Examine([new(image)]);
+        using var loan = uids.Borrow();
+        try
+        {
+            await using (File.Create(output))
+            {
+                Posix.Chown(output, loan.Uid, loan.Uid);
+            }
+
+            using var files = await FileLoan.OfAsync(loan.Uid, [image], [], ct);
+            await LentAsync(loan, image, ["convert", "-O", "raw", Chain([new(image)]), output], virtualBytes, DeadlineFor(virtualBytes), null, ct);
+        }
+        catch
+        {
+            File.Delete(output);
+            throw;
+        }
     }
 
     /// <summary>Writes all of the first layer into the second, which lie over the others. Done twice, it changes nothing more; the first is as it was.</summary>

@@ -34,6 +34,9 @@ public sealed record InstanceSpec(
     public ClockBase? Clock { get; init; }
     public WindowsSetup? Windows { get; init; }
 
+    /// <summary>Null where the guest is told nothing.</summary>
+    public CloudInitSpec? CloudInit { get; init; }
+
     /// <summary>The user its TPM runs under; null in what was written before there was a choice.</summary>
     public int? TpmUid { get; init; }
 }
@@ -42,7 +45,7 @@ public sealed record InstanceSpec(
 /// <param name="Image">A disk keeps only what differs from this image; a disc drive shows it.</param>
 /// <param name="Path">For a disc drive: a file on this node.</param>
 /// <param name="SizeBytes">Of a disk; 0 for a disc drive.</param>
-/// <param name="Generated">For a disc drive: what is made in the instance's folder.</param>
+/// <param name="Generated">What is made in the instance's folder and shown here.</param>
 public sealed record VolumeSpec(
     string Name, VolumeDevice Device, Id<Image>? Image, string? Path, long SizeBytes, VolumeBus Bus, VolumeCache Cache, bool ReadOnly, VolumeLimits? Limits = null,
     GeneratedDisc? Generated = null)

@@ -23,8 +23,11 @@ internal sealed class InstanceVolumes(GantryRoot root, NodePools pools, Generate
             await pools.Of(volume.Pool).CreateAsync(new($"{spec.Id}", volume.Name), volume.SizeBytes, ImageOf(volume), ct);
         }
 
-        await discs.EnsureAsync(spec, ct);
+        discs.Ensure(spec);
     }
+
+    /// <summary>Makes the disc for cloud-init say what it should.</summary>
+    public void EnsureSeed(InstanceSpec spec) => discs.EnsureSeed(spec);
 
     /// <summary>Disks that Gantry kept in the instance's folder, before there were pools, go to the pool beside the instances. A guest that has them open does not notice.</summary>
     public async Task TakeOverAsync(InstanceSpec spec, CancellationToken ct)

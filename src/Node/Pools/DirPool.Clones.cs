@@ -20,8 +20,7 @@ internal sealed partial class DirPool
         if (linked)
         {
             // The tie is written down first where it holds something back. Without the clone it holds nothing.
-            var tie = new LayerClone(layer, to.Owner, to.Name);
-            Write(from.Owner, Read(from.Owner).With(from.Name, known with { Tree = known.Tree with { Clones = [.. known.Tree.Clones, tie] } }));
+            Write(from.Owner, Read(from.Owner).With(from.Name, known with { Tree = known.Tree.WithClone(new(layer, to.Owner, to.Name)) }));
             await NewLayerAsync(to, fresh, chain.SizeBytes, chain.Top.Path, ct);
         }
         else
@@ -46,7 +45,8 @@ internal sealed partial class DirPool
     {
         Demand(new(owner, "x"));
         var wrong = new List<string>();
-        var record = await WorkAsync(() => { _folder.Demand(); return Read(owner); }, ct);
+        await _folder.DemandAsync(ct);
+        var record = Read(owner);
         if (!HasSnapshot(record, snapshot))
         {
             throw PoolErrors.SnapshotMissing(owner, snapshot);

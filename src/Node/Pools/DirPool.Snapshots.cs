@@ -86,23 +86,22 @@ internal sealed partial class DirPool
         }
     }
 
-    public Task<IReadOnlyDictionary<Id<Snapshot>, long>> SnapshotsAsync(string owner, CancellationToken ct) => WorkAsync<IReadOnlyDictionary<Id<Snapshot>, long>>(
-        () =>
+    public async Task<IReadOnlyDictionary<Id<Snapshot>, long>> SnapshotsAsync(string owner, CancellationToken ct)
+    {
+        Demand(new(owner, "x"));
+        await _folder.DemandAsync(ct);
+        var bytes = new Dictionary<Id<Snapshot>, long>();
+        foreach (var (name, known) in Read(owner).Disks)
         {
-            _folder.Demand();
-            var bytes = new Dictionary<Id<Snapshot>, long>();
-            foreach (var (name, known) in Read(owner).Disks)
+            foreach (var (snapshot, layer) in known.Tree.Snapshots)
             {
-                foreach (var (snapshot, layer) in known.Tree.Snapshots)
-                {
-                    var id = Id<Snapshot>.Parse(snapshot);
-                    bytes[id] = bytes.GetValueOrDefault(id) + FreedBy(new(owner, name), known.Tree, layer);
-                }
+                var id = Id<Snapshot>.Parse(snapshot);
+                bytes[id] = bytes.GetValueOrDefault(id) + FreedBy(new(owner, name), known.Tree, layer);
             }
+        }
 
-            return bytes;
-        },
-        ct);
+        return bytes;
+    }
 
     private static bool HasSnapshot(OwnerRecord record, Id<Snapshot> snapshot) => record.Disks.Values.Any(d => d.Tree.Snapshots.ContainsKey(snapshot.ToString()));
 

@@ -18,6 +18,9 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
     private readonly PoolFolder _folder = new(path, id, time);
     private readonly NamedLocks _locks = new();
 
+    /// <summary>Told after each writing of a record: for tests of what a crash there leaves.</summary>
+    internal Action Written { get; init; } = () => { };
+
     public PoolKind Kind => PoolKind.Dir;
 
     public bool IsLayered => true;
@@ -29,7 +32,11 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
 
     public Task<PoolStatus> LookAsync(CancellationToken ct) => _folder.LookAsync(ct);
 
-    public Task<IReadOnlyList<string>> OwnersAsync(CancellationToken ct) => WorkAsync(() => (IReadOnlyList<string>)[.. _folder.Folders().Where(o => Read(o).Disks.Count > 0)], ct);
+    public async Task<IReadOnlyList<string>> OwnersAsync(CancellationToken ct)
+    {
+        await _folder.DemandAsync(ct);
+        return [.. _folder.Folders().Where(o => Read(o).Disks.Count > 0)];
+    }
 
     public async Task CreateAsync(DiskName disk, long sizeBytes, string? image, CancellationToken ct)
     {
@@ -69,10 +76,10 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
     public async Task<Disk> FindAsync(DiskName disk, CancellationToken ct)
     {
         Demand(disk);
+        await _folder.DemandAsync(ct);
         return await WorkAsync(
             () =>
             {
-                _folder.Demand();
                 try
                 {
                     return ChainOf(disk);
@@ -148,7 +155,9 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
 
     public async Task MoveAsync(DiskName from, DiskName to, CancellationToken ct)
     {
-        using var held = await ChangeAsync(ct, from, to);
+        Demand(from);
+        var below = Read(from.Owner).Disks.GetValueOrDefault(from.Name)?.Base?.Layer;
+        using var held = await ChangeAsync(ct, [from, to, .. below is null ? (DiskName[])[] : [new(below.Owner, below.Disk)]]);
         var there = Read(to.Owner);
         if (from == to || (Read(from.Owner).Disks.GetValueOrDefault(from.Name) is null && there.Disks.ContainsKey(to.Name)))
         {
@@ -173,7 +182,12 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
                 throw PoolErrors.DiskThere(to);
             }
 
-            Write(to.Owner, there.With(to.Name, known));
+            if (below is not null && Read(below.Owner) is var parent && parent.Disks.GetValueOrDefault(below.Disk) is { } standsOn)
+            {
+                Write(below.Owner, parent.With(below.Disk, standsOn with { Tree = standsOn.Tree.WithClone(new(below.Layer, to.Owner, to.Name)) }));
+            }
+
+            Write(to.Owner, Read(to.Owner).With(to.Name, known));
             Posix.Rename(FolderOf(from), FolderOf(to));
             Posix.SyncDirectory(FolderOf(to.Owner));
             Posix.SyncDirectory(FolderOf(from.Owner));
@@ -196,6 +210,7 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
     {
         MakeFolder(FolderOf(owner));
         record.Write($"{FolderOf(owner)}/{Record}");
+        Written();
     }
 
     private DiskRecord Known(DiskName disk) => Read(disk.Owner).Disks.GetValueOrDefault(disk.Name) ?? throw PoolErrors.DiskMissing(disk);
@@ -235,10 +250,10 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
         var held = await _locks.HoldAsync(ct, disks.Select(d => d.Owner));
         try
         {
+            await _folder.DemandAsync(ct);
             await WorkAsync(
                 () =>
                 {
-                    _folder.Demand();
                     foreach (var disk in disks)
                     {
                         Sweep(disk.Owner);

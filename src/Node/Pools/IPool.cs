@@ -89,7 +89,7 @@ public sealed record Disk(long SizeBytes, IReadOnlyList<DiskLayer> Layers)
     public DiskLayer Top => Layers[0];
 }
 
-/// <param name="Name">Once in a disk: letters, digits and '-', at most 20; QEMU's block node is named by it.</param>
+/// <param name="Name">Once in a disk: letters, digits and '-', at most 20.</param>
 /// <param name="Path">A file or block device of the node.</param>
 public sealed record DiskLayer(string Name, string Path, DiskFormat Format);
 

@@ -50,6 +50,8 @@ internal sealed record LayerTree(
     public LayerTree WithoutSnapshot(string snapshot) =>
         (this with { Snapshots = Snapshots.Where(s => s.Key != snapshot).ToDictionary() }).Pruned();
 
+    public LayerTree WithClone(LayerClone clone) => this with { Clones = [.. Clones.Where(c => c != clone), clone] };
+
     public LayerTree WithSize(long sizeBytes) => this with { Layers = With(Top, Layers[Top] with { SizeBytes = sizeBytes }) };
 
     /// <summary>Without the spare layers that nothing lies over.</summary>

@@ -109,11 +109,17 @@ public sealed class NodePools
         }
     }
 
-    private DirPool Make(PoolSpec spec) => spec.Kind switch
+    /// <exception cref="Refusal"><c>pool.not_usable</c></exception>
+    internal IPool Make(PoolSpec spec) => spec.Kind switch
     {
         PoolKind.Dir => new DirPool(Absolute(spec.Source), spec.Id.ToString(), _qemu, _node.Time),
+        PoolKind.Btrfs => new BtrfsPool(Absolute(spec.Source), spec.Id.ToString(), _node.Shell, _qemu, _node.Time),
+        PoolKind.Zfs => new ZfsPool(DataSet(spec.Source), spec.Id.ToString(), _node.Shell, _qemu, _node.Time),
         _ => throw PoolErrors.NotUsable(spec.Source, $"this node has no pools of the kind {spec.Kind.ToString().ToLowerInvariant()}"),
     };
+
+    private static string DataSet(string source) => Zfs.IsDataSet(source)
+        ? source : throw PoolErrors.NotUsable("The source", "it is no name of a ZFS data set, such as tank/gantry");
 
     private static string Absolute(string source) =>
         source.StartsWith('/') && source.Length <= 1024 && !source.Any(char.IsControl) && Path.GetFullPath(source).TrimEnd('/') is { Length: > 1 } path

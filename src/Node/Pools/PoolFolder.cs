@@ -15,6 +15,8 @@ internal sealed class PoolFolder(string path, string id, TimeProvider time)
 
     public string Path { get; } = path;
 
+    private static string Hangs => $"its file system does not answer within {AnswersWithin.TotalSeconds:0} s";
+
     private string Mark => $"{Path}/gantry-pool";
 
     /// <exception cref="Refusal"><c>pool.not_usable</c></exception>
@@ -59,11 +61,18 @@ internal sealed class PoolFolder(string path, string id, TimeProvider time)
     }
 
     /// <exception cref="Refusal"><c>pool.gone</c></exception>
-    public void Demand()
+    public async Task DemandAsync(CancellationToken ct)
     {
-        if (WhyNotMine() is { } why)
+        try
         {
-            throw PoolErrors.Gone(Path, why);
+            if (await WithinAsync(WhyNotMine, ct) is { } why)
+            {
+                throw PoolErrors.Gone(Path, why);
+            }
+        }
+        catch (TimeoutException)
+        {
+            throw PoolErrors.Gone(Path, Hangs);
         }
     }
 
@@ -81,7 +90,7 @@ internal sealed class PoolFolder(string path, string id, TimeProvider time)
         }
         catch (TimeoutException)
         {
-            return new(false, $"{Path} does not answer within {AnswersWithin.TotalSeconds:0} s: its file system hangs.");
+            return new(false, $"{Path}: {Hangs}.");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -89,7 +89,7 @@ public sealed class InstanceResizeConformance(TestPostgres postgres) : Operation
 public sealed class InstanceDeletionConformance(TestPostgres postgres) : OperationConformance(postgres)
 {
     internal override OperationRig NewRig() => new InstanceRig<InstanceDeletion.Input>(
-        Database, "Running with eth0", null, w => new InstanceDeletion(w.Store, w.Nics, w.Events, w.Node), w => new(w.Spec.Id, Force: true), nic: true);
+        Database, "Running with eth0", null, w => new InstanceDeletion(w.Store, w.Nics, [], w.Events, w.Node), w => new(w.Spec.Id, Force: true), nic: true);
 }
 
 public sealed class NicAdditionConformance(TestPostgres postgres) : OperationConformance(postgres)
@@ -111,6 +111,18 @@ public sealed class NicLimitingConformance(TestPostgres postgres) : OperationCon
         w => new(w.Spec.Id, "eth0", null, new() { SendBytesPerSecond = 5000 }), nic: true);
 }
 
+public sealed class CloudInitSettingConformance(TestPostgres postgres) : OperationConformance(postgres)
+{
+    internal override OperationRig NewRig() => new InstanceRig<CloudInitChange.Input>(
+        Database, "Running told before as 1", "Running told after as 2", w => new CloudInitChange(w.Store, w.Events, w.Node), w => new(w.Spec.Id, new() { Hostname = "after" }));
+}
+
+public sealed class CloudInitChangeConformance(TestPostgres postgres) : OperationConformance(postgres)
+{
+    internal override OperationRig NewRig() => new InstanceRig<CloudInitChange.Input>(
+        Database, "Stopped told before as 1", "Stopped", w => new CloudInitChange(w.Store, w.Events, w.Node), w => new(w.Spec.Id, null));
+}
+
 /// <summary>A node with a simulator on a root of its own, and the stores over a database.</summary>
 internal sealed class InstanceWorld : IAsyncDisposable
 {
@@ -121,8 +133,9 @@ internal sealed class InstanceWorld : IAsyncDisposable
     private readonly Id<Network> _network = Id<Network>.New();
 
     /// <param name="nic">It has one, on a network.</param>
+    /// <param name="told">Something by cloud-init.</param>
     /// <param name="disk">It has one, <c>root</c> of 1 MiB.</param>
-    public InstanceWorld(string database, bool nic = false, bool disk = false)
+    public InstanceWorld(string database, bool nic = false, bool told = false, bool disk = false)
     {
         _source = NpgsqlDataSource.Create(database);
         Node = new(NodeContext.Open(GantryRoot.At(_root.Path), TimeProvider.System, NullLoggerFactory.Instance));
@@ -133,11 +146,13 @@ internal sealed class InstanceWorld : IAsyncDisposable
         _addresses = new(Db, Networks);
         _sync = new(Networks, _addresses, Node);
         Nics = new(Store, _addresses, Networks, _sync, Events);
+        Volumes = new(Store, Events);
         States = new(Store, Events, Node);
         Images = new(Db, TimeProvider.System);
         var id = Id<Instance>.New();
         Spec = new(id, $"i{id.Value:N}", InstanceKind.Microvm, "sim", 1, 128 * Limits.MiB, Firmware.Direct, "/boot/any", null, null, 0)
         {
+            CloudInit = told ? new(new() { Hostname = "before" }, 1) : null,
             Nics = nic ? [KeptNic("eth0")] : null,
             Volumes = disk ? [new("root", VolumeDevice.Disk, null, null, Limits.MiB, VolumeBus.Virtio, VolumeCache.Writeback, ReadOnly: false)] : null,
         };
@@ -153,6 +168,7 @@ internal sealed class InstanceWorld : IAsyncDisposable
     public ImageStore Images { get; }
     public NetworkStore Networks { get; }
     public InstanceNics Nics { get; }
+    public VolumeRows Volumes { get; }
     public EventLog Events { get; } = new();
     public InstanceSpec Spec { get; }
 
@@ -196,7 +212,8 @@ internal sealed class InstanceWorld : IAsyncDisposable
             var found = await Store.GetAsync(Spec.Id.ToString(), default);
             var allotted = (await _addresses.OfAsync(_network, default)).Select(a => a.Nic);
             var nics = found.Nics ?? [];
-            row = !allotted.SequenceEqual(nics.Select(n => n.Name)) ? "addresses that nobody has" : Picture(nics.Select(n => Words(n.Name, n.Limits)), found.State, found.Name, new(found.Cpus, found.MemoryBytes), new(found.Pending?.Cpus ?? found.Cpus, found.Pending?.MemoryBytes ?? found.MemoryBytes));
+            row = !allotted.SequenceEqual(nics.Select(n => n.Name)) ? "addresses that nobody has" : Picture(nics.Select(n => Words(n.Name, n.Limits)), found.State, found.Name, new(found.Cpus, found.MemoryBytes), new(found.Pending?.Cpus ?? found.Cpus, found.Pending?.MemoryBytes ?? found.MemoryBytes))
+                + Told(await Store.CloudInitAsync(Spec.Id, default), found.CloudInit is not null);
         }
         catch (Refusal)
         {
@@ -218,8 +235,12 @@ internal sealed class InstanceWorld : IAsyncDisposable
     {
         var (spec, status) = (Node.Context.Folders.Read(Spec.Id), await Node.InspectAsync(Spec.Id, default));
         var next = new InstanceSize(spec.Cpus, spec.MemoryBytes);
-        return Picture((spec.Nics ?? []).Select(n => Words(n.Name, n.Limits)), status.State, spec.Name, status.Observed is { Cpus: { } cpus, MemoryBytes: { } memory } ? new(cpus, memory) : next, next);
+        return Picture((spec.Nics ?? []).Select(n => Words(n.Name, n.Limits)), status.State, spec.Name, status.Observed is { Cpus: { } cpus, MemoryBytes: { } memory } ? new(cpus, memory) : next, next)
+            + Told(spec.CloudInit, File.Exists(GeneratedDiscs.PathOf(Node.Context.Root, spec.Id, GeneratedDisc.CloudInit)));
     }
+
+    private static string Told(CloudInitSpec? cloudInit, bool shown) =>
+        (cloudInit is not null) != shown ? " told half" : cloudInit is null ? "" : string.Create(System.Globalization.CultureInfo.InvariantCulture, $" told {cloudInit.Settings.Hostname} as {cloudInit.Number}");
 
     /// <summary>What is otherwise than at the beginning is named.</summary>
     private string Picture(IEnumerable<string> nics, InstanceState state, string name, InstanceSize now, InstanceSize next)
@@ -245,7 +266,7 @@ internal sealed class InstanceRig<TInput>(
     string database, string? before, string? after, Func<InstanceWorld, OperationType<TInput>> type, Func<InstanceWorld, TInput> input, string? alsoAfterFailure = null, bool nic = false)
     : OperationRig
 {
-    private readonly InstanceWorld _world = new(database, nic);
+    private readonly InstanceWorld _world = new(database, nic, told: before?.Contains(" told ", StringComparison.Ordinal) == true);
     private OperationType<TInput>? _type;
 
     public override OperationType Type => _type ??= type(_world);

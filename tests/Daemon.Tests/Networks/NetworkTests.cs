@@ -120,14 +120,16 @@ public sealed class NetworkTests(RunningDaemon daemon) : IClassFixture<RunningDa
     {
         await RunningDaemon.DoneAsync(daemon.Api.CreateNetworkAsync(new() { Name = "closed", Kind = NetworkKind.Isolated }, 60));
         var forward = new CreateForward { Protocol = TransportProtocol.Tcp, HostPorts = "41000", Instance = "nobody" };
-        var many = string.Join("\n---\n", Enumerable.Range(0, Limits.Policies + 1).Select(i =>
+        var many = string.Join("\n---\n", Enumerable.Range(0, Limits.Policies).Select(i =>
             $"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: p{i}\nspec:\n  podSelector: {{}}"));
+
+        await RunningDaemon.DoneAsync(daemon.Api.PutPolicyAsync("closed", new() { Name = "first" }, 60));
 
         (await RunningDaemon.RefusedAsync(() => daemon.Api.CreateNetworkAsync(new() { Name = "closed" }, 60))).Code.ShouldBe("network.name_taken");
         (await RunningDaemon.RefusedAsync(() => daemon.Api.CreateForwardAsync("closed", forward, 60))).Code.ShouldBe("forward.not_possible");
         (await RunningDaemon.RefusedAsync(() => daemon.Api.ImportPoliciesAsync("closed", many, 60))).Code.ShouldBe("policy.too_many");
         (await RunningDaemon.RefusedAsync(() => daemon.Api.ExplainAsync("closed", new("nobody", "10.0.0.1", Port: 80)))).Code.ShouldBe("policy.no_such_end");
-        (await daemon.Api.ListPoliciesAsync("closed")).Items.ShouldBeEmpty();
+        (await daemon.Api.ListPoliciesAsync("closed")).Items.Select(p => p.Name).ShouldBe(["first"]);
     }
 
     private async Task<bool> IsNewAsync(string name) => (await daemon.Api.ListNetworksAsync()).Items.All(n => n.Name != name);

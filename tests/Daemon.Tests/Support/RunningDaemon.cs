@@ -45,6 +45,9 @@ public sealed class RunningDaemon(TestPostgres postgres) : IAsyncLifetime
     /// <summary>Whom it tells how it is.</summary>
     internal NotifySocket? Notify { get; init; }
 
+    /// <summary>Its clock.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
     /// <summary>Its connection string; empty for a fresh one on the tests' server, null for a private server of its own.</summary>
     public string? Database { get; init; } = "";
 
@@ -88,7 +91,7 @@ public sealed class RunningDaemon(TestPostgres postgres) : IAsyncLifetime
     private async Task StartAsync()
     {
         var root = GantryRoot.At(_root.Path);
-        _context ??= NodeContext.Open(root, TimeProvider.System, NullLoggerFactory.Instance);
+        _context ??= NodeContext.Open(root, Time, NullLoggerFactory.Instance);
         string[] database = _database is null ? [] : [$"database.connection={_database}"];
         var loaded = ConfigLoader.Load(root, null, [.. database, "instances.driver=sim", "networks.driver=sim", "networks.default=off", "log.level=error", .. Settings], _ => null);
         _app = GantryDaemon.Build(_context, loaded, Notify);

@@ -104,13 +104,12 @@ public sealed class WindowsAnswersTests : IAsyncDisposable
         var first = await File.ReadAllBytesAsync(path);
 
         // A leftover of one that was killed in the middle of it.
-        Directory.CreateDirectory($"{path}.new");
-        await File.WriteAllTextAsync($"{path}.new/autounattend.xml", "half");
+        await File.WriteAllTextAsync($"{path}.new", "half");
         spec = await _root.DefineAsync(spec);
         (await File.ReadAllBytesAsync(path)).ShouldBe(first);
 
         spec = await _root.DefineAsync(spec with { Windows = new() { Locale = "fr-FR" } });
-        Directory.Exists($"{path}.new").ShouldBeFalse();
+        File.Exists($"{path}.new").ShouldBeFalse();
         Text(Component(await ReadAsync(spec), "oobeSystem", "Microsoft-Windows-International-Core"), "UserLocale").ShouldBe("fr-FR");
 
         await _root.DefineAsync(spec with { Volumes = [] });

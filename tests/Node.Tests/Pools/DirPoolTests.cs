@@ -1,14 +1,14 @@
 using Gantry.Contracts;
+using Gantry.Node.Images;
 using Gantry.Node.Pools;
 
 namespace Gantry.Node.Tests.Pools;
 
 public sealed class DirPoolTests : PoolConformance
 {
-    private protected override async Task<IPool> OpenAsync(NodeContext node)
-    {
-        var id = Id<Pool>.New();
-        await node.Pools.OpenAsync(new(id, PoolKind.Dir, $"{node.Root.Path}/disks"), default);
-        return node.Pools.Of(id);
-    }
+    private protected override PoolKind Kind => PoolKind.Dir;
+
+    private protected override string Source => $"{Node.Root.Path}/disks";
+
+    private protected override IPool Reopen() => new DirPool(Source, $"{PoolId}", new QemuImg(Node.Shell, Node.ToolUids), Node.Time) { Written = Faults.Pass };
 }

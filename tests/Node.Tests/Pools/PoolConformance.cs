@@ -5,12 +5,19 @@ using Gantry.Node.Pools;
 namespace Gantry.Node.Tests.Pools;
 
 /// <summary>What every pool keeps, whatever it is made of.</summary>
-public abstract class PoolConformance : IAsyncLifetime
+public abstract partial class PoolConformance : IAsyncLifetime
 {
     private const long Size = 16L * TestDisks.BlockBytes;
 
-    private readonly TestRoot _root = new();
+    private readonly Faults _faults = new();
+    private readonly TestRoot _root;
     private IPool? _pool;
+
+    private protected PoolConformance(Func<NodeContext, NodeContext>? change = null) =>
+        _root = new(node => (change?.Invoke(node) ?? node) is var changed ? changed with { Shell = _faults.Around(changed.Shell) } : node);
+
+    /// <summary>A linked clone holds back the snapshot it was made of.</summary>
+    private protected virtual bool LinksTie => true;
 
     private protected IPool Pool => _pool!;
 
@@ -20,13 +27,24 @@ public abstract class PoolConformance : IAsyncLifetime
 
     private protected DiskName Root => new(Owner, "root");
 
-    private protected abstract Task<IPool> OpenAsync(NodeContext node);
+    private protected abstract PoolKind Kind { get; }
+
+    /// <summary>A place for a pool of this test.</summary>
+    private protected abstract string Source { get; }
 
     public virtual async ValueTask InitializeAsync()
     {
-        _pool = await OpenAsync(Node);
+        _pool = Reopen();
+        await Pool.OpenAsync(default);
         await Pool.OpenAsync(default);
     }
+
+    /// <summary>The same pool, by a daemon that has just come up.</summary>
+    private protected virtual IPool Reopen() => new NodePools(Node).Make(new(PoolId, Kind, Source));
+
+    private protected Id<Pool> PoolId { get; } = Id<Pool>.New();
+
+    private protected Faults Faults => _faults;
 
     public virtual async ValueTask DisposeAsync()
     {
@@ -156,7 +174,7 @@ public abstract class PoolConformance : IAsyncLifetime
         (await ReadAsync(clone)).ShouldBe(Blocks((0, 1), (1, 2), (2, 4)));
         (await ReadAsync(Root)).ShouldBe(Blocks((0, 1), (1, 3)));
         reported[^1].ShouldBe(new(Size, Size));
-        if (linked)
+        if (linked && LinksTie)
         {
             (await ShouldRefuseAsync("snapshot.in_use", () => DeleteAsync(at))).Message.ShouldContain($"{clone}");
             (await ShouldRefuseAsync("volume.in_use", () => Pool.DeleteOwnerAsync(Owner, default))).Message.ShouldContain($"{clone}");
@@ -169,7 +187,7 @@ public abstract class PoolConformance : IAsyncLifetime
         await Pool.DeleteOwnerAsync(Owner, default);
         await Pool.DeleteOwnerAsync(Owner, default);
         (await Pool.OwnersAsync(default)).ShouldNotContain(Owner);
-        if (!linked)
+        if (!linked || !LinksTie)
         {
             (await ReadAsync(clone)).ShouldBe(Blocks((0, 1), (1, 2), (2, 4)));
         }
@@ -189,6 +207,31 @@ public abstract class PoolConformance : IAsyncLifetime
         await ShouldRefuseAsync("pool.bad_name", () => Pool.CreateAsync(new(Owner, "../up"), Size, null, default));
         (await Pool.SnapshotsAsync(Owner, default)).ShouldBeEmpty();
         (await ReadAsync(Root)).ShouldBe(Blocks((0, 1)));
+    }
+
+    [Fact]
+    public async Task A_linked_clone_that_went_to_another_owner_is_still_stood_by()
+    {
+        var (clone, moved) = (new DiskName($"{Id<Instance>.New()}", "root"), new DiskName($"{Id<Instance>.New()}", "data"));
+        await Pool.CreateAsync(Root, Size, null, default);
+        await WriteAsync((Root, 1, 2));
+        var at = await SnapshotAsync("root");
+        await Pool.CloneAsync(Root, at, clone, linked: true, _ => { }, default);
+        await Pool.MoveAsync(clone, moved, default);
+        if (LinksTie)
+        {
+            (await ShouldRefuseAsync("snapshot.in_use", () => DeleteAsync(at))).Message.ShouldContain($"{moved}");
+        }
+
+        (await ReadAsync(moved)).ShouldBe(Blocks((1, 2)));
+    }
+
+    [Fact]
+    public async Task A_place_that_is_another_pool_already_is_refused()
+    {
+        var other = new NodePools(Node).Make(new(Id<Pool>.New(), Kind, Source));
+        await ShouldRefuseAsync("pool.not_usable", () => other.OpenAsync(default));
+        (await other.LookAsync(default)).Healthy.ShouldBeFalse();
     }
 
     [Fact]

@@ -22,10 +22,11 @@ internal sealed record QemuChain(VolumeSpec Volume, IReadOnlyList<QemuLayer> Lay
     public static QemuChain OfDisk(VolumeSpec volume, Disk disk) => new(
         volume, [.. disk.Layers.Select((layer, place) => new QemuLayer(QemuLayer.NodeOf(volume.Name, layer.Path), layer.Path, layer.Format, place == 0 && !volume.ReadOnly, volume.Cache))]);
 
-    /// <summary>Of a disc drive. Its layer is named by its file, so that another disc is another layer.</summary>
+    /// <summary>Of a disc drive, or of a disc that a guest sees as a disk. Its layer is named by its file, so that another disc is another layer.</summary>
     public static QemuChain OfDisc(VolumeSpec volume, InstanceSpec spec, GantryRoot root) => new(volume, volume switch
     {
         { Path: { } path } => [Disc(volume, path, DiskFormat.Raw)],
+        { Generated: GeneratedDisc.CloudInit } when spec.CloudInit is null => [],
         { Generated: { } generated } => [Disc(volume, GeneratedDiscs.PathOf(root, spec.Id, generated), DiskFormat.Raw)],
         { Image: { } image } => [Disc(volume, ImageFolders.Disk(root, image), DiskFormat.Qcow2)],
         _ => [],
@@ -39,6 +40,7 @@ internal sealed record QemuChain(VolumeSpec Volume, IReadOnlyList<QemuLayer> Lay
     {
         ["driver"] = "throttle",
         ["node-name"] = Volume.Name,
+        ["read-only"] = !Layers[0].Writable,
         ["throttle-group"] = GroupOf(Volume.Name),
         ["file"] = Layers[0].Node,
     };

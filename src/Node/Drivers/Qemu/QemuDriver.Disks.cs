@@ -9,6 +9,7 @@ namespace Gantry.Node.Drivers.Qemu;
 public sealed partial class QemuDriver
 {
     private static readonly TimeSpan DiskGoesWithin = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan DiskClosesWithin = TimeSpan.FromSeconds(10);
 
     public Task<DiskChange?> PlugDiskAsync(Id<Instance> id, string volume, CancellationToken ct) => ChangeDiskAsync(id, async (guest, spec) =>
     {
@@ -49,7 +50,7 @@ public sealed partial class QemuDriver
         if (!(await PluggedAsync(guest, ct)).Contains(device))
         {
             File.Delete(LeavingPath(id, volume));
-            return await new QemuNodes(guest).RemoveAsync(volume, [], ct) ? null : DiskReasons.Busy;
+            return await EndDiskAsync(guest, volume, ct);
         }
 
         // Until it is gone, no other disk can have its name.
@@ -79,7 +80,7 @@ public sealed partial class QemuDriver
         }
 
         File.Delete(LeavingPath(id, volume));
-        return await new QemuNodes(guest).RemoveAsync(volume, [], ct) ? null : DiskReasons.Busy;
+        return await EndDiskAsync(guest, volume, ct);
     }, ct);
 
     public Task<DiskChange?> LimitDiskAsync(Id<Instance> id, string volume, CancellationToken ct) => ChangeDiskAsync(id, async (guest, spec) =>
@@ -156,6 +157,21 @@ public sealed partial class QemuDriver
             await nodes.RemoveAsync(volume, [], CancellationToken.None);
             return DiskReasons.Refused(e.Message);
         }
+    }
+
+    /// <summary>Closes what was behind a disk. QEMU takes a moment to let go of it after the device is gone.</summary>
+    private async Task<string?> EndDiskAsync(QemuGuest guest, string volume, CancellationToken ct)
+    {
+        var nodes = new QemuNodes(guest);
+        for (var began = node.Time.GetTimestamp(); !await nodes.RemoveAsync(volume, [], ct); await Task.Delay(LookAgain, node.Time, ct))
+        {
+            if (node.Time.GetElapsedTime(began) >= DiskClosesWithin)
+            {
+                return DiskReasons.Busy;
+            }
+        }
+
+        return null;
     }
 
     private async Task<IReadOnlyDictionary<string, Disk>> FindDiskAsync(InstanceSpec spec, VolumeSpec volume, CancellationToken ct) =>

@@ -89,7 +89,8 @@ public sealed partial class QemuDriver
         Id<Instance> id, string volume, Disk target, Func<CancellationToken, Task> settle, Action<DiskProgress> report, CancellationToken ct)
     {
         var wanted = QemuLayer.NodeOf(volume, target.Top.Path);
-        return WorkAsync(id, volume, $"mirror.{volume}", report, () => settle(ct), async (guest, nodes, open) =>
+        var job = $"mirror.{wanted}";
+        return WorkAsync(id, volume, job, report, () => settle(ct), async (guest, nodes, open) =>
         {
             if (open is not [_, var top, ..])
             {
@@ -101,13 +102,15 @@ public sealed partial class QemuDriver
                 return Begun.Done;
             }
 
+            // One to another place that nobody came back for.
+            await new QemuJobs(guest, node.Time).CancelOthersAsync($"mirror.{QemuLayer.PrefixOf(volume)}", job, ct);
             await nodes.RemoveAsync(volume, open, ct);
             await nodes.AddLayersAsync(QemuChain.OfDisk(DemandVolume(node.Folders.Read(id), volume), target), ct);
 
             // Each write goes to both before the guest is told that it was done: whichever is opened next has all of them.
             await guest.ExecuteAsync("blockdev-mirror", ct, arguments: new()
             {
-                ["job-id"] = $"mirror.{volume}", ["device"] = volume, ["replaces"] = top, ["target"] = wanted, ["sync"] = "full", ["copy-mode"] = "write-blocking", ["auto-dismiss"] = false,
+                ["job-id"] = job, ["device"] = volume, ["replaces"] = top, ["target"] = wanted, ["sync"] = "full", ["copy-mode"] = "write-blocking", ["auto-dismiss"] = false,
             });
             return Begun.Running;
         }, ct);

@@ -15,15 +15,16 @@ internal sealed class QemuJobs(QemuGuest guest, TimeProvider time)
 
     public async Task<bool> IsThereAsync(string job, CancellationToken ct) => await FindAsync(job, ct) is not null;
 
-    /// <summary>Waits until a job has ended, and takes it away. Cancelled, so is the job.</summary>
+    /// <summary>Waits until a job has ended, and takes it away. Cancelled, so is the job, unless it completes already.</summary>
     /// <param name="ready">What is to be done once source and target are the same and stay so, before the job completes.</param>
     /// <returns>Why it failed; null when it did not, or is not there.</returns>
     /// <exception cref="QmpFailed"/>
     public async Task<string?> EndAsync(string job, Action<DiskProgress> report, Func<Task>? ready, CancellationToken ct)
     {
+        var told = false;
         try
         {
-            for (var (pause, told) = (FirstLook, false); ; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
+            for (var pause = FirstLook; ; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
             {
                 if (await FindAsync(job, ct) is not { } found)
                 {
@@ -39,14 +40,16 @@ internal sealed class QemuJobs(QemuGuest guest, TimeProvider time)
                     case "ready" when !told:
                         await (ready?.Invoke() ?? Task.CompletedTask);
                         await guest.ExecuteAsync("job-complete", CancellationToken.None, arguments: new() { ["id"] = job });
-                        told = true;
+
+                        // What is noted is true from here on, whoever wants it otherwise.
+                        (told, ct) = (true, CancellationToken.None);
                         break;
                 }
 
                 await Task.Delay(pause, time, ct);
             }
         }
-        catch (OperationCanceledException) when (ct.IsCancellationRequested)
+        catch (OperationCanceledException) when (!told && ct.IsCancellationRequested)
         {
             await CancelAsync(job);
             throw;
@@ -79,9 +82,20 @@ internal sealed class QemuJobs(QemuGuest guest, TimeProvider time)
         }
     }
 
+    /// <summary>Ends those of a name that begins so, but one.</summary>
+    public async Task CancelOthersAsync(string prefix, string but, CancellationToken ct)
+    {
+        foreach (var other in (await AllAsync(ct)).Select(j => j.Text("id")).OfType<string>().Where(j => j != but && j.StartsWith(prefix, StringComparison.Ordinal)).ToList())
+        {
+            await CancelAsync(other);
+        }
+    }
+
+    private async Task<IEnumerable<JsonElement>> AllAsync(CancellationToken ct) => (await guest.ExecuteAsync("query-jobs", ct)).Items();
+
     private async Task<JsonElement?> FindAsync(string job, CancellationToken ct)
     {
-        foreach (var found in (await guest.ExecuteAsync("query-jobs", ct)).Items())
+        foreach (var found in await AllAsync(ct))
         {
             if (found.Text("id") == job)
             {

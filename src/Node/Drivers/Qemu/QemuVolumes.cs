@@ -17,12 +17,14 @@ internal sealed class QemuVolumes(InstanceSpec spec, QemuPlatform platform, Gant
     public const string Scsi = "scsi";
 
     private const string Sata = "sata";
+    private const string Seed = "gantry.seed"; // with a dot, which no volume's name has
+    private const int SataPorts = 6;
     private const int FunctionsOfSlot = 8;
 
     // Below the ports of NICs, and out of the way of what QEMU places by itself, which begins with the lowest.
     private const int FirstPortSlot = 0x1c;
 
-    private readonly IReadOnlyList<VolumeSpec> _volumes = VolumeSpec.WithPorts(spec.Volumes ?? []);
+    private readonly IReadOnlyList<VolumeSpec> _volumes = VolumeSpec.WithPorts(WithSeed(spec));
     private readonly IReadOnlyList<string> _order = spec.BootOrder ?? [.. (spec.Volumes ?? []).Select(v => v.Name)];
 
     /// <summary>From 1; null for what is not booted from.</summary>
@@ -69,7 +71,7 @@ internal sealed class QemuVolumes(InstanceSpec spec, QemuPlatform platform, Gant
         }
     }
 
-    public QemuChain ChainOf(VolumeSpec volume) => volume.Device == VolumeDevice.Disk ? QemuChain.OfDisk(volume, disks[volume.Name]) : QemuChain.OfDisc(volume, spec, root);
+    public QemuChain ChainOf(VolumeSpec volume) => volume is { Device: VolumeDevice.Disk, Generated: null } ? QemuChain.OfDisk(volume, disks[volume.Name]) : QemuChain.OfDisc(volume, spec, root);
 
     /// <summary>For <c>device_add</c>.</summary>
     /// <param name="port">The root port it goes on; null where it goes on none.</param>
@@ -80,6 +82,28 @@ internal sealed class QemuVolumes(InstanceSpec spec, QemuPlatform platform, Gant
     public static string Port(int number) => Number($"slot.{number}");
 
     public static bool IsOnPort(VolumeSpec volume) => volume.Bus is VolumeBus.Virtio or VolumeBus.Nvme;
+
+    /// <summary>
+    /// And the disc for cloud-init, where there is one and no drive of its own shows it. It is on the bus of the first disk, whose driver
+    /// the guest has: Debian's cloud kernel knows no SATA, a microVM has none.
+    /// </summary>
+    private static IReadOnlyList<VolumeSpec> WithSeed(InstanceSpec spec)
+    {
+        var volumes = spec.Volumes ?? [];
+        if (spec.CloudInit is null || volumes.Any(v => v.Generated == GeneratedDisc.CloudInit))
+        {
+            return volumes;
+        }
+
+        var bus = volumes.FirstOrDefault(v => v.Device == VolumeDevice.Disk)?.Bus switch
+        {
+            VolumeBus.Scsi => VolumeBus.Scsi,
+            VolumeBus.Sata when volumes.Count(v => v.Bus == VolumeBus.Sata) < SataPorts => VolumeBus.Sata,
+            _ => VolumeBus.Virtio,
+        };
+        var device = bus == VolumeBus.Virtio ? VolumeDevice.Disk : VolumeDevice.Cdrom;
+        return [.. volumes, new(Seed, device, null, null, 0, bus, VolumeCache.Writeback, ReadOnly: true, Generated: GeneratedDisc.CloudInit)];
+    }
 
     /// <summary>A guest is halted rather than told that its disk is broken: what is full or away may come back.</summary>
     private IEnumerable<(string Key, JsonValue Value)> Device(VolumeSpec volume, bool hasMedium, int? port, int? bootIndex)

@@ -11,7 +11,7 @@ namespace Gantry.Node.Tests.Drivers.Qemu;
 /// <summary>A node of a test's own with a guest whose shell is on its serial line, and its disks in the pool beside it.</summary>
 internal sealed class DiskRig(TestImages images) : IAsyncDisposable
 {
-    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
     private readonly TestRoot _root = new();
     private Action<string> _before = _ => { };
@@ -50,6 +50,7 @@ internal sealed class DiskRig(TestImages images) : IAsyncDisposable
 
     public async Task StartAsync()
     {
+        File.Delete($"{Node.Context.Folders.Data(Id)}/serial.log");
         await Node.StartAsync(Id, default);
         await Eventually(async () => (await Node.ReadSerialAsync(Id, 1 << 20, default)).Text.Contains("micro is up", StringComparison.Ordinal));
     }
@@ -70,27 +71,54 @@ internal sealed class DiskRig(TestImages images) : IAsyncDisposable
 
     public Task<Disk> DiskAsync(string name) => Pool.FindAsync(InstanceDisks.NameOf(Id, name), default);
 
-    /// <summary>A snapshot of all disks, as the control plane takes it.</summary>
+    /// <summary>A snapshot of disks, as the control plane takes it.</summary>
     public async Task<Id<Snapshot>> SnapshotAsync(params string[] disks)
     {
         var snapshot = Id<Snapshot>.New();
+        await SnapshotAsync(snapshot, disks);
+        return snapshot;
+    }
+
+    public async Task SnapshotAsync(Id<Snapshot> snapshot, params string[] disks)
+    {
         await Pool.SnapshotAsync($"{Id}", disks, snapshot, default);
         (await Node.SwitchLayersAsync(Id, default)).ShouldBeTrue();
-        return snapshot;
     }
 
     public Task DeleteSnapshotAsync(Id<Snapshot> snapshot) => Pool.DeleteSnapshotAsync($"{Id}", snapshot, Node.MergingOf(Id, _ => { }), default);
 
-    /// <summary>The files QEMU has open below a folder: what and how.</summary>
-    public async Task<string[]> OpenFilesAsync()
+    /// <summary>All a guest would see, read from the files of a chain.</summary>
+    public async Task<byte[]> ReadAsync(IEnumerable<DiskLayer> layers)
     {
-        var pid = (await Node.InspectAsync(Id, default)).Observed!.Pid!.Value;
-        return [.. Directory.GetFiles(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/fd"))
-            .Select(f => new FileInfo(f).LinkTarget ?? "").Where(f => f.StartsWith(_root.Path, StringComparison.Ordinal) && f.Contains("/pools/", StringComparison.Ordinal)).Distinct()];
+        var chain = layers.Reverse().Aggregate("null", (below, layer) =>
+            $$$"""{"driver":"qcow2","file":{"driver":"file","filename":"{{{layer.Path}}}"},"backing":{{{below}}}}""");
+        var output = $"{_root.Path}/{Id<Snapshot>.New()}.raw";
+        await RunAsync("qemu-img", "convert", "-O", "raw", $"json:{chain}", output);
+        var bytes = await File.ReadAllBytesAsync(output);
+        File.Delete(output);
+        return bytes;
     }
 
-    public Task<string> RunAsync(string program, params string[] arguments) =>
-        new Shell(TimeProvider.System).RunAsync(new(program, arguments, Patience), default).ContinueWith(t => t.Result.Output, TaskScheduler.Default);
+    /// <summary>That QEMU has open what the pool says, each as it should, and nothing else.</summary>
+    public async Task DemandOpenAsync(params string[] disks)
+    {
+        var chains = await Task.WhenAll(disks.Select(DiskAsync));
+        (await OpenFilesAsync()).Order(StringComparer.Ordinal).ShouldBe(
+            chains.SelectMany(c => c.Layers.Select(l => $"{(l == c.Top ? "rw" : "r")} {l.Path}")).Order(StringComparer.Ordinal));
+    }
+
+    /// <summary>The files of pools, or others, that QEMU has open: how, and which.</summary>
+    public async Task<string[]> OpenFilesAsync(string which = "/pools/")
+    {
+        var pid = (await Node.InspectAsync(Id, default)).Observed!.Pid!.Value;
+        var files = Directory.GetFiles(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/fd")).Select(f => (
+            Path: new FileInfo(f).LinkTarget ?? "", CanWrite: File.ReadLines(f.Replace("/fd/", "/fdinfo/", StringComparison.Ordinal)).Any(l => l.StartsWith("flags:", StringComparison.Ordinal) && l[^1] == '2')));
+        return [.. files.Where(f => f.Path.StartsWith(_root.Path, StringComparison.Ordinal) && f.Path.Contains(which, StringComparison.Ordinal))
+            .GroupBy(f => f.Path).Select(f => $"{(f.Any(x => x.CanWrite) ? "rw" : "r")} {f.Key}")];
+    }
+
+    public static async Task<string> RunAsync(string program, params string[] arguments) =>
+        (await new Shell(TimeProvider.System).RunAsync(new(program, arguments, Patience), default)).Output;
 
     public static async Task Eventually(Func<Task<bool>> condition)
     {

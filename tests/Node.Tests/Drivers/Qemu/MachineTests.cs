@@ -51,32 +51,6 @@ public sealed class MachineTests(TestImages images) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Debian_boots_by_UEFI_with_Secure_Boot_from_a_disk_that_keeps_only_what_differs()
-    {
-        var image = await images.LendAsync("debian", _root);
-        var before = new FileInfo(ImageFolders.Disk(_root.Context.Root, image)).LastWriteTimeUtc;
-        var spec = await DefineAsync(Spec with
-        {
-            Kind = InstanceKind.Vm,
-            MemoryBytes = 512 * Limits.MiB,
-            Kernel = null,
-            Initrd = null,
-            CommandLine = null,
-            Firmware = Firmware.Uefi,
-            SecureBoot = true,
-            Tpm = true,
-            Volumes = [Disk("root", 4L << 30) with { Image = image }],
-        });
-        await _node.StartAsync(spec.Id, default);
-
-        var lines = await FirstLinesAsync(spec.Id, "login:");
-        lines.ShouldContain(l => l.Contains("secureboot: Secure boot enabled", StringComparison.Ordinal));
-        new FileInfo(ImageFolders.Disk(_root.Context.Root, image)).LastWriteTimeUtc.ShouldBe(before);
-        new FileInfo((await _root.Context.Pools.Of(null).FindAsync(new($"{spec.Id}", "root"), default)).Top.Path).Length.ShouldBeLessThan(400 * Limits.MiB);
-        await _node.StopAsync(spec.Id, default);
-    }
-
-    [Fact]
     public async Task A_guest_for_Arm_boots_and_minds_its_power_button()
     {
         var image = await images.LendAsync("micro-aarch64", _root);

@@ -30,6 +30,9 @@ public sealed class QemuCommandLineTests
     /// <summary>Where NICs of a VM with PCI Express go.</summary>
     private static readonly string Ports = string.Join('\n', Enumerable.Range(0, 8).Select(n => $"-device pcie-root-port,id=plug.{n},bus=pcie.0,addr=1e.{n},multifunction=on,chassis={n + 1}"));
 
+    /// <summary>Where disks on virtio and nvme go in such a VM.</summary>
+    private static readonly string Slots = string.Join('\n', Enumerable.Range(0, 16).Select(n => $"-device pcie-root-port,id=slot.{n},bus=pcie.0,addr={(n < 8 ? "1c" : "1d")}.{n % 8},multifunction=on,chassis={n + 9},io-reserve=0"));
+
     private const string Devices = """
         -action reboot=reset,shutdown=pause,panic=pause -trace resettable_reset
         -chardev socket,id=qmp,fd=3,server=on,wait=off -mon chardev=qmp,mode=control
@@ -53,6 +56,7 @@ public sealed class QemuCommandLineTests
         -machine q35 -accel kvm -cpu host -smp cpus=2 -m size=134217728b
         {Devices}
         -device virtio-rng-pci -device virtio-balloon-pci,id=balloon
+        {Slots}
         {Ports}
         -kernel /dev/fd/6 -append console=ttyS0 reboot=t panic=-1 gantry.name=web-1
         """));
@@ -88,18 +92,26 @@ public sealed class QemuCommandLineTests
             -object {"qom-type":"memory-backend-memfd","id":"ram","size":134217728,"hugetlb":true,"hugetlbsize":2097152,"prealloc":true,"policy":"interleave","host-nodes":[0,1]}
             {{{{Devices}}}}
             -device virtio-rng-pci -device virtio-balloon-pci,id=balloon
-            -add-fd fd=6,set=6 -add-fd fd=7,set=7 -add-fd fd=8,set=8 -add-fd fd=9,set=9 -add-fd fd=10,set=10
+            -add-fd fd=6,set=6 -add-fd fd=7,set=1380529728,opaque=r -add-fd fd=8,set=1626288058,opaque=rw -add-fd fd=9,set=1563405893,opaque=r -add-fd fd=10,set=1347875888,opaque=r
             -blockdev {"driver":"raw","node-name":"uefi.code","read-only":true,"file":{"driver":"file","filename":"/fw/code.fd","read-only":true}}
             -blockdev {"driver":"raw","node-name":"uefi.vars","file":{"driver":"file","filename":"/dev/fdset/6"}}
             -global driver=cfi.pflash01,property=secure,value=on
             -device virtio-scsi-pci,id=scsi -device ahci,id=sata
-            -object {"qom-type":"throttle-group","id":"limit.root","limits":{"bps-read":1000000,"iops-write":50}}
-            -blockdev {"driver":"throttle","node-name":"root","throttle-group":"limit.root","file":{"driver":"qcow2","node-name":"root.disk","read-only":false,"discard":"unmap","detect-zeroes":"unmap","cache":{"direct":true,"no-flush":false},"file":{"driver":"file","node-name":"root.file","filename":"/dev/fdset/7","read-only":false},"backing":{"driver":"qcow2","node-name":"root.image","read-only":true,"file":{"driver":"file","node-name":"root.image.file","filename":"/dev/fdset/8","read-only":true},"backing":null}}}
-            -device scsi-hd,bus=scsi.0,id=volume.root,drive=root,serial=root,bootindex=2,write-cache=on,werror=stop,rerror=stop
-            -blockdev {"driver":"qcow2","node-name":"data","read-only":true,"discard":"unmap","detect-zeroes":"unmap","cache":{"direct":false,"no-flush":false},"file":{"driver":"file","node-name":"data.file","filename":"/dev/fdset/9","read-only":true},"backing":null}
-            -device nvme,id=volume.data,drive=data,serial=data,write-cache=off
-            -blockdev {"driver":"qcow2","node-name":"disc","read-only":true,"file":{"driver":"file","node-name":"disc.file","filename":"/dev/fdset/10","read-only":true},"backing":null}
+            {{{{Slots}}}}
+            -object {"qom-type":"throttle-group","id":"limit.root","limits":{"bps-read":1000000,"bps-write":0,"iops-read":0,"iops-write":50}}
+            -blockdev {"driver":"qcow2","node-name":"root.f79dcd24c7","read-only":true,"discard":"unmap","detect-zeroes":"off","cache":{"direct":true,"no-flush":false},"file":{"driver":"file","filename":"/dev/fdset/1380529728","locking":"off"},"backing":null}
+            -blockdev {"driver":"qcow2","node-name":"root.a6dd3f8bcf","read-only":false,"discard":"unmap","detect-zeroes":"unmap","cache":{"direct":true,"no-flush":false},"file":{"driver":"file","filename":"/dev/fdset/1626288058","locking":"off"},"backing":"root.f79dcd24c7"}
+            -blockdev {"driver":"throttle","node-name":"root","read-only":false,"throttle-group":"limit.root","file":"root.a6dd3f8bcf"}
+            -device scsi-hd,bus=scsi.0,scsi-id=0,id=volume.root,drive=root,serial=root,bootindex=2,write-cache=on,werror=stop,rerror=stop
+            -object {"qom-type":"throttle-group","id":"limit.data","limits":{"bps-read":0,"bps-write":0,"iops-read":0,"iops-write":0}}
+            -blockdev {"driver":"qcow2","node-name":"data.7a207b6db5","read-only":true,"discard":"unmap","detect-zeroes":"off","cache":{"direct":false,"no-flush":false},"file":{"driver":"file","filename":"/dev/fdset/1563405893","locking":"off"},"backing":null}
+            -blockdev {"driver":"throttle","node-name":"data","read-only":true,"throttle-group":"limit.data","file":"data.7a207b6db5"}
+            -device nvme,bus=slot.0,id=volume.data,drive=data,serial=data,write-cache=off
+            -object {"qom-type":"throttle-group","id":"limit.disc","limits":{"bps-read":0,"bps-write":0,"iops-read":0,"iops-write":0}}
+            -blockdev {"driver":"qcow2","node-name":"disc.468f2f4c8f","read-only":true,"discard":"unmap","detect-zeroes":"off","cache":{"direct":false,"no-flush":false},"file":{"driver":"file","filename":"/dev/fdset/1347875888","locking":"off"},"backing":null}
+            -blockdev {"driver":"throttle","node-name":"disc","read-only":true,"throttle-group":"limit.disc","file":"disc.468f2f4c8f"}
             -device ide-cd,bus=sata.0,id=volume.disc,drive=disc,serial=disc,bootindex=1
+            -object {"qom-type":"throttle-group","id":"limit.slot","limits":{"bps-read":0,"bps-write":0,"iops-read":0,"iops-write":0}}
             -device ide-cd,bus=sata.1,id=volume.slot,serial=slot
             {{{{Ports}}}}
             -netdev tap,id=net.eth0,fd=11,vhost=off -device virtio-net-pci,id=nic.eth0,netdev=net.eth0,mac=52:54:00:00:00:01,bus=plug.0,bootindex=3
@@ -118,7 +130,7 @@ public sealed class QemuCommandLineTests
         -machine {machine} -accel tcg -cpu max -smp cpus=2 -m size=134217728b
         {Devices.Replace(" -device pvpanic", panic is null ? "" : $" -device {panic}", StringComparison.Ordinal).Replace("\n-device pvpanic", panic is null ? "" : $"\n-device {panic}", StringComparison.Ordinal)}
         -device virtio-rng-pci -device virtio-balloon-pci,id=balloon
-        {(machine == "virt" ? $"{Ports}\n" : "")}-kernel /dev/fd/6 -append console={console} panic=-1 gantry.name=web-1
+        {(machine == "virt" ? $"{Slots}\n{Ports}\n" : "")}-kernel /dev/fd/6 -append console={console} panic=-1 gantry.name=web-1
         """));
 
     [Fact]

@@ -1,11 +1,10 @@
 using Gantry.Contracts;
-using Gantry.Node.Drivers;
 using Gantry.Node.Pools;
 
-namespace Gantry.Node.Instances;
+namespace Gantry.Node.Drivers;
 
 /// <summary>Merges layers where they are open, in the instance's driver, and else in its pool.</summary>
-internal sealed class InstanceMerging(LocalNode node, Id<Instance> id, Action<DiskProgress> report) : IDiskMerging
+internal sealed class DriverMerging(LocalNode node, Id<Instance> id, Action<DiskProgress> report) : IDiskMerging
 {
     private readonly IDisks? _driver = node.DisksOf(id);
 

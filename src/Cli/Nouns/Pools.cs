@@ -1,0 +1,87 @@
+using System.CommandLine;
+using Gantry.Contracts;
+
+namespace Gantry.Cli;
+
+/// <summary><c>gantry pool</c>: the places where volumes lie.</summary>
+internal static class Pools
+{
+    private const string Path = "/pools";
+
+    public static Command Build(App app) => new Verb(
+        "pool", "See, make and delete the places where volumes lie.", "gantry pool list", "gantry pool create fast --kind btrfs --source /srv/fast").With(List(app), Info(app), Creating(app), Delete(app));
+
+    private static Verb List(App app)
+    {
+        var filter = Lists.Filter("kind eq zfs");
+        var limit = Lists.Limit();
+        return new Verb("list", "Show the pools.", "gantry pool list").With(filter, limit).Runs(app, (parsed, session, ct) => Lists.ShowAsync(
+            session, Path, WireJson.Default.PagePool, [("filter", parsed.GetValue(filter))], parsed.GetValue(limit), pool => pool.Name, pools =>
+            {
+                var table = new Table("NAME", "KIND", "STATE", ">SIZE", ">FREE", ">USED", "SOURCE", "DESCRIPTION");
+                foreach (var pool in pools)
+                {
+                    table.Add(pool.Name, Words.Of(pool.Kind), pool.Status.Healthy ? "ok" : "broken", Size(pool.Status.TotalBytes), Size(pool.Status.FreeBytes), Used(pool.Status), pool.Source, pool.Description);
+                }
+
+                table.Write(session.Out);
+            }, ct));
+    }
+
+    private static Verb Info(App app)
+    {
+        var name = Name.Of("pool", app, Path);
+        return new Verb("info", "Show one pool, as it is now.", "gantry pool info local").With(name).Runs(app, (parsed, session, ct) =>
+            session.ShowAsync(PathOf(parsed.GetValue(name)!), WireJson.Default.Pool, pool => [pool.Name], pool => new Card()
+                .Add("Name", pool.Name)
+                .Add("Id", pool.Id.ToString())
+                .Add("Kind", Words.Of(pool.Kind))
+                .Add("State", pool.Status.Healthy ? "ok" : $"broken: {pool.Status.Message}")
+                .Add("Source", pool.Source)
+                .Add("Size", Size(pool.Status.TotalBytes))
+                .Add("Free", Size(pool.Status.FreeBytes))
+                .Add("Used", Used(pool.Status))
+                .Add("Description", pool.Description)
+                .Add("Created", Words.Time(pool.CreatedAt))
+                .Write(session.Out), ct));
+    }
+
+    private static Verb Creating(App app)
+    {
+        var name = new Argument<string>("NAME") { Description = "What it is called: 1 to 63 of a-z, 0-9 and '-'." };
+        var kind = Choose.From("--kind", null, PoolKind.Dir, "What it is: a directory with qcow2 files, or raw files on zfs or btrfs, which make snapshots themselves.");
+        var source = Choose.Text("--source", "An absolute path, or for zfs a data set such as tank/gantry; empty, or not there yet.", "SOURCE");
+        source.Required = true;
+        var description = Choose.Text("--description", "For people; at most 1,000 characters.", "TEXT");
+        return new Verb("create", "Make a pool.", "gantry pool create big --source /srv/gantry", "gantry pool create tank --kind zfs --source tank/gantry")
+            .With(name, kind, source, description).Runs(app, async (parsed, session, ct) =>
+            {
+                var body = new CreatePool { Name = parsed.GetValue(name)!, Kind = parsed.GetValue(kind), Source = parsed.GetValue(source)!, Description = parsed.GetValue(description) };
+                var begun = await session.SendAsync(HttpMethod.Post, Path, body, WireJson.Default.CreatePool, ct);
+                return await Waiting.FinishAsync(session, begun, body.Name, "created", ct);
+            });
+    }
+
+    private static Verb Delete(App app)
+    {
+        var names = Name.Many(app, Path);
+        names.Arity = ArgumentArity.OneOrMore;
+        return new Verb("delete", "Forget pools without volumes; their directories and data sets stay.", "gantry pool delete big").With(names).Runs(app, async (parsed, session, ct) =>
+        {
+            var worst = ExitCode.Done;
+            foreach (var name in parsed.GetValue(names)!)
+            {
+                var begun = await session.SendAsync(HttpMethod.Delete, PathOf(name), null, ct);
+                worst = Math.Max(worst, await Waiting.FinishAsync(session, begun, name, "deleted", ct));
+            }
+
+            return worst;
+        });
+    }
+
+    private static string? Size(long? bytes) => bytes is { } size ? Sizes.Format(size) : null;
+
+    private static string? Used(PoolStatus status) => status is { TotalBytes: > 0 and var total, FreeBytes: { } free } ? $"{(total - free) * 100 / total} %" : null;
+
+    private static string PathOf(string name) => $"{Path}/{ApiClient.Escape(name)}";
+}

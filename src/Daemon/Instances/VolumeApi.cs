@@ -1,0 +1,73 @@
+using Gantry.Contracts;
+using Gantry.Daemon.Operations;
+using Gantry.Daemon.Platform;
+using Gantry.Node.Drivers;
+
+namespace Gantry.Daemon.Instances;
+
+/// <summary>The routes of an instance's volumes.</summary>
+internal static class VolumeApi
+{
+    public static void Map(IEndpointRouteBuilder one)
+    {
+        one.MapGet("/volumes", List).Produces<Page<Volume>>().Requires(Privilege.InstanceAudit);
+        one.MapPost("/volumes", Add).Produces<Operation>(202).Requires(Privilege.InstanceConfigure);
+        one.MapPatch("/volumes/{volume}", Patch).Produces<Operation>(202).Requires(Privilege.InstanceConfigure);
+        one.MapDelete("/volumes/{volume}", Remove).Produces<Operation>(202).Requires(Privilege.InstanceConfigure);
+    }
+
+    private static async Task<IResult> List(string instance, HttpContext http, InstanceStore store, CancellationToken ct) =>
+        http.Answer(new Page<Volume>((await store.GetAsync(instance, ct)).Volumes ?? []), WireJson.Default.PageVolume);
+
+    private static async Task<IResult> Add(
+        string instance, HttpContext http, Body<Volume> body, InstanceStore store, MachinePlan plan, VolumeAddition add, Operations.Operations operations, Caller caller, CancellationToken ct)
+    {
+        var wanted = body.Checked(MachineRules.Faults);
+        return await operations.BeginAsync(http, caller, wanted, async options =>
+        {
+            var found = await InstanceApi.FindAsync(instance, http, store, ct);
+            VolumeRows.Demand(found.Name, found.State);
+            var specs = await plan.ResolveAsync([wanted], ct);
+            return await BeginAsync(operations, add, new(found.Id, MachinePlan.Shown([wanted], specs)[0], specs[0]), found, caller, options, ct);
+        });
+    }
+
+    private static Task<IResult> Patch(
+        string instance, string volume, HttpContext http, MergePatch<ChangeVolume> patch, InstanceStore store, VolumeConfiguration configure, Operations.Operations operations, Caller caller,
+        CancellationToken ct) => operations.BeginAsync(http, caller, patch.Patch, async options =>
+        {
+            var (found, before) = await FindAsync(instance, volume, http, store, ct);
+            if (before.Device == VolumeDevice.Cdrom)
+            {
+                throw VolumeErrors.NoSize(volume);
+            }
+
+            var after = patch.Applied(new(before.SizeBytes, before.Limits), MachineRules.Faults);
+            if (after.SizeBytes < before.SizeBytes)
+            {
+                throw VolumeErrors.NoShrink(volume, before.SizeBytes.Value, after.SizeBytes.Value);
+            }
+
+            var input = new VolumeConfiguration.Input(found.Id, volume, before.Limits, after.Limits, after.SizeBytes > before.SizeBytes ? after.SizeBytes : null);
+            return await BeginAsync(operations, configure, input, found, caller, options, ct);
+        });
+
+    private static Task<IResult> Remove(
+        string instance, string volume, HttpContext http, InstanceStore store, MachinePlan plan, VolumeRemoval remove, Operations.Operations operations, Caller caller, CancellationToken ct) =>
+        operations.BeginAsync(http, caller, null, async options =>
+        {
+            var (found, removed) = await FindAsync(instance, volume, http, store, ct);
+            VolumeRows.Demand(found.Name, found.State);
+            return await BeginAsync(operations, remove, new(found.Id, removed, (await plan.ResolveAsync([removed], ct))[0]), found, caller, options, ct);
+        });
+
+    private static async Task<(Instance Instance, Volume Volume)> FindAsync(string instance, string volume, HttpContext http, InstanceStore store, CancellationToken ct)
+    {
+        var found = await InstanceApi.FindAsync(instance, http, store, ct);
+        return (found, (found.Volumes ?? []).FirstOrDefault(v => v.Name == volume) ?? throw DiskErrors.Unknown(found.Name, volume));
+    }
+
+    private static Task<Operation> BeginAsync<TInput>(
+        Operations.Operations operations, OperationType<TInput> type, TInput input, Instance instance, Caller caller, BeginOptions options, CancellationToken ct) =>
+        operations.BeginAsync(type, input, $"instances/{instance.Id}", instance.Name, caller, options, ct);
+}

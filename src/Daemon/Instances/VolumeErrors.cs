@@ -1,0 +1,30 @@
+using Gantry.Contracts;
+
+namespace Gantry.Daemon.Instances;
+
+internal static class VolumeErrors
+{
+    public static Refusal ImageHasNoDisk(string volume, string image) => Refusal.Invalid(
+        "volume.image_has_no_disk", $"The volume '{volume}' names the image '{image}', which has no disk.", "`gantry image info` shows what an image is made of.");
+
+    public static Refusal TooSmall(string volume, long size, long least) => Refusal.Invalid(
+        "volume.too_small", $"The volume '{volume}' has {size} bytes; its image has {least}.", "Make it at least as large as its image.");
+
+    public static Refusal Taken(string instance, string volume) => Refusal.Conflict("volume.taken", $"'{instance}' has a volume '{volume}' already.", "Choose another name.");
+
+    public static Refusal TooMany(string instance) => Refusal.Conflict("volume.too_many", $"'{instance}' has {Limits.Volumes} volumes, and no more are possible.", "Remove one first.");
+
+    public static Refusal NoSata(string instance) => Refusal.Conflict("volume.no_sata", $"All ports for sata of '{instance}' are taken.", "Choose another bus, or remove a volume on sata first.");
+
+    public static Refusal Held(string volume, string why) => Refusal.Conflict(
+        "volume.held", $"The volume '{volume}' is still in use: {why}", "Unmount it in the guest and try again, or stop the instance first.");
+
+    public static Refusal NoSize(string volume) => Refusal.Invalid("volume.no_size", $"'{volume}' is a drive for discs: it has no size and no limits.", "Only disks can be made larger or limited.");
+
+    public static Refusal NoShrink(string volume, long has, long wanted) => Refusal.Invalid(
+        "volume.no_shrink", $"The volume '{volume}' has {has} bytes and cannot be made smaller, to {wanted}.", "Add a smaller volume, copy what is in it over inside the guest, and remove this one.");
+
+    public static Refusal WrongState(string instance, InstanceState state) => Refusal.Conflict(
+        "instance.wrong_state", $"'{instance}' is {state.ToString().ToLowerInvariant()}: its volumes cannot be changed now.",
+        "Wait for its operation: `gantry operation list`; or see what is wrong with it: `gantry info`.");
+}

@@ -1,0 +1,99 @@
+using Gantry.Contracts;
+using Gantry.Daemon.Events;
+using Gantry.Daemon.Operations;
+using Gantry.Daemon.Platform;
+using Gantry.Daemon.Pools;
+using Gantry.Node.Instances;
+using Npgsql;
+
+namespace Gantry.Daemon.Instances;
+
+/// <summary>What the changes of an instance's volumes have in common: its row, and what keeps its images and pools.</summary>
+internal sealed class VolumeRows(InstanceStore store, EventLog events)
+{
+    private static readonly string[] Changed = ["volumes"];
+
+    /// <exception cref="Refusal"><c>volume.taken</c>, <c>volume.too_many</c>, <c>volume.no_sata</c>, <c>image.unknown</c>, <c>pool.unknown</c></exception>
+    public async Task AddAsync(NpgsqlTransaction transaction, Id<Instance> id, Volume volume, VolumeSpec spec, string name)
+    {
+        var before = await LockedAsync(transaction, id, name);
+        if (before.Any(v => v.Name == volume.Name))
+        {
+            throw VolumeErrors.Taken(name, volume.Name);
+        }
+
+        if (before.Count >= Limits.Volumes)
+        {
+            throw VolumeErrors.TooMany(name);
+        }
+
+        if (MachineRules.IsOnSata(volume) && before.Count(MachineRules.IsOnSata) >= MachineRules.SataPorts)
+        {
+            throw VolumeErrors.NoSata(name);
+        }
+
+        if (spec.Image is { } image)
+        {
+            await InstanceStore.UseImageAsync(transaction, id, image);
+        }
+
+        if (spec.Pool is { } pool)
+        {
+            await PoolStore.UseAsync(transaction, id, pool);
+        }
+
+        await store.SetVolumesAsync(transaction, id, [.. before, volume]);
+    }
+
+    /// <summary>Takes one out of the row. An image that it stood on stays needed: a snapshot may have it.</summary>
+    /// <param name="pool">Where it lies.</param>
+    public async Task RemoveAsync(NpgsqlTransaction transaction, Id<Instance> id, Volume volume, Id<Pool>? pool, string name)
+    {
+        var rest = (await LockedAsync(transaction, id, name)).Where(v => v.Name != volume.Name).ToList();
+        if (pool is { } left && rest.All(v => v.Pool != volume.Pool))
+        {
+            await PoolStore.LeaveAsync(transaction, id, left);
+        }
+
+        await store.SetVolumesAsync(transaction, id, rest);
+    }
+
+    /// <exception cref="Refusal"><c>volume.unknown</c></exception>
+    public async Task ChangeAsync(NpgsqlTransaction transaction, Id<Instance> id, string volume, Func<Volume, Volume> change, string name)
+    {
+        var before = await LockedAsync(transaction, id, name);
+        if (before.All(v => v.Name != volume))
+        {
+            throw Node.Drivers.DiskErrors.Unknown(name, volume);
+        }
+
+        await store.SetVolumesAsync(transaction, id, [.. before.Select(v => v.Name == volume ? change(v) : v)]);
+    }
+
+    /// <summary>The step that ends a change: the event, and what could not be done at once.</summary>
+    public DbStep Publish(Id<Instance> id, string volume, Func<VolumeChangeResult> result) => new("publish", async (transaction, context, _) =>
+    {
+        var caller = Caller.Of(context.Operation);
+        await events.AppendAsync(transaction, EventTypes.InstanceChanged, $"instances/{id}", caller.Name, caller.RequestId, new { fields = Changed, volume });
+        context.SetResult(result());
+    });
+
+    /// <exception cref="Refusal"><c>instance.wrong_state</c></exception>
+    public static void Demand(string instance, InstanceState state)
+    {
+        if (state is not (InstanceState.Stopped or InstanceState.Running or InstanceState.Paused))
+        {
+            throw VolumeErrors.WrongState(instance, state);
+        }
+    }
+
+    private async Task<IReadOnlyList<Volume>> LockedAsync(NpgsqlTransaction transaction, Id<Instance> id, string name)
+    {
+        Demand(name, await store.LockAsync(transaction, id) ?? throw InstanceErrors.Unknown(name));
+        return await InstanceStore.VolumesAsync(transaction, id);
+    }
+}
+
+/// <summary>What a change of a volume answers with.</summary>
+/// <param name="Pending">Why a running instance has it only from its next start on; null when it holds.</param>
+internal sealed record VolumeChangeResult(string Volume, string? Pending);

@@ -1,0 +1,77 @@
+using Gantry.Contracts;
+using Gantry.Daemon.Tests.Support;
+
+namespace Gantry.Daemon.Tests.Instances;
+
+/// <summary>Volumes of an instance over the API: real disks in real pools, under a driver that only pretends to use them.</summary>
+public sealed class VolumeTests(RunningDaemon daemon) : IClassFixture<RunningDaemon>
+{
+    [Fact]
+    public async Task A_volume_is_added_enlarged_limited_listed_and_removed_while_its_instance_runs()
+    {
+        await daemon.MakeAsync("""{"name": "live", "kind": "vm", "boot": {"kernel": "/boot/any"}}""");
+        await RunningDaemon.DoneAsync(daemon.Api.ActOnInstanceAsync("live", InstanceAction.Start, 60));
+
+        await RunningDaemon.DoneAsync(daemon.Api.AddVolumeAsync("live", new() { Name = "data", SizeBytes = 64 * Limits.MiB }, 60));
+        await RunningDaemon.DoneAsync(daemon.Api.ChangeVolumeAsync("live", "data", """{"sizeBytes": 134217728, "limits": {"writeBytesPerSecond": 5000}}""", 60));
+
+        var volume = (await daemon.Api.GetInstanceAsync("live")).Volumes!.Single();
+        (volume.Name, volume.Pool, volume.SizeBytes, volume.Bus, volume.Limits!.WriteBytesPerSecond).ShouldBe(("data", "local", 128 * Limits.MiB, VolumeBus.Virtio, 5000L));
+        (await DiskAsync("live", "data")).SizeBytes.ShouldBe(128 * Limits.MiB);
+        (await daemon.SendAsync(HttpMethod.Get, "/instances/live/volumes")).Body.GetProperty("items").GetArrayLength().ShouldBe(1);
+
+        await RunningDaemon.DoneAsync(daemon.Api.RemoveVolumeAsync("live", "data", 60));
+        (await daemon.Api.GetInstanceAsync("live")).Volumes.ShouldBeEmpty();
+        (await RunningDaemon.RefusedAsync(() => DiskAsync("live", "data"))).Code.ShouldBe("volume.missing");
+    }
+
+    [Fact]
+    public async Task A_running_microVM_has_a_new_volume_from_its_next_start_on_and_keeps_one_that_is_to_go()
+    {
+        await daemon.MakeAsync("""{"name": "micro", "kind": "microvm", "boot": {"kernel": "/boot/any"}, "volumes": [{"name": "old", "sizeBytes": 1048576}]}""");
+        await RunningDaemon.DoneAsync(daemon.Api.ActOnInstanceAsync("micro", InstanceAction.Start, 60));
+
+        var added = await RunningDaemon.DoneAsync(daemon.Api.AddVolumeAsync("micro", new() { Name = "new", SizeBytes = Limits.MiB }, 60));
+        added.Result!.Value.GetProperty("pending").GetString()!.ShouldContain("microVM");
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.RemoveVolumeAsync("micro", "old", 60))).Code.ShouldBe("volume.held");
+        (await daemon.Api.GetInstanceAsync("micro")).Volumes!.Select(v => v.Name).ShouldBe(["old", "new"]);
+    }
+
+    [Theory]
+    [InlineData("""{"name": "data", "sizeBytes": 5}""", "request.invalid")]
+    [InlineData("""{"name": "data", "device": "cdrom", "pool": "local"}""", "request.invalid")]
+    [InlineData("""{"name": "Data"}""", "request.invalid")]
+    [InlineData("""{"name": "data", "pool": "nowhere"}""", "pool.unknown")]
+    [InlineData("""{"name": "data", "image": "nothing"}""", "image.unknown")]
+    [InlineData("""{"name": "root"}""", "volume.taken")]
+    public async Task What_cannot_be_a_volume_is_refused(string body, string code)
+    {
+        if ((await daemon.Api.ListInstancesAsync()).Items.All(i => i.Name != "strict"))
+        {
+            await daemon.MakeAsync("""{"name": "strict", "kind": "vm", "boot": {"kernel": "/boot/any"}, "volumes": [{"name": "root", "sizeBytes": 2097152}]}""");
+        }
+
+        var (_, problem, answer) = await daemon.SendAsync(HttpMethod.Post, "/instances/strict/volumes?wait=60", body);
+
+        (problem?.Code ?? answer.GetProperty("error").GetProperty("code").GetString()).ShouldBe(code);
+        (await daemon.Api.GetInstanceAsync("strict")).Volumes!.Select(v => v.Name).ShouldBe(["root"]);
+    }
+
+    [Theory]
+    [InlineData("root", """{"sizeBytes": 1048576}""", "volume.no_shrink")]
+    [InlineData("root", """{"limits": {"readBytesPerSecond": 0}}""", "request.invalid")]
+    [InlineData("drive", """{"sizeBytes": 1048576}""", "volume.no_size")]
+    [InlineData("other", """{"sizeBytes": 1048576}""", "volume.unknown")]
+    public async Task What_a_volume_cannot_become_is_refused(string volume, string patch, string code)
+    {
+        if ((await daemon.Api.ListInstancesAsync()).Items.All(i => i.Name != "fixed"))
+        {
+            await daemon.MakeAsync("""{"name": "fixed", "kind": "vm", "boot": {"kernel": "/boot/any"}, "volumes": [{"name": "root", "sizeBytes": 2097152}, {"name": "drive", "device": "cdrom"}]}""");
+        }
+
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.ChangeVolumeAsync("fixed", volume, patch, 60))).Code.ShouldBe(code);
+    }
+
+    private async Task<Gantry.Node.Pools.Disk> DiskAsync(string instance, string volume) =>
+        await daemon.Node.Context.Pools.Of(null).FindAsync(new($"{(await daemon.Api.GetInstanceAsync(instance)).Id}", volume), default);
+}

@@ -1,0 +1,65 @@
+using Gantry.Contracts;
+using Gantry.Daemon.Tests.Support;
+
+namespace Gantry.Daemon.Tests.Pools;
+
+/// <summary>Pools over the API, in directories of the test's own.</summary>
+public sealed class PoolTests(RunningDaemon daemon) : IClassFixture<RunningDaemon>
+{
+    [Fact]
+    public async Task There_is_one_from_the_start_which_says_how_much_room_it_has_and_stays()
+    {
+        var local = (await daemon.Api.ListPoolsAsync()).Items.Single(p => p.Name == "local");
+
+        (local.Kind, local.Source, local.Status.Healthy).ShouldBe((PoolKind.Dir, null, true));
+        local.Status.FreeBytes!.Value.ShouldBeInRange(1, local.Status.TotalBytes!.Value);
+        (await daemon.Api.GetPoolAsync(local.Id.ToString())).Name.ShouldBe("local");
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.DeletePoolAsync("local", 60))).Code.ShouldBe("pool.always_there");
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.CreatePoolAsync(new() { Name = "local", Kind = PoolKind.Dir, Source = Place("second") }, 60))).Code.ShouldBe("pool.name_taken");
+    }
+
+    [Fact]
+    public async Task A_pool_is_made_holds_volumes_of_instances_and_is_deleted_when_it_holds_none()
+    {
+        await RunningDaemon.DoneAsync(daemon.Api.CreatePoolAsync(new() { Name = "big", Kind = PoolKind.Dir, Source = Place("big"), Description = "slow" }, 60));
+        await daemon.MakeAsync("""{"name": "in-big", "kind": "vm", "boot": {"kernel": "/boot/any"}, "volumes": [{"name": "data", "pool": "big", "sizeBytes": 1048576}]}""");
+
+        var instance = await daemon.Api.GetInstanceAsync("in-big");
+        instance.Volumes!.Single().Pool.ShouldBe("big");
+        Directory.EnumerateFiles(Place("big"), "*.qcow2", SearchOption.AllDirectories).ShouldHaveSingleItem();
+        var refusal = await RunningDaemon.RefusedAsync(() => daemon.Api.DeletePoolAsync("big", 60));
+        (refusal.Code, refusal.Message).ShouldBe(("pool.in_use", "The pool 'big' has volumes of in-big."));
+
+        await RunningDaemon.DoneAsync(daemon.Api.RemoveVolumeAsync("in-big", "data", 60));
+        await RunningDaemon.DoneAsync(daemon.Api.DeletePoolAsync("big", 60));
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.GetPoolAsync("big"))).Code.ShouldBe("pool.unknown");
+        Directory.Exists(Place("big")).ShouldBeTrue("what was not made by Gantry alone is not removed by it");
+    }
+
+    [Fact]
+    public async Task A_place_that_is_a_pool_already_or_holds_other_files_is_refused()
+    {
+        Directory.CreateDirectory(Place("full"));
+        await File.WriteAllTextAsync($"{Place("full")}/letter.txt", "dear");
+        await RunningDaemon.DoneAsync(daemon.Api.CreatePoolAsync(new() { Name = "first", Kind = PoolKind.Dir, Source = Place("once") }, 60));
+
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.CreatePoolAsync(new() { Name = "second", Kind = PoolKind.Dir, Source = Place("once") }, 60))).Code.ShouldBe("pool.source_taken");
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.CreatePoolAsync(new() { Name = "third", Kind = PoolKind.Dir, Source = Place("full") }, 60))).Code.ShouldBe("pool.not_usable");
+        (await daemon.Api.ListPoolsAsync()).Items.Select(p => p.Name).ShouldNotContain("third");
+    }
+
+    [Theory]
+    [InlineData("""{"name": "x", "kind": "dir", "source": "relative"}""", "$.source")]
+    [InlineData("""{"name": "x", "kind": "dir", "source": "/a/../b"}""", "$.source")]
+    [InlineData("""{"name": "X", "kind": "dir", "source": "/a"}""", "$.name")]
+    [InlineData("""{"name": "x", "kind": "tape", "source": "/a"}""", "$.kind")]
+    public async Task What_cannot_be_a_pool_is_refused_by_path(string body, string path)
+    {
+        var (status, problem, _) = await daemon.SendAsync(HttpMethod.Post, "/pools", body);
+
+        status.ShouldBe(422);
+        problem!.Errors!.Select(e => e.Path).ShouldContain(path);
+    }
+
+    private string Place(string name) => $"{daemon.Node.Context.Root.Path}/places/{name}";
+}
