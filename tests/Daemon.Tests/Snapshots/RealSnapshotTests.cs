@@ -84,6 +84,42 @@ public sealed partial class RealSnapshotTests(TestPostgres postgres) : DatabaseT
         Directory.Exists($"{machines.Root}/data/pools/local/{id}").ShouldBeFalse();
     }
 
+    /// <summary>Its firmware comes up without a disk to boot from, which is all of a guest that is needed here.</summary>
+    [Fact]
+    public async Task A_machine_with_UEFI_and_a_TPM_runs_on_after_its_snapshot_and_gets_both_back()
+    {
+        await using var machines = await RealMachines.StartAsync(Database);
+        await RunningDaemon.DoneAsync(machines.Api.CreateInstanceAsync(new()
+        {
+            Name = "pc",
+            Kind = InstanceKind.Vm,
+            MemoryBytes = 256 * Limits.MiB,
+            Boot = new() { Firmware = Firmware.Uefi },
+            Security = new() { Tpm = true },
+            Volumes = [new() { Name = "one", SizeBytes = 16 * Limits.MiB }, new() { Name = "two", SizeBytes = 16 * Limits.MiB }],
+            StartNow = true,
+        }, 120));
+        var folder = $"{machines.Root}/data/instances/{(await machines.Api.GetInstanceAsync("pc")).Id}";
+        await Eventually.ShouldBeAsync(() => Task.FromResult(Directory.GetFiles($"{folder}/tpm").Any(f => f.EndsWith(".permall", StringComparison.Ordinal))), true);
+        await RunningDaemon.DoneAsync(machines.Api.CreateSnapshotAsync("pc", new("s1"), 120));
+        (await machines.Api.GetInstanceAsync("pc")).State.ShouldBe(InstanceState.Running);
+        File.Exists($"{machines.Root}/run/instances/{Path.GetFileName(folder)}/halted").ShouldBeFalse();
+
+        await RunningDaemon.DoneAsync(machines.Api.ActOnInstanceAsync("pc", InstanceAction.Stop, 120));
+        var kept = $"{folder}/snapshots/{(await machines.Api.GetSnapshotAsync("pc", "s1")).Id}";
+        var permall = Path.GetFileName(Directory.GetFiles($"{kept}/tpm").Single(f => f.EndsWith(".permall", StringComparison.Ordinal)));
+        await File.WriteAllTextAsync($"{folder}/nvram", "broken");
+        await File.WriteAllTextAsync($"{folder}/tpm/{permall}", "broken");
+        await RunningDaemon.DoneAsync(machines.Api.RestoreSnapshotAsync("pc", "s1", new(), 120));
+        (await File.ReadAllBytesAsync($"{folder}/nvram")).ShouldBe(await File.ReadAllBytesAsync($"{kept}/nvram"));
+        (await File.ReadAllBytesAsync($"{folder}/tpm/{permall}")).ShouldBe(await File.ReadAllBytesAsync($"{kept}/tpm/{permall}"));
+
+        // The TPM may read what is its own again: without it, the machine would not run.
+        await RunningDaemon.DoneAsync(machines.Api.ActOnInstanceAsync("pc", InstanceAction.Start, 120));
+        (await machines.Api.GetInstanceAsync("pc")).State.ShouldBe(InstanceState.Running);
+        await machines.DeleteAsync("pc");
+    }
+
     private async Task TakeAsync(RealMachines machines, string name)
     {
         var least = await WroteAsync(machines) + 1;
