@@ -13,7 +13,7 @@ public sealed class FullDiskTests(TestPostgres postgres) : DatabaseTests(postgre
     [Fact]
     public async Task A_guest_whose_disk_finds_no_room_is_paused_and_goes_on_once_there_is_some()
     {
-        await using var machines = await RealMachines.WithMicroAsync(Database, root => WithSmall($"{root}/data/instances", "20m"));
+        await using var machines = await RealMachines.WithMicroAsync(Database, root => WithSmall($"{root}/data/pools", "20m"));
         var pattern = $"yes gantry | head -c {Written}";
         await machines.LaunchAsync("writer", InstanceKind.Microvm, $"{pattern} >/dev/vda && sync && echo 3 >/proc/sys/vm/drop_caches && head -c {Written} /dev/vda | sha256sum; sleep 1000",
             [new() { Name = "data", SizeBytes = 256 * Limits.MiB }]);
@@ -22,7 +22,7 @@ public sealed class FullDiskTests(TestPostgres postgres) : DatabaseTests(postgre
         var paused = await machines.Api.GetInstanceAsync("writer");
         (paused.State, paused.StateReason).ShouldBe((InstanceState.Paused, "no space is left on the host for disk 'data'"));
 
-        await GrowAsync(machines, $"{machines.Root}/data/instances", "200m");
+        await GrowAsync(machines, $"{machines.Root}/data/pools", "200m");
         await RunningDaemon.DoneAsync(machines.Api.ActOnInstanceAsync("writer", InstanceAction.Resume, 60));
 
         var wanted = string.Concat(Enumerable.Repeat("gantry\n", (Written / 7) + 1))[..Written];
