@@ -54,7 +54,7 @@ public sealed partial class QemuImg(IShell shell, ToolUids uids)
     /// <exception cref="CommandFailed"/>
     public Task CreateAsync(string path, long sizeBytes, string? baseDisk, CancellationToken ct) => shell.RunAsync(new(Program,
         [
-            "create", "-q", "-f", "qcow2", "-o", "lazy_refcounts=on,extended_l2=on,cluster_size=128k",
+            "create", "-q", "-f", "qcow2", "-o", "extended_l2=on,cluster_size=128k",
             .. baseDisk is null ? (string[])[] : ["-u", "-b", baseDisk, "-F", "qcow2"],
             path, sizeBytes.ToString(CultureInfo.InvariantCulture),
         ], ShortDeadline), ct);

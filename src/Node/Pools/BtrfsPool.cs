@@ -45,6 +45,14 @@ internal sealed partial class BtrfsPool(string path, string id, IShell shell, Qe
         MakeFolder(ImageCopies);
     }
 
+    public async Task CloseAsync(CancellationToken ct)
+    {
+        if ((await OwnersAsync(ct)).Count == 0)
+        {
+            _folder.GiveUp([Path.GetFileName(ImageCopies)]);
+        }
+    }
+
     public Task<PoolStatus> LookAsync(CancellationToken ct) => _folder.LookAsync(ct);
 
     public async Task<IReadOnlyList<string>> OwnersAsync(CancellationToken ct)

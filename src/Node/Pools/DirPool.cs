@@ -30,6 +30,14 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
     /// <summary>For the pool beside the instances, which is there from the first start.</summary>
     public void Make() => _folder.Make();
 
+    public async Task CloseAsync(CancellationToken ct)
+    {
+        if ((await OwnersAsync(ct)).Count == 0)
+        {
+            _folder.GiveUp(_folder.Folders());
+        }
+    }
+
     public Task<PoolStatus> LookAsync(CancellationToken ct) => _folder.LookAsync(ct);
 
     public async Task<IReadOnlyList<string>> OwnersAsync(CancellationToken ct)

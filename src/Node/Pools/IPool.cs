@@ -18,6 +18,9 @@ public interface IPool
     /// <exception cref="Refusal"><c>pool.not_usable</c></exception>
     Task OpenAsync(CancellationToken ct);
 
+    /// <summary>Gives its place up, so that another pool can have it, when no disk is in it; else, and when it cannot be reached, all stays as it is.</summary>
+    Task CloseAsync(CancellationToken ct);
+
     /// <summary>How it is and what room there is. What is wrong is an answer and not an exception; a hung file system is one too.</summary>
     Task<PoolStatus> LookAsync(CancellationToken ct);
 

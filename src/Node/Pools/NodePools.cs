@@ -77,17 +77,24 @@ public sealed class NodePools
         }
     }
 
-    /// <summary>Forgets a pool; what lies in it stays there.</summary>
-    public Task CloseAsync(Id<Pool> id, CancellationToken ct)
+    /// <summary>Forgets a pool. Disks in it stay there; without any its place can be another's.</summary>
+    public async Task CloseAsync(Id<Pool> id, CancellationToken ct)
     {
         ct.ThrowIfCancellationRequested();
+        try
+        {
+            await Of(id).CloseAsync(ct);
+        }
+        catch (Exception e) when (e is Refusal or IOException or UnauthorizedAccessException)
+        {
+            // It is not there, or was never opened: it is forgotten all the same, and says whose it was to who finds it.
+        }
+
         File.Delete(PathOf(id));
         lock (_reading)
         {
             _all.Remove(id);
         }
-
-        return Task.CompletedTask;
     }
 
     private string PathOf(Id<Pool> id) => $"{_node.Root.Pools}/{id}.json";

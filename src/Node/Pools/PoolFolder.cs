@@ -60,6 +60,17 @@ internal sealed class PoolFolder(string path, string id, TimeProvider time)
         }
     }
 
+    /// <summary>Removes what a pool without disks has left in it: folders of its own, and the mark at last.</summary>
+    public void GiveUp(IEnumerable<string> folders)
+    {
+        foreach (var folder in folders.Select(f => $"{Path}/{f}").Where(Directory.Exists))
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+
+        File.Delete(Mark);
+    }
+
     /// <exception cref="Refusal"><c>pool.gone</c></exception>
     public async Task DemandAsync(CancellationToken ct)
     {

@@ -38,6 +38,19 @@ internal sealed partial class ZfsPool(string source, string id, IShell shell, Qe
     /// <summary>Where snapshots are looked into for a while.</summary>
     private string Views => $"{source}/gantry-views";
 
+    public async Task CloseAsync(CancellationToken ct)
+    {
+        if ((await OwnersAsync(ct)).Count == 0)
+        {
+            foreach (var set in (await _zfs.ListAsync(ct, "list", "-H", "-t", "filesystem", "-d", "1", "-o", "name", source)).Skip(1))
+            {
+                await _zfs.RunAsync(ct, "destroy", "-r", set[0]);
+            }
+
+            await _zfs.RunAsync(ct, "inherit", Mark, source);
+        }
+    }
+
     public async Task OpenAsync(CancellationToken ct)
     {
         try

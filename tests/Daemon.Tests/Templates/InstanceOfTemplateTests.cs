@@ -47,7 +47,7 @@ public sealed class InstanceOfTemplateTests(RunningDaemon daemon) : IClassFixtur
     [InlineData("""{"cpus":1}""", "$.cpus", "1 is less than built-in windows needs (2)")]
     [InlineData("""{"memoryBytes":536870912}""", "$.memoryBytes", "536870912 is less than built-in windows needs (1024 MiB)")]
     [InlineData("""{"volumes":[{"name":"x"},{"name":"install","path":"win.iso"}]}""", "$.volumes[1].path", "a path is absolute and has no '.' or '..' in it")]
-    [InlineData("""{"volumes":[{"name":"drivers","sizeBytes":1048576}]}""", "$.volumes[0]", "a drive for discs takes no size, cache or limits")]
+    [InlineData("""{"volumes":[{"name":"drivers","sizeBytes":1048576}]}""", "$.volumes[0]", "a drive for discs takes no pool, size, cache or limits")]
     public async Task A_request_that_does_not_suit_its_template_is_refused_where_it_says_so(string json, string path, string message)
     {
         var (status, problem, _) = await daemon.SendAsync(HttpMethod.Post, "/instances", json[..^1] + ""","name":"x","template":"windows"}""");

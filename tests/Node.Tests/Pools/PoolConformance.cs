@@ -65,6 +65,21 @@ public abstract partial class PoolConformance : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Its_place_can_be_another_pools_once_it_is_closed_without_disks()
+    {
+        await Pool.CreateAsync(Root, Size, await GivenImageAsync((0, 1)), default);
+        await Pool.CloseAsync(default);
+        (await ShouldRefuseAsync("pool.not_usable", () => new NodePools(Node).Make(new(Id<Pool>.New(), Kind, Source)).OpenAsync(default))).ShouldNotBeNull();
+        (await FindAsync(Root)).SizeBytes.ShouldBe(Size);
+
+        await Pool.DeleteOwnerAsync(Owner, default);
+        await Pool.CloseAsync(default);
+        var next = new NodePools(Node).Make(new(Id<Pool>.New(), Kind, Source));
+        await next.OpenAsync(default);
+        (await next.OwnersAsync(default)).ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task A_disk_begins_as_its_image_and_is_larger()
     {
         var image = await GivenImageAsync((0, 1), (5, 2));
