@@ -2,6 +2,7 @@ using Gantry.Contracts;
 using Gantry.Node.Drivers;
 using Gantry.Node.Instances;
 using Gantry.Node.Pools;
+using Gantry.Node.Snapshots;
 
 namespace Gantry.Node;
 
@@ -35,6 +36,19 @@ public sealed partial class LocalNode
         if ((spec.Volumes ?? []).SingleOrDefault(v => v.Name == volume) is { Device: VolumeDevice.Disk } disk && (await Context.Pools.Of(disk.Pool).SnapshotsAsync($"{id}", ct)).Count > 0)
         {
             throw DiskErrors.InSnapshot(spec.Name, volume);
+        }
+    }
+
+    /// <summary>Finds that every pool an instance has disks in answers. One whose folder cannot be read has none that are known.</summary>
+    /// <exception cref="Refusal"><c>pool.not_healthy</c></exception>
+    public async Task DemandPoolsAsync(Id<Instance> id, CancellationToken ct)
+    {
+        foreach (var pool in (TryRead(id)?.Volumes ?? []).Where(v => v.Device == VolumeDevice.Disk).Select(v => v.Pool).Distinct())
+        {
+            if (await Context.Pools.Of(pool).LookAsync(ct) is { Healthy: false } status)
+            {
+                throw NodeSnapshotErrors.PoolNotHealthy(status.Message ?? "it is not healthy.");
+            }
         }
     }
 

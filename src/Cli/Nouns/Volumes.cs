@@ -33,7 +33,7 @@ internal static class Volumes
     {
         var instance = Name.Of("instance", app, "/instances");
         var volume = new Argument<string>("VOLUME") { Description = "Its name in the instance, and its serial number: 1 to 20 of a-z, 0-9 and '-'." };
-        var size = Choose.Size("--size", "How large it is; 10 GiB when left out.");
+        var size = Choose.Size("--size", "How large it is. When left out, as large as its image, or 10 GiB.");
         var pool = Choose.Text("--pool", "Where it lies; in local when left out.", "POOL");
         var image = Choose.Text("--image", "It begins as this image.", "IMAGE");
         var bus = Choose.Optional<VolumeBus>("--bus", "How the guest sees it; by virtio when left out.");

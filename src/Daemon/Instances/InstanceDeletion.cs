@@ -17,6 +17,7 @@ internal sealed class InstanceDeletion(
 
     public override IReadOnlyList<Step> Steps(Input input) =>
     [
+        new HostStep("look at its pools", (_, ct) => node.DemandPoolsAsync(input.Id, ct)),
         new DbStep("take out of the list", async (transaction, context, _) =>
         {
             var name = context.Operation.TargetName;

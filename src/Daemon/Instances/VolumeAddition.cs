@@ -19,7 +19,11 @@ internal sealed class VolumeAddition(VolumeRows volumes, LocalNode node) : Opera
         [
             new DbStep("write down",
                 (transaction, context, _) => volumes.AddAsync(transaction, input.Id, input.Volume, input.Spec, context.Operation.TargetName),
-                (transaction, context, _) => volumes.RemoveAsync(transaction, input.Id, input.Volume, input.Spec.Pool, context.Operation.TargetName)),
+                async (transaction, context, _) =>
+                {
+                    await volumes.RemoveAsync(transaction, input.Id, input.Volume, context.Operation.TargetName);
+                    await VolumeRows.LeaveAsync(transaction, input.Id, input.Volume, input.Spec.Pool);
+                }),
             new HostStep("make it and plug it in",
                 async (_, ct) => pending = (await node.PlugDiskAsync(input.Id, input.Spec, ct))?.WhyNot,
                 async (_, ct) =>

@@ -25,9 +25,10 @@ internal sealed class VolumeRemoval(VolumeRows volumes, LocalNode node) : Operat
             },
             (_, ct) => node.PlugDiskAsync(input.Id, input.Spec, ct)),
         new DbStep("write down",
-            (transaction, context, _) => volumes.RemoveAsync(transaction, input.Id, input.Volume, input.Spec.Pool, context.Operation.TargetName),
+            (transaction, context, _) => volumes.RemoveAsync(transaction, input.Id, input.Volume, context.Operation.TargetName),
             (transaction, context, _) => volumes.AddAsync(transaction, input.Id, input.Volume, input.Spec, context.Operation.TargetName)),
         new HostStep("delete", (_, ct) => node.DeleteDiskAsync(input.Id, input.Spec, ct)) { OnlyForward = true },
+        new DbStep("let go of its pool", (transaction, _, _) => VolumeRows.LeaveAsync(transaction, input.Id, input.Volume, input.Spec.Pool)),
         volumes.Publish(input.Id, input.Volume.Name, () => new(input.Volume.Name, null)),
     ];
 }

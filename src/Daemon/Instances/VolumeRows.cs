@@ -46,16 +46,16 @@ internal sealed class VolumeRows(InstanceStore store, EventLog events)
     }
 
     /// <summary>Takes one out of the row. An image that it stood on stays needed: a snapshot may have it.</summary>
-    /// <param name="pool">Where it lies.</param>
-    public async Task RemoveAsync(NpgsqlTransaction transaction, Id<Instance> id, Volume volume, Id<Pool>? pool, string name)
+    public async Task RemoveAsync(NpgsqlTransaction transaction, Id<Instance> id, Volume volume, string name) =>
+        await store.SetVolumesAsync(transaction, id, [.. (await LockedAsync(transaction, id, name)).Where(v => v.Name != volume.Name)]);
+
+    /// <summary>Lets go of the pool that a volume lay in, once it is gone from there and no other lies in it.</summary>
+    public static async Task LeaveAsync(NpgsqlTransaction transaction, Id<Instance> id, Volume volume, Id<Pool>? pool)
     {
-        var rest = (await LockedAsync(transaction, id, name)).Where(v => v.Name != volume.Name).ToList();
-        if (pool is { } left && rest.All(v => v.Pool != volume.Pool))
+        if (pool is { } left && (await InstanceStore.VolumesAsync(transaction, id)).All(v => v.Pool != volume.Pool))
         {
             await PoolStore.LeaveAsync(transaction, id, left);
         }
-
-        await store.SetVolumesAsync(transaction, id, rest);
     }
 
     /// <exception cref="Refusal"><c>volume.unknown</c></exception>

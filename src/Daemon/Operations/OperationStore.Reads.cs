@@ -5,8 +5,9 @@ namespace Gantry.Daemon.Operations;
 
 internal sealed partial class OperationStore
 {
-    /// <summary>With its input.</summary>
-    public Task<OperationRow?> FindAsync(Guid id, CancellationToken ct) => OneAsync("id = @Id", new { Id = id }, ct, OperationRow.ColumnsWithInput);
+    public Task<OperationRow?> FindAsync(Guid id, CancellationToken ct) => OneAsync("id = @Id", new { Id = id }, ct);
+
+    public Task<OperationRow?> FindWithInputAsync(Guid id, CancellationToken ct) => OneAsync("id = @Id", new { Id = id }, ct, OperationRow.ColumnsWithInput);
 
     public Task<OperationRow?> FindByKeyAsync(string createdBy, string key, CancellationToken ct) =>
         OneAsync("created_by = @CreatedBy and idempotency_key = @Key", new { CreatedBy = createdBy, Key = key }, ct);

@@ -131,7 +131,7 @@ internal sealed class Operations(OperationStore store, OperationRunner runner, O
     {
         while (true)
         {
-            var row = await RowAsync(id, ct);
+            var row = await store.FindWithInputAsync(id.Value, ct) ?? throw OperationErrors.NotFound(id);
             if (row.IsFinished)
             {
                 throw OperationErrors.AlreadyFinished(row.ToOperation());

@@ -65,10 +65,10 @@ internal sealed class SnapshotRestoration(InstanceStore instances, InstanceState
             await node.StartAsync(id, ct);
             return null;
         }
-        catch (Refusal refusal)
+        catch (Exception e) when (e is Refusal or IOException or UnauthorizedAccessException)
         {
-            context.Log($"It could not be started: {refusal.Message}");
-            return refusal.Message;
+            context.Log($"It could not be started: {e.Message}");
+            return e.Message;
         }
     }
 }

@@ -33,15 +33,18 @@ internal sealed partial class BtrfsPool
             });
     }
 
+    public async Task DemandRestorableAsync(string owner, Id<Snapshot> snapshot, CancellationToken ct)
+    {
+        Demand(new(owner, "x"));
+        await _folder.DemandAsync(ct);
+        DemandWhole(owner, snapshot);
+    }
+
     /// <summary>The new disks are made beside the old ones and take their place at one instant.</summary>
     public async Task RestoreAsync(string owner, Id<Snapshot> snapshot, CancellationToken ct)
     {
         using var held = await ChangeAsync(ct, new DiskName(owner, "x"));
-        var disks = DisksOf(owner, snapshot);
-        foreach (var name in disks.Where(d => !File.Exists($"{SnapshotOf(owner, $"{snapshot}")}/{d}.raw")))
-        {
-            throw PoolErrors.DiskDamaged(new(owner, name), $"the snapshot {snapshot} of it is not there");
-        }
+        var disks = DemandWhole(owner, snapshot);
 
         await TryAsync(
             "The restore",
@@ -63,6 +66,18 @@ internal sealed partial class BtrfsPool
                 Posix.SyncDirectory(FolderOf(owner));
                 await DeleteSubvolumesAsync([NextOf(owner)], ct);
             });
+    }
+
+    /// <returns>Its disks.</returns>
+    private string[] DemandWhole(string owner, Id<Snapshot> snapshot)
+    {
+        var disks = DisksOf(owner, snapshot);
+        foreach (var name in disks.Where(d => !File.Exists($"{SnapshotOf(owner, $"{snapshot}")}/{d}.raw")))
+        {
+            throw PoolErrors.DiskDamaged(new(owner, name), $"the snapshot {snapshot} of it is not there");
+        }
+
+        return disks;
     }
 
     public async Task DeleteSnapshotAsync(string owner, Id<Snapshot> snapshot, IDiskMerging merging, CancellationToken ct)

@@ -32,6 +32,25 @@ internal sealed partial class DirPool
         Write(owner, record);
     }
 
+    public async Task DemandRestorableAsync(string owner, Id<Snapshot> snapshot, CancellationToken ct)
+    {
+        Demand(new(owner, "x"));
+        await _folder.DemandAsync(ct);
+        var record = Read(owner);
+        if (!HasSnapshot(record, snapshot))
+        {
+            throw PoolErrors.SnapshotMissing(owner, snapshot);
+        }
+
+        foreach (var (name, known) in record.Disks)
+        {
+            if (known.Tree.Snapshots.TryGetValue(snapshot.ToString(), out var layer))
+            {
+                ChainOf(new(owner, name), known, layer);
+            }
+        }
+    }
+
     public async Task RestoreAsync(string owner, Id<Snapshot> snapshot, CancellationToken ct)
     {
         using var held = await ChangeAsync(ct, new DiskName(owner, "x"));

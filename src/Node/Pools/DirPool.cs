@@ -32,9 +32,11 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
 
     public async Task CloseAsync(CancellationToken ct)
     {
-        if ((await OwnersAsync(ct)).Count == 0)
+        await _folder.DemandAsync(ct);
+        var folders = _folder.Folders();
+        if (folders.All(o => Read(o).Disks.Count == 0 && Directory.EnumerateFileSystemEntries(FolderOf(o)).All(e => Path.GetFileName(e) == Record)))
         {
-            _folder.GiveUp(_folder.Folders());
+            _folder.GiveUp(folders);
         }
     }
 
@@ -49,6 +51,7 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
     public async Task CreateAsync(DiskName disk, long sizeBytes, string? image, CancellationToken ct)
     {
         using var held = await ChangeAsync(ct, disk);
+        DemandRecord(disk.Owner);
         if (Read(disk.Owner) is var record && !record.Disks.ContainsKey(disk.Name))
         {
             var layer = NewName();
@@ -221,6 +224,25 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
         Written();
     }
 
+    /// <summary>
+    /// A record is there before the first file: where there are disks without one, somebody has lost it, and nothing is made in their place.
+    /// </summary>
+    private void DemandRecord(string owner)
+    {
+        var record = $"{FolderOf(owner)}/{Record}";
+        if (File.Exists(record))
+        {
+            return;
+        }
+
+        if (Directory.Exists(FolderOf(owner)) && Directory.EnumerateFiles(FolderOf(owner), "*.qcow2", SearchOption.AllDirectories).Any())
+        {
+            throw PoolErrors.Damaged(record, "it is not there, while its disks are");
+        }
+
+        Write(owner, OwnerRecord.Empty);
+    }
+
     private DiskRecord Known(DiskName disk) => Read(disk.Owner).Disks.GetValueOrDefault(disk.Name) ?? throw PoolErrors.DiskMissing(disk);
 
     private void NoteSize(DiskName disk, long sizeBytes) =>
@@ -282,7 +304,7 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
     /// <summary>Removes files and folders that no record has.</summary>
     private void Sweep(string owner)
     {
-        if (!Directory.Exists(FolderOf(owner)))
+        if (!File.Exists($"{FolderOf(owner)}/{Record}"))
         {
             return;
         }

@@ -56,6 +56,10 @@ public interface IPool
     /// <summary>Keeps an owner's disks as they are at one instant. Of a running guest, what it has told to be on the disk is in it.</summary>
     Task SnapshotAsync(string owner, IReadOnlyList<string> disks, Id<Snapshot> snapshot, CancellationToken ct);
 
+    /// <summary>Finds that all is there that a restore needs, as far as that is quick.</summary>
+    /// <exception cref="Refusal"><c>snapshot.missing</c>, <c>volume.damaged</c></exception>
+    Task DemandRestorableAsync(string owner, Id<Snapshot> snapshot, CancellationToken ct);
+
     /// <summary>Makes the disks of a snapshot as they were in it, while none is open. Other snapshots stay, newer ones too: it is a branch then.</summary>
     /// <exception cref="Refusal"><c>snapshot.missing</c></exception>
     Task RestoreAsync(string owner, Id<Snapshot> snapshot, CancellationToken ct);

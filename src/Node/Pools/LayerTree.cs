@@ -73,7 +73,8 @@ internal sealed record LayerTree(
     /// <param name="bytes">What a layer takes.</param>
     /// <param name="isOpen">
     /// A guest writes to the top. Then the top is never written into the one below it: when all ended right after, nobody could tell which of
-    /// both the guest wrote to last. And only then can a layer take in the one below it.
+    /// both the guest wrote to last. Nor does it take in the one below: QEMU flushes what it copied into other layers only. And only then can
+    /// a layer take in the one below it.
     /// </param>
     public LayerStep? Next(Func<string, long> bytes, bool isOpen)
     {
@@ -84,7 +85,7 @@ internal sealed record LayerTree(
                 continue;
             }
 
-            if (isOpen && From(Top).Contains(upper) && bytes(lower) <= bytes(upper))
+            if (isOpen && upper != Top && From(Top).Contains(upper) && bytes(lower) <= bytes(upper))
             {
                 return new(LayerMerge.Stream, upper, lower);
             }

@@ -85,7 +85,7 @@ public sealed class NodePools
         {
             await Of(id).CloseAsync(ct);
         }
-        catch (Exception e) when (e is Refusal or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is Refusal or CommandFailed or IOException or UnauthorizedAccessException)
         {
             // It is not there, or was never opened: it is forgotten all the same, and says whose it was to who finds it.
         }

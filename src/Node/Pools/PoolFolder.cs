@@ -13,6 +13,8 @@ internal sealed class PoolFolder(string path, string id, TimeProvider time)
     /// <summary>A dead file server answers never; this is how long is waited.</summary>
     public static readonly TimeSpan AnswersWithin = TimeSpan.FromSeconds(5);
 
+    private volatile Task? _left;
+
     public string Path { get; } = path;
 
     private static string Hangs => $"its file system does not answer within {AnswersWithin.TotalSeconds:0} s";
@@ -34,6 +36,14 @@ internal sealed class PoolFolder(string path, string id, TimeProvider time)
 
     public void Make()
     {
+        for (var parent = System.IO.Path.GetDirectoryName(Path); parent is not null; parent = System.IO.Path.GetDirectoryName(parent))
+        {
+            if (Directory.Exists(parent) && !File.GetUnixFileMode(parent).HasFlag(UnixFileMode.OtherExecute))
+            {
+                throw PoolErrors.NotUsable(Path, $"{parent} lets nobody but its owner pass, and tools run as users of no rights (`chmod o+x` lets them)");
+            }
+        }
+
         if (!File.Exists(Mark))
         {
             if (File.Exists(Path) || (Directory.Exists(Path) && Directory.EnumerateFileSystemEntries(Path).Any(e => System.IO.Path.GetFileName(e) != "lost+found")))
@@ -49,14 +59,6 @@ internal sealed class PoolFolder(string path, string id, TimeProvider time)
         if (WhyNotMine() is { } why)
         {
             throw PoolErrors.NotUsable(Path, why);
-        }
-
-        for (var parent = System.IO.Path.GetDirectoryName(Path); parent is not null; parent = System.IO.Path.GetDirectoryName(parent))
-        {
-            if (!File.GetUnixFileMode(parent).HasFlag(UnixFileMode.OtherExecute))
-            {
-                throw PoolErrors.NotUsable(Path, $"{parent} lets nobody but its owner pass, and tools run as users of no rights (`chmod o+x` lets them)");
-            }
         }
     }
 
@@ -130,6 +132,23 @@ internal sealed class PoolFolder(string path, string id, TimeProvider time)
     }
 
     /// <summary>On a thread of its own, which is left behind when the file system never answers it.</summary>
-    private Task<T> WithinAsync<T>(Func<T> work, CancellationToken ct) =>
-        Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).WaitAsync(AnswersWithin, time, ct);
+    private async Task<T> WithinAsync<T>(Func<T> work, CancellationToken ct)
+    {
+        // One that hangs is enough to know that it does.
+        if (_left is { IsCompleted: false })
+        {
+            throw new TimeoutException();
+        }
+
+        var answer = Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        try
+        {
+            return await answer.WaitAsync(AnswersWithin, time, ct);
+        }
+        catch (TimeoutException)
+        {
+            _left = answer;
+            throw;
+        }
+    }
 }

@@ -32,23 +32,30 @@ internal sealed partial class ZfsPool
             });
     }
 
+    public async Task DemandRestorableAsync(string owner, Id<Snapshot> snapshot, CancellationToken ct)
+    {
+        Demand(new(owner, "x"));
+        await MountAsync(ct);
+        await DemandWholeAsync(owner, snapshot, ct);
+    }
+
     /// <summary>What is to be restored is written down first, so that it is ended whatever breaks off.</summary>
     public async Task RestoreAsync(string owner, Id<Snapshot> snapshot, CancellationToken ct)
     {
         using var held = await ChangeAsync(ct, new DiskName(owner, "x"));
-        if (!(await SnapshotDisksAsync(owner, ct)).ContainsKey($"{snapshot}"))
-        {
-            throw PoolErrors.SnapshotMissing(owner, snapshot);
-        }
+        await DemandWholeAsync(owner, snapshot, ct);
+        AtomicFile.Write(RestoringOf(owner), System.Text.Encoding.UTF8.GetBytes($"{snapshot}"));
+        await FinishRestoreAsync(owner, ct);
+    }
 
+    private async Task DemandWholeAsync(string owner, Id<Snapshot> snapshot, CancellationToken ct)
+    {
+        var disks = (await SnapshotDisksAsync(owner, ct)).GetValueOrDefault($"{snapshot}") ?? throw PoolErrors.SnapshotMissing(owner, snapshot);
         var tree = await TreeAsync(ct);
-        foreach (var name in (await SnapshotDisksAsync(owner, ct))[$"{snapshot}"].Where(name => tree.Holding(owner, name, $"{snapshot}") is null))
+        foreach (var name in disks.Where(name => tree.Holding(owner, name, $"{snapshot}") is null))
         {
             throw PoolErrors.DiskDamaged(new(owner, name), $"the snapshot {snapshot} of it is not there");
         }
-
-        AtomicFile.Write(RestoringOf(owner), System.Text.Encoding.UTF8.GetBytes($"{snapshot}"));
-        await FinishRestoreAsync(owner, ct);
     }
 
     public async Task DeleteSnapshotAsync(string owner, Id<Snapshot> snapshot, IDiskMerging merging, CancellationToken ct)
@@ -130,7 +137,7 @@ internal sealed partial class ZfsPool
     public async Task CloneAsync(DiskName from, Id<Snapshot> at, DiskName to, bool linked, Action<DiskProgress> report, CancellationToken ct)
     {
         using var held = await ChangeAsync(ct, from, to);
-        if (File.Exists(PathOf(to)))
+        if (await IsThereAsync(to, ct))
         {
             return;
         }
@@ -143,7 +150,7 @@ internal sealed partial class ZfsPool
             async () =>
             {
                 await _zfs.RunAsync(ct, "create", "-p", SetOf(to.Owner));
-                await DestroyAsync(SetOf(to), ct);
+                await DestroyUnfinishedAsync(SetOf(to), ct);
                 if (linked)
                 {
                     await _zfs.RunAsync(ct, "clone", $"{set}@{at}", SetOf(to));
@@ -196,6 +203,9 @@ internal sealed partial class ZfsPool
                 await TidyAsync(owner, ct);
             });
         File.Delete(RestoringOf(owner));
+
+        // Else a power cut could bring it back, and what was written since would be taken for what was before.
+        Posix.SyncDirectory(PathOf(SetOf(owner)));
     }
 
     /// <summary>

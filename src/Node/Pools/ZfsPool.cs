@@ -40,15 +40,19 @@ internal sealed partial class ZfsPool(string source, string id, IShell shell, Qe
 
     public async Task CloseAsync(CancellationToken ct)
     {
-        if ((await OwnersAsync(ct)).Count == 0)
+        string[] own = [Views, Branches, ImageCopies];
+        var children = (await _zfs.ListAsync(ct, "list", "-H", "-t", "filesystem", "-d", "1", "-o", "name", source)).Skip(1).Select(l => l[0]).ToList();
+        if (children.Except(own).Any() || !await IsMineAsync(ct))
         {
-            foreach (var set in (await _zfs.ListAsync(ct, "list", "-H", "-t", "filesystem", "-d", "1", "-o", "name", source)).Skip(1))
-            {
-                await _zfs.RunAsync(ct, "destroy", "-r", set[0]);
-            }
-
-            await _zfs.RunAsync(ct, "inherit", Mark, source);
+            return;
         }
+
+        foreach (var set in own)
+        {
+            await DestroyAsync(set, ct);
+        }
+
+        await _zfs.RunAsync(ct, "inherit", Mark, source);
     }
 
     public async Task OpenAsync(CancellationToken ct)
@@ -110,7 +114,7 @@ internal sealed partial class ZfsPool(string source, string id, IShell shell, Qe
     public async Task CreateAsync(DiskName disk, long sizeBytes, string? image, CancellationToken ct)
     {
         using var held = await ChangeAsync(ct, disk);
-        if (File.Exists(PathOf(disk)))
+        if (await IsThereAsync(disk, ct))
         {
             return;
         }
@@ -120,7 +124,7 @@ internal sealed partial class ZfsPool(string source, string id, IShell shell, Qe
             async () =>
             {
                 await _zfs.RunAsync(ct, "create", "-p", SetOf(disk.Owner));
-                await DestroyAsync(SetOf(disk), ct);
+                await DestroyUnfinishedAsync(SetOf(disk), ct);
                 if (image is null)
                 {
                     await _zfs.RunAsync(ct, "create", SetOf(disk));
@@ -221,7 +225,7 @@ internal sealed partial class ZfsPool(string source, string id, IShell shell, Qe
             async () =>
             {
                 await _zfs.RunAsync(ct, "create", "-p", SetOf(to.Owner));
-                await DestroyAsync(SetOf(to), ct);
+                await DestroyUnfinishedAsync(SetOf(to), ct);
                 await _zfs.RenameAsync(SetOf(from), SetOf(to), ct);
                 await _zfs.RunAsync(ct, "mount", SetOf(to));
             });
@@ -303,11 +307,16 @@ internal sealed partial class ZfsPool(string source, string id, IShell shell, Qe
     }
 
     /// <summary>A data set, its snapshots and what of this owner stands on them; nothing happens when it is not there.</summary>
-    private async Task DestroyAsync(string set, CancellationToken ct)
+    private Task DestroyAsync(string set, CancellationToken ct) => DestroyAsync(ct, "-R", set);
+
+    /// <summary>One that was being made: ZFS refuses when it has a snapshot, since then it was more than that.</summary>
+    private Task DestroyUnfinishedAsync(string set, CancellationToken ct) => DestroyAsync(ct, set);
+
+    private async Task DestroyAsync(CancellationToken ct, params string[] what)
     {
         try
         {
-            await _zfs.RunAsync(ct, "destroy", "-R", set);
+            await _zfs.RunAsync(ct, ["destroy", .. what]);
         }
         catch (CommandFailed e) when (Zfs.IsMissing(e))
         {

@@ -77,10 +77,7 @@ internal sealed class InstanceSnapshots(LocalNode node)
         await DemandPoolsAsync(id, snapshot, ct);
         foreach (var (pool, _) in PoolsOf(record.Disks))
         {
-            if (!(await pool.SnapshotsAsync(id.ToString(), ct)).ContainsKey(snapshot))
-            {
-                throw PoolErrors.SnapshotMissing(id.ToString(), snapshot);
-            }
+            await pool.DemandRestorableAsync(id.ToString(), snapshot, ct);
         }
     }
 

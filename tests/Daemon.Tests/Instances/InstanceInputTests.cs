@@ -157,7 +157,7 @@ public sealed class InstanceInputTests(RunningDaemon daemon) : IClassFixture<Run
         made.Boot.Order.ShouldBe(["data", "eth0"]);
         made.Volumes.ShouldBe(
         [
-            new() { Name = "data", Device = VolumeDevice.Disk, SizeBytes = 1 << 30, Bus = VolumeBus.Virtio, Cache = VolumeCache.Writeback, ReadOnly = false },
+            new() { Name = "data", Device = VolumeDevice.Disk, Pool = "local", SizeBytes = 1 << 30, Bus = VolumeBus.Virtio, Cache = VolumeCache.Writeback, ReadOnly = false },
             new() { Name = "disc", Device = VolumeDevice.Cdrom, Bus = VolumeBus.Sata, ReadOnly = true },
         ]);
         made.Nics!.Single().ShouldBe(new Nic { Name = "eth0", Model = NicModel.Virtio, Network = "none", Mac = Gantry.Daemon.Instances.MachinePlan.MacOf(made.Id, "eth0") });

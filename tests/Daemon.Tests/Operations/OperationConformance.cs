@@ -161,7 +161,7 @@ public abstract class OperationConformance(TestPostgres postgres) : DatabaseTest
         public async Task<Operation> BeginAsync()
         {
             var begun = await rig.BeginAsync(daemon);
-            var steps = daemon.Tools.Types.StepsOf((await daemon.Store.FindAsync(begun.Id.Value, default))!);
+            var steps = daemon.Tools.Types.StepsOf((await daemon.Store.FindWithInputAsync(begun.Id.Value, default))!);
             (Steps, NoReturn) = (steps.Count, steps.TakeWhile(s => s is not HostStep { OnlyForward: true }).Count());
             return begun;
         }

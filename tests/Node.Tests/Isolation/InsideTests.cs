@@ -46,9 +46,9 @@ public sealed class InsideTests(TestImages images) : IAsyncLifetime
         [
             "/etc/shadow", "/etc/passwd", "/root", "/home", "/var/lib", "/run", "/sys", "/tmp", "/boot", "/proc/sys", "/proc/kallsyms", "/proc/cmdline", "/dev/net", "/dev/mem",
             _root.Path, VictimsData, $"{VictimsData}/spec.json", $"{VictimsData}/serial.log", VictimsRun, $"{VictimsRun}/qmp.sock", _root.Context.Root.Socket,
-            .. Directory.GetFiles(VictimsData, "*", SearchOption.AllDirectories), $"/proc/{_victimPid}", images.Kernel,
+            .. ((string[])[VictimsData, _root.Context.Root.Pools]).SelectMany(folder => Directory.GetFiles(folder, "*", SearchOption.AllDirectories)), $"/proc/{_victimPid}", images.Kernel,
         ];
-        targets.ShouldContain(t => t.Contains("disk", StringComparison.Ordinal), "the victim has a disk");
+        targets.ShouldContain(t => t.EndsWith(".qcow2", StringComparison.Ordinal), "the victim has a disk");
 
         (await InsideAsync(string.Concat(targets.Select(t => $"[ -e '{t}' ] && echo 'sees {t}'\n")))).ShouldBe("");
         targets.Where(t => t is not "/home" && !t.EndsWith(".sock", StringComparison.Ordinal) && !t.StartsWith("/dev", StringComparison.Ordinal))

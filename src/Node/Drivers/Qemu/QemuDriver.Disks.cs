@@ -120,7 +120,7 @@ public sealed partial class QemuDriver
                 return DiskReasons.Refused(e.Message);
             }
 
-            await _disks.PoolOf(wanted).NoteGrownAsync(InstanceDisks.NameOf(id, volume), sizeBytes, ct);
+            await _disks.PoolOf(wanted).NoteGrownAsync(InstanceDisks.NameOf(id, volume), sizeBytes, CancellationToken.None); // it is so large now, whoever cancels
             return null;
         }, ct);
         return open ? change : null;

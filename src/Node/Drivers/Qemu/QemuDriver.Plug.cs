@@ -19,7 +19,15 @@ public sealed partial class QemuDriver
         var spec = node.Folders.Read(id);
         try
         {
-            return (await guest.QueryAsync(ct)).State == InstanceState.Stopped ? null : await change(guest, spec);
+            if (await guest.QueryAsync(ct) is { State: InstanceState.Stopped } ended)
+            {
+                // Its guest is at its end, but QEMU has the files open as long as it is there, and jobs go on.
+                await guest.FinishAsync(ended);
+                await guest.Process.Ended.WaitAsync(ct);
+                return null;
+            }
+
+            return await change(guest, spec);
         }
         catch (QmpFailed) when (guest.Process.Ended.IsCompleted)
         {

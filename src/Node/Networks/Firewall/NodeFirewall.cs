@@ -44,8 +44,8 @@ internal sealed partial class NodeFirewall(NodeContext node)
         var shown = known is var (rules, before) && await TryRunAsync(Scripts(wanted, i => NftScript.Change(rules.Tables[i], wanted.Tables[i])), ct)
             ? SettleAsync(rules, before, wanted)
             : Task.FromResult<NftListing[]?>(await ReplaceAsync(wanted, ct));
-        await AcceptLoopbackAsync(all, ct);
         _applied = (wanted, shown);
+        await AcceptLoopbackAsync(all, ct);
     }
 
     /// <exception cref="Refusal"><c>firewall.not_valid</c></exception>
@@ -111,11 +111,13 @@ internal sealed partial class NodeFirewall(NodeContext node)
             var now = await ListAsync(CancellationToken.None);
             return now.Index().All(n => n.Item.Follows(before[n.Index], from.Tables[n.Index], to.Tables[n.Index])) ? Keep(to, now) : await ReplaceAsync(to, CancellationToken.None);
         }
-        catch (Exception e) when (e is Refusal or IOException)
+#pragma warning disable CA1031 // whatever it is: who comes next writes all anew
+        catch (Exception e)
         {
             LogNotSeen(_logger, e.Message);
             return null;
         }
+#pragma warning restore CA1031
     }
 
     /// <summary>Writes all, whatever is there.</summary>
