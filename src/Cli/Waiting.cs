@@ -13,6 +13,26 @@ internal static class Waiting
     public static Task<int> FinishAsync(Session session, byte[] begun, string name, string done, CancellationToken ct) =>
         FinishAsync(session, begun, name, _ => done, ct);
 
+    /// <summary>One after the other: of several, what is refused of one keeps no other from it.</summary>
+    /// <returns>The worst exit code of all.</returns>
+    public static async Task<int> EachAsync(Session session, IReadOnlyList<string> names, Func<string, Task<byte[]>> begin, string done, CancellationToken ct)
+    {
+        var worst = ExitCode.Done;
+        foreach (var name in names)
+        {
+            try
+            {
+                worst = Math.Max(worst, await FinishAsync(session, await begin(name), name, done, ct));
+            }
+            catch (Refusal refusal) when (names.Count > 1 && refusal.Status != 0)
+            {
+                worst = Math.Max(worst, Errors.PrintLine(session.Terminal, name, refusal));
+            }
+        }
+
+        return worst;
+    }
+
     /// <param name="done">What is said of one that succeeded.</param>
     public static async Task<int> FinishAsync(Session session, byte[] begun, string name, Func<Operation, string> done, CancellationToken ct)
     {

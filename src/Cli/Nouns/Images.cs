@@ -121,24 +121,7 @@ internal static class Images
     {
         var names = Name.Many(app, "/images");
         names.Arity = ArgumentArity.OneOrMore;
-        return new Verb("delete", "Delete images.", "gantry image delete micro-test").With(names).Runs(app, async (parsed, session, ct) =>
-        {
-            var given = parsed.GetValue(names)!;
-            var worst = ExitCode.Done;
-            foreach (var name in given)
-            {
-                try
-                {
-                    var begun = await session.SendAsync(HttpMethod.Delete, $"/images/{ApiClient.Escape(name)}", null, ct);
-                    worst = Math.Max(worst, await Waiting.FinishAsync(session, begun, name, "deleted", ct));
-                }
-                catch (Refusal refusal) when (given.Length > 1 && refusal.Status != 0)
-                {
-                    worst = Math.Max(worst, Errors.PrintLine(session.Terminal, name, refusal));
-                }
-            }
-
-            return worst;
-        });
+        return new Verb("delete", "Delete images.", "gantry image delete micro-test").With(names).Runs(app, (parsed, session, ct) =>
+            Waiting.EachAsync(session, parsed.GetValue(names)!, name => session.SendAsync(HttpMethod.Delete, $"/images/{ApiClient.Escape(name)}", null, ct), "deleted", ct));
     }
 }

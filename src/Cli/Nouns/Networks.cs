@@ -160,17 +160,8 @@ internal static class Networks
     {
         var names = Name.Many(app, Path);
         names.Arity = ArgumentArity.OneOrMore;
-        return new Verb("delete", "Delete networks that no instance is on.", "gantry network delete backend").With(names).Runs(app, async (parsed, session, ct) =>
-        {
-            var worst = ExitCode.Done;
-            foreach (var name in parsed.GetValue(names)!)
-            {
-                var begun = await session.SendAsync(HttpMethod.Delete, PathOf(name), null, ct);
-                worst = Math.Max(worst, await Waiting.FinishAsync(session, begun, name, "deleted", ct));
-            }
-
-            return worst;
-        });
+        return new Verb("delete", "Delete networks that no instance is on.", "gantry network delete backend").With(names).Runs(app, (parsed, session, ct) =>
+            Waiting.EachAsync(session, parsed.GetValue(names)!, name => session.SendAsync(HttpMethod.Delete, PathOf(name), null, ct), "deleted", ct));
     }
 
     private static VlanUplink VlanOf(string text) =>

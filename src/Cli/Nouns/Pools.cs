@@ -66,17 +66,8 @@ internal static class Pools
     {
         var names = Name.Many(app, Path);
         names.Arity = ArgumentArity.OneOrMore;
-        return new Verb("delete", "Forget pools without volumes; their directories and data sets stay.", "gantry pool delete big").With(names).Runs(app, async (parsed, session, ct) =>
-        {
-            var worst = ExitCode.Done;
-            foreach (var name in parsed.GetValue(names)!)
-            {
-                var begun = await session.SendAsync(HttpMethod.Delete, PathOf(name), null, ct);
-                worst = Math.Max(worst, await Waiting.FinishAsync(session, begun, name, "deleted", ct));
-            }
-
-            return worst;
-        });
+        return new Verb("delete", "Forget pools without volumes; their directories and data sets stay.", "gantry pool delete big").With(names).Runs(app, (parsed, session, ct) =>
+            Waiting.EachAsync(session, parsed.GetValue(names)!, name => session.SendAsync(HttpMethod.Delete, PathOf(name), null, ct), "deleted", ct));
     }
 
     private static string? Size(long? bytes) => bytes is { } size ? Sizes.Format(size) : null;

@@ -143,25 +143,8 @@ internal static class Snapshots
     {
         var instance = Name.Of("instance", app, "/instances");
         var names = new Argument<string[]>("SNAPSHOT") { Description = "One or several names or ids.", Arity = ArgumentArity.OneOrMore };
-        return new Verb("delete", "Delete snapshots. What came after one comes after its parent then; nothing else changes.", "gantry snapshot delete web1 s1 s2").With(instance, names).Runs(app, async (parsed, session, ct) =>
-        {
-            var given = parsed.GetValue(names)!;
-            var worst = ExitCode.Done;
-            foreach (var name in given)
-            {
-                try
-                {
-                    var begun = await session.SendAsync(HttpMethod.Delete, PathOf(parsed.GetValue(instance)!, name), null, ct);
-                    worst = Math.Max(worst, await Waiting.FinishAsync(session, begun, name, "deleted", ct));
-                }
-                catch (Refusal refusal) when (given.Length > 1 && refusal.Status != 0)
-                {
-                    worst = Math.Max(worst, Errors.PrintLine(session.Terminal, name, refusal));
-                }
-            }
-
-            return worst;
-        });
+        return new Verb("delete", "Delete snapshots. What came after one comes after its parent then; nothing else changes.", "gantry snapshot delete web1 s1 s2").With(instance, names).Runs(app, (parsed, session, ct) =>
+            Waiting.EachAsync(session, parsed.GetValue(names)!, name => session.SendAsync(HttpMethod.Delete, PathOf(parsed.GetValue(instance)!, name), null, ct), "deleted", ct));
     }
 
     private static (Argument<string> Instance, Argument<string> Snapshot) Both(App app) => (Name.Of("instance", app, "/instances"), Name.Of("snapshot", app));

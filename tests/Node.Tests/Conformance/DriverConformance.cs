@@ -102,14 +102,15 @@ public abstract partial class DriverConformance : IAsyncLifetime
         var id = await GivenAsync(Boot);
         (await Should.ThrowAsync<Refusal>(() => driver.ResetAsync(id, default))).Code.ShouldBe("instance.not_running");
 
+        // SeaBIOS of QEMU 7.2 hangs when it is reset while it copies itself into memory: a button is pressed when there is something to be seen.
         await driver.StartAsync(id, default);
+        await UntilItIsUpAsync(id);
         var before = await driver.InspectAsync(id, default);
-        await driver.ResetAsync(id, default);
         await driver.ResetAsync(id, default);
 
         var after = await driver.InspectAsync(id, default);
         (after.State, after.Observed!.Pid).ShouldBe((InstanceState.Running, before.Observed!.Pid));
-        await UntilItIsUpAsync(id);
+        await UntilItIsUpAsync(id, times: 2);
     }
 
     [Fact]
@@ -234,10 +235,10 @@ public abstract partial class DriverConformance : IAsyncLifetime
         _driver = DriverList.All[Driver](_root.Context);
     }
 
-    private async Task UntilItIsUpAsync(Id<Instance> id)
+    private async Task UntilItIsUpAsync(Id<Instance> id, int times = 1)
     {
         using var deadline = new CancellationTokenSource(Patience);
-        while (!(await ((ISerialLog)_driver).ReadSerialAsync(id, 1 << 20, deadline.Token)).Text.Contains(UpText, StringComparison.Ordinal))
+        while ((await ((ISerialLog)_driver).ReadSerialAsync(id, 1 << 20, deadline.Token)).Text.Split(UpText).Length <= times)
         {
             await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, deadline.Token);
         }

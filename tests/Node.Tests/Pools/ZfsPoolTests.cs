@@ -1,4 +1,5 @@
 using Gantry.Contracts;
+using Gantry.Node.Host;
 
 namespace Gantry.Node.Tests.Pools;
 
@@ -32,4 +33,31 @@ public sealed class ZfsPoolTests(ZfsHost host) : PoolConformance(node => node wi
     private protected override int EachPoint => 3;
 
     private protected override int HistorySteps => 20;
+
+    [Fact]
+    public async Task A_disk_whose_data_set_is_not_mounted_is_not_made_anew()
+    {
+        await Pool.CreateAsync(Root, 16 * TestDisks.BlockBytes, null, default);
+        await WriteAsync((Root, 3, 7));
+        var snapshot = await SnapshotAsync("root");
+        await ZfsAsync("unmount", $"{Source}/{Owner}/root");
+
+        await Pool.CreateAsync(Root, 16 * TestDisks.BlockBytes, null, default);
+
+        (await ReadAsync(Root)).ShouldBe(Blocks((3, 7)));
+        (await Pool.SnapshotsAsync(Owner, default)).Keys.ShouldBe([snapshot]);
+    }
+
+    [Fact]
+    public async Task What_somebody_else_has_put_into_it_stays_and_keeps_it_this_pool()
+    {
+        await ZfsAsync("create", $"{Source}/letters");
+
+        await Pool.CloseAsync(default);
+
+        (await ZfsAsync("list", "-H", "-o", "name", $"{Source}/letters")).ShouldBe($"{Source}/letters\n");
+        (await Pool.LookAsync(default)).Healthy.ShouldBeTrue();
+    }
+
+    private async Task<string> ZfsAsync(params string[] arguments) => (await Node.Shell.RunAsync(new("zfs", arguments, TimeSpan.FromMinutes(1)), default)).Output;
 }

@@ -33,6 +33,7 @@ public sealed partial class SimDriver
     {
         await Before("reset", id, ct);
         Demand(id, InstanceState.Running, InstanceState.Paused);
+        SayStarted(node.Folders.Read(id));
     }
 
     public async Task<Resized?> ResizeAsync(Id<Instance> id, InstanceSize wanted, CancellationToken ct)

@@ -38,9 +38,11 @@ public sealed partial class SimDriver(NodeContext node) : IPause, IReset, IResiz
         Directory.CreateDirectory(node.Folders.Run(id));
         Forget(EndPath(id));
         WriteSize(spec);
-        Say(id, Encoding.UTF8.GetBytes($"{spec.Name} has started\n"));
+        SayStarted(spec);
         Put(id, InstanceState.Running);
     }
+
+    private void SayStarted(InstanceSpec spec) => Say(spec.Id, Encoding.UTF8.GetBytes($"{spec.Name} has started\n"));
 
     public async Task StopAsync(Id<Instance> id, StopMode mode, TimeSpan grace, CancellationToken ct)
     {
