@@ -52,6 +52,7 @@ public class FirewallScaleTests(ITestOutputHelper output)
         (await AskAsync(all.Guest("client"), TransportProtocol.Tcp, "10.77.0.10", 80)).ShouldBe("10.77.0.11 80");
         (await AskInVainAsync(all.Guest("client"), TransportProtocol.Tcp, "10.77.0.10", 81)).ShouldBeNull();
 
+        (await all.Firewall.IsWholeAsync([network], default)).ShouldBeTrue("by then it was looked at, and written down");
         var shell = new FirstEnd(all.Node.Shell);
         var firewall = all.NewFirewall(shell);
         await TimedAsync("taken up by a new daemon", async () => (await firewall.IsWholeAsync([network], default)).ShouldBeTrue());
