@@ -1,5 +1,6 @@
 using Dapper;
 using Gantry.Contracts;
+using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
 using Gantry.Daemon.Schedules;
 using Gantry.Daemon.Tests.Support;
@@ -195,6 +196,26 @@ public sealed class ScheduleWorkerTests(TestPostgres postgres)
     }
 
     [Fact]
+    public async Task A_stop_waits_no_longer_than_it_may()
+    {
+        await using var daemon = await StartAsync(null);
+        await daemon.GivenInstanceAsync("web1");
+        var made = await daemon.Api.CreateScheduleAsync(A("deaf"));
+        var found = await daemon.Services.GetRequiredService<ScheduleStore>().GetAsync(made.Id.ToString(), default);
+        var action = new Deaf();
+        using var runner = ActivatorUtilities.CreateInstance<ScheduleRunner>(daemon.Services, (IScheduledAction[])[action]);
+        var (id, run) = await daemon.Services.GetRequiredService<ScheduleClaims>().AskAsync(found, runner.Holder, Caller.System, null, default);
+        runner.Begin(found, run!);
+        await action.Asked.Task;
+
+        await Should.ThrowAsync<OperationCanceledException>(runner.StopAsync(new(canceled: true)));
+
+        action.Answer.SetResult(null);
+        await runner.EndOfAsync(id);
+        (await CountAsync(daemon, "schedule_runs where state = 1")).ShouldBe(1, "it is left to the next daemon");
+    }
+
+    [Fact]
     public async Task A_clock_that_is_put_back_repeats_no_run_and_leaves_none_out()
     {
         var clock = new SetClock();
@@ -250,6 +271,22 @@ public sealed class ScheduleWorkerTests(TestPostgres postgres)
         (await CountAsync(daemon, "schedule_runs")).ShouldBe(1_000);
         await daemon.Services.GetRequiredService<ScheduleRunStore>().RemoveOldAsync(TimeSpan.FromHours(24.5), default);
         (await CountAsync(daemon, "schedule_runs")).ShouldBe(24);
+    }
+
+    /// <summary>Answers when it likes, whoever has lost patience.</summary>
+    private sealed class Deaf : IScheduledAction
+    {
+        public TaskCompletionSource Asked { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public TaskCompletionSource<Operation?> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public IReadOnlyList<ScheduledAction> Does { get; } = [ScheduledAction.Start];
+
+        public Task<Operation?> BeginAsync(ScheduledWork work, Instance instance, BeginOptions options, CancellationToken ct)
+        {
+            Asked.SetResult();
+            return Answer.Task;
+        }
     }
 
     private static ScheduleSettings A(string name, string? instance = null) => new() { Name = name, Instance = instance, Filter = instance is null ? "*" : null, Action = ScheduledAction.Start, When = new(ScheduleKind.Cron, Cron: "0 0 1 1 *"), TimeZone = "UTC" };
