@@ -56,7 +56,7 @@ public sealed record CloudInitUser
     /// <summary>In place of <see cref="Password"/>, only ever sent: as <c>/etc/shadow</c> has it (crypt(5)).</summary>
     public string? PasswordHash { get; init; }
 
-    /// <summary>In answers: there is one. Sent again with a change of an instance's cloud-init it keeps the one that the user of that name has.</summary>
+    /// <summary>In answers: there is one. Sent again with a change of an instance's cloud-init or of a template it keeps the one that the user of that name has.</summary>
     public bool? HasPassword { get; init; }
 
     /// <summary>Public keys.</summary>

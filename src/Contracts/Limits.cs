@@ -38,11 +38,11 @@ public static partial class Limits
     public const int UserDataBytes = 64 << 10;
     public const int CloudInitItems = 256;
     public const int CloudInitTextLength = 4_096;
-    public const int PasswordLength = 256;
+    public const int PasswordBytes = 256;
     public const int CronLength = 255;
     public const int TimeZoneLength = 64;
     public const int FilterLength = 2_000;
-    public const int RetentionCount = 10_000;
+    public const int RetentionCount = Snapshots - 1;
     public const int ScheduleRuns = 1_000;
     public const int PreviewRuns = 1_000;
     public const int PreviewHistoryRuns = 10_000;

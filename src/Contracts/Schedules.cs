@@ -123,9 +123,8 @@ public enum MissedRuns
     Once = 2,
 }
 
-/// <param name="Memory">The memory of running instances too.</param>
 /// <param name="Retention">Which of the schedule's snapshots stay when a new one is there. Null for all.</param>
-public sealed record ScheduledSnapshot(bool? Memory = null, string? Description = null, SnapshotRetention? Retention = null);
+public sealed record ScheduledSnapshot(string? Description = null, SnapshotRetention? Retention = null);
 
 /// <summary>
 /// Which snapshots stay: each that at least one rule keeps. Without any rule all of them do. Of an hour, day, week (ISO 8601), month

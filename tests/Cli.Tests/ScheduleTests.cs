@@ -36,7 +36,7 @@ public sealed class ScheduleTests
             Enabled = true,
             Missed = MissedRuns.Once,
             MissedWithinSeconds = 3_600,
-            Snapshot = new(Memory: true, Retention: new(KeepLast: 2, MaxAge: 7 * 86_400, Daily: 7, Yearly: 1)),
+            Snapshot = new(Retention: new(KeepLast: 2, MaxAge: 7 * 86_400, Daily: 7, Yearly: 1)),
             NextRun = CliRig.Now.AddDays(11),
             LastRun = run with { Results = null },
             CreatedAt = CliRig.Now.AddDays(-30),
@@ -82,11 +82,11 @@ public sealed class ScheduleTests
     {
         await using var daemon = (await FakeDaemon.StartAsync()).Refuses("PATCH /schedules/s", Refusal.Conflict("x.y", "Seen.", "Seen."));
 
-        await CliRig.RunAsync(daemon, "schedule", "edit", "s", "--filter", "*", "--when", "hourly 0", "--keep", "last=3,within=36h", "--memory", "--description", "", "--rename", "t", "--missed", "skip");
+        await CliRig.RunAsync(daemon, "schedule", "edit", "s", "--filter", "*", "--when", "hourly 0", "--keep", "last=3,within=36h", "--description", "", "--rename", "t", "--missed", "skip");
 
         daemon.Requests.Single().Body.ShouldBe(
             """{"filter":"*","instance":null,"when":{"kind":"hourly","minute":0,"at":null,"time":null,"weekdays":null,"days":null,"lastDay":null,"cron":null},"missed":"skip","""
-            + "\"snapshot\":" + """{"memory":true,"retention":{"keepLast":3,"maxAge":129600,"hourly":null,"daily":null,"weekly":null,"monthly":null,"yearly":null}},"description":null,"name":"t"}""");
+            + "\"snapshot\":" + """{"retention":{"keepLast":3,"maxAge":129600,"hourly":null,"daily":null,"weekly":null,"monthly":null,"yearly":null}},"description":null,"name":"t"}""");
     }
 
     [Theory]

@@ -45,6 +45,10 @@ internal static class CloudInitPasswords
 
     public static IReadOnlyList<SettingsLayer> Shown(IReadOnlyList<SettingsLayer> layers) => [.. layers.Select(layer => layer with { Settings = Shown(layer.Settings) })];
 
+    /// <summary>With an empty cloud-init where there is one.</summary>
+    public static IReadOnlyList<SettingsLayer> Hidden(IReadOnlyList<SettingsLayer> layers) =>
+        [.. layers.Select(layer => layer.Settings.CloudInit is null ? layer : layer with { Settings = layer.Settings with { CloudInit = new() } })];
+
     /// <summary>With the hashes that users had before, where that is all that is said of their passwords.</summary>
     public static CloudInit Kept(CloudInit settings, CloudInit? before) => With(settings, user =>
         user is { HasPassword: true, Password: null, PasswordHash: null } && before?.Users?.FirstOrDefault(u => u.Name == user.Name)?.PasswordHash is { } hash

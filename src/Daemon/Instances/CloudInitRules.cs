@@ -49,9 +49,9 @@ internal static partial class CloudInitRules
                 yield return new($"{at}.users[{number}]", "a password or its hash, not both");
             }
 
-            if (password.Length is 0 or > Limits.PasswordLength || password.Any(char.IsControl))
+            if (Encoding.UTF8.GetByteCount(password) is 0 or > Limits.PasswordBytes || password.Any(char.IsControl))
             {
-                yield return new($"{at}.users[{number}].password", $"a password has 1 to {Limits.PasswordLength} characters, and no control characters");
+                yield return new($"{at}.users[{number}].password", $"a password has 1 to {Limits.PasswordBytes} bytes in UTF-8, and no control characters");
             }
         }
     }

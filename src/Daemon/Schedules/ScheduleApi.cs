@@ -98,16 +98,14 @@ internal static class ScheduleApi
         var patience = OperationResults.WaitOf(wait);
         var found = await FindAsync(schedule, http, store, ct);
         var key = OperationResults.BeginOptionsOf(http.Request, null).IdempotencyKey;
-        var id = (await runs.FindAsync(found.Id, key, ct))?.Id;
-        if (id is null)
+        var (id, run) = await claims.AskAsync(found, runner.Holder, caller, key, ct);
+        if (run is not null)
         {
-            var run = await claims.AskAsync(found, runner.Holder, caller, key, ct);
             runner.Begin(found, run);
-            id = run.Id;
         }
 
-        await Task.WhenAny(runner.EndOfAsync(id.Value), Task.Delay(patience, time, ct));
-        var now = await runs.FindAsync(found.Id, id.Value.Value, ct) ?? throw ScheduleErrors.UnknownRun(found.Settings.Name);
+        await Task.WhenAny(runner.EndOfAsync(id), Task.Delay(patience, time, ct));
+        var now = await runs.FindAsync(found.Id, id.Value, ct) ?? throw ScheduleErrors.UnknownRun(found.Settings.Name);
         http.Response.Headers.Location = $"{ApiClient.Base}/schedules/{found.Id}/runs/{now.Id}";
         return TypedResults.Json(now, WireJson.Default.ScheduleRun, statusCode: now.State == RunState.Running ? 202 : 200);
     }

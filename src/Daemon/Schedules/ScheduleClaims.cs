@@ -18,9 +18,18 @@ internal sealed class ScheduleClaims(ScheduleStore store, ScheduleRunStore runs,
     }, ct);
 
     /// <summary>A run that somebody asks for now, due or not.</summary>
-    /// <exception cref="Refusal"><c>schedule.running</c></exception>
-    public Task<HeldRun> AskAsync(StoredSchedule schedule, Guid holder, Caller caller, string? key, CancellationToken ct) => db.InTransactionAsync(async transaction =>
+    /// <returns>Its id, and the run where it is to be worked on: not where the same idempotency key made it before.</returns>
+    /// <exception cref="Refusal"><c>schedule.running</c>, <c>schedule.unknown</c></exception>
+    public Task<(Id<ScheduleRun> Id, HeldRun? Run)> AskAsync(
+        StoredSchedule schedule, Guid holder, Caller caller, string? key, CancellationToken ct) => db.InTransactionAsync<(Id<ScheduleRun>, HeldRun?)>(async transaction =>
     {
+        // One at a time, as those that are due: else each would see that none runs.
+        await ScheduleStore.LockAsync(transaction, schedule);
+        if (await ScheduleRunStore.FindAsync(transaction, schedule.Id, key) is { } before)
+        {
+            return (before, null);
+        }
+
         var now = time.GetUtcNow();
         var run = RunOf(schedule, new(now.UtcTicks - (now.UtcTicks % TimeSpan.TicksPerMicrosecond), TimeSpan.Zero), RunTrigger.Asked, now, holder);
         if (await ScheduleRunStore.IsAnyRunningAsync(transaction, schedule.Id) || !await runs.InsertAsync(transaction, run, key: key))
@@ -29,7 +38,7 @@ internal sealed class ScheduleClaims(ScheduleStore store, ScheduleRunStore runs,
         }
 
         await TellAsync(transaction, EventTypes.ScheduleStarted, schedule, caller, run, null);
-        return run;
+        return (run.Id, run);
     }, ct);
 
     private async Task<HeldRun?> DealAsync(NpgsqlTransaction transaction, StoredSchedule schedule, DateTimeOffset now, Guid holder)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Gantry.Contracts;
 
 namespace Gantry.Daemon.Schedules;
@@ -19,6 +20,13 @@ internal static class ScheduleErrors
 
     public static Refusal Running(string name) => Refusal.Conflict(
         "schedule.running", $"The schedule '{name}' is at work already.", $"Wait for its end: `gantry schedule history {name}`.");
+
+    public static Refusal TooLate(string name, DateTimeOffset latest) => Refusal.Conflict(
+        "schedule.too_late", string.Create(CultureInfo.InvariantCulture, $"The schedule '{name}' did not come to it by {latest.UtcDateTime:yyyy-MM-dd HH:mm:ss'Z'}, and begins nothing later."),
+        $"If it is still wanted: `gantry schedule run {name}`.");
+
+    public static Refusal Disabled(string name) => Refusal.Conflict(
+        "schedule.disabled", $"The schedule '{name}' was disabled before it came to it.", $"If it is still wanted: `gantry schedule run {name}`.");
 
     public static Refusal UnknownRun(string name) => Refusal.NotFound(
         "schedule.unknown_run", $"The schedule '{name}' has no such run.", $"`gantry schedule history {name}` shows those that are kept.");

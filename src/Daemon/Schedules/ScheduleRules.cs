@@ -11,14 +11,11 @@ internal static class ScheduleRules
     private const double LongestMissedWithinSeconds = 30 * 24 * 3_600;
     private const double LongestTimeoutSeconds = 3_600;
 
-    /// <summary>Names of its snapshots are its own and <c>_yyyyMMdd_HHmmss</c>.</summary>
-    private const int LongestNameForSnapshots = Limits.NameLength - 16;
-
     /// <param name="before">As it is now; null for a new one.</param>
     /// <param name="possible">Which actions there are.</param>
     public static IEnumerable<Fault> Faults(ScheduleSettings body, ScheduleSettings? before, IReadOnlySet<ScheduledAction> possible, DateTimeOffset now) =>
     [
-        .. TextRules.Name("$.name", body.Name, body.Action == ScheduledAction.Snapshot ? LongestNameForSnapshots : Limits.NameLength),
+        .. TextRules.Name("$.name", body.Name),
         .. TextRules.Description(body.Description),
         .. OfTarget(body),
         .. OfAction(body, possible),
@@ -70,11 +67,6 @@ internal static class ScheduleRules
         if (body.Snapshot is not null && body.Action != ScheduledAction.Snapshot)
         {
             yield return new("$.snapshot", $"it is for the action snapshot, not for {Word(body.Action)}");
-        }
-
-        if (body is { Action: ScheduledAction.Snapshot, Snapshot.Memory: true })
-        {
-            yield return new("$.snapshot.memory", "snapshots have no memory in them");
         }
 
         foreach (var fault in (IEnumerable<Fault>)[

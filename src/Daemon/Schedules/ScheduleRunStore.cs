@@ -12,7 +12,7 @@ namespace Gantry.Daemon.Schedules;
 internal sealed record HeldRun(Id<ScheduleRun> Id, Id<Schedule> Schedule, DateTimeOffset Due, RunTrigger Trigger, string Actor, DateTimeOffset StartedAt, Guid Holder);
 
 /// <summary>The history: one row for each due time of a schedule.</summary>
-internal sealed class ScheduleRunStore(Db db, TimeProvider time)
+internal sealed class ScheduleRunStore(Db db, NodeIdentity node, TimeProvider time)
 {
     private const string Columns = "id, due, trigger, state, started_at, finished_at, reason, results::text as results from schedule_runs";
 
@@ -41,10 +41,10 @@ internal sealed class ScheduleRunStore(Db db, TimeProvider time)
             $"select {Columns} where schedule = @Schedule and id = @id", new { Schedule = schedule.Value, id }, cancellationToken: ct)), ct) is { } row ? FromRow(row) : null;
 
     /// <summary>The run that was asked for before with the same idempotency key; null without a key or at its first use.</summary>
-    public async Task<ScheduleRun?> FindAsync(Id<Schedule> schedule, string? key, CancellationToken ct) =>
-        key is not null && await db.WithAsync(connection => connection.QueryFirstOrDefaultAsync<Row>(new CommandDefinition(
-            $"select {Columns} where schedule = @Schedule and idempotency_key = @key", new { Schedule = schedule.Value, key }, cancellationToken: ct)), ct) is { } row
-            ? FromRow(row) : null;
+    public static async Task<Id<ScheduleRun>?> FindAsync(NpgsqlTransaction transaction, Id<Schedule> schedule, string? key) =>
+        key is not null && await transaction.Connection!.ExecuteScalarAsync<Guid?>(
+            "select id from schedule_runs where schedule = @Schedule and idempotency_key = @key", new { Schedule = schedule.Value, key }, transaction) is { } id
+            ? new Id<ScheduleRun>(id) : null;
 
     public static Task<bool> IsAnyRunningAsync(NpgsqlTransaction transaction, Id<Schedule> schedule) =>
         transaction.Connection!.ExecuteScalarAsync<bool>("select exists (select from schedule_runs where schedule = @Value and state = 1)", schedule, transaction);
@@ -87,13 +87,15 @@ internal sealed class ScheduleRunStore(Db db, TimeProvider time)
             """,
         new { State = (short)state, reason, Results = Json(results), Now = time.GetUtcNow().UtcDateTime, Id = run.Id.Value, run.Holder }, transaction) > 0;
 
-    /// <summary>Takes what a daemon left that is gone.</summary>
+    /// <summary>Takes what a daemon left that is gone, and this node may begin.</summary>
     public Task<IReadOnlyList<HeldRun>> TakeOverAsync(Guid holder, CancellationToken ct) => db.WithAsync<IReadOnlyList<HeldRun>>(async connection =>
         [.. (await connection.QueryAsync<(Guid Id, Guid Schedule, DateTime Due, short Trigger, string Actor, DateTime StartedAt)>(new CommandDefinition("""
             update schedule_runs set holder = @holder, lease_until = now() + @Lease
-            where id in (select id from schedule_runs where state = 1 and lease_until < now() for update skip locked)
+            where id in (
+                select r.id from schedule_runs r join schedules s on s.id = r.schedule left join instances i on i.id = s.instance
+                where r.state = 1 and r.lease_until < now() and (s.instance is null or i.node = @Node) for update of r skip locked)
             returning id, schedule, due, trigger, actor, started_at
-            """, new { holder, Lease }, cancellationToken: ct)))
+            """, new { holder, Lease, Node = node.Id.Value }, cancellationToken: ct)))
             .Select(r => new HeldRun(new(r.Id), new(r.Schedule), r.Due, (RunTrigger)r.Trigger, r.Actor, r.StartedAt, holder))], ct);
 
     /// <summary>Lets others take up at once what a stopping daemon leaves.</summary>

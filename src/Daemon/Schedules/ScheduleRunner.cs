@@ -34,9 +34,21 @@ internal sealed partial class ScheduleRunner(
         {
             _ = Task.Run(async () =>
             {
-                await RunAsync(schedule, run);
-                _running.TryRemove(run.Id, out var _);
-                done.SetResult();
+                try
+                {
+                    await RunAsync(schedule, run);
+                }
+#pragma warning disable CA1031 // whatever it is: the run is not worked on here any more, so its lease ends and it is taken up again
+                catch (Exception e)
+                {
+                    LogBug(logger, schedule.Settings.Name, e);
+                }
+#pragma warning restore CA1031
+                finally
+                {
+                    _running.TryRemove(run.Id, out var _);
+                    done.SetResult();
+                }
             });
         }
     }
@@ -45,10 +57,11 @@ internal sealed partial class ScheduleRunner(
     public Task EndOfAsync(Id<ScheduleRun> run) => _running.GetValueOrDefault(run, Task.CompletedTask);
 
     /// <summary>Leaves what is not done to the next daemon.</summary>
-    public async Task StopAsync()
+    /// <exception cref="OperationCanceledException">Something has not let go by then.</exception>
+    public async Task StopAsync(CancellationToken ct)
     {
         await _stopping.CancelAsync();
-        await Task.WhenAll(_running.Values);
+        await Task.WhenAll(_running.Values).WaitAsync(ct);
     }
 
     private async Task RunAsync(StoredSchedule schedule, HeldRun run)
@@ -83,7 +96,7 @@ internal sealed partial class ScheduleRunner(
             var found = await Reached(() => targets.FindAsync(schedule, ct), ct);
             foreach (var instance in found)
             {
-                results.Set(await OneAsync(work, new(instance.Id, instance.Name, RunState.Failed), _ => BeginAsync(action, work, run, instance, ct)));
+                results.Set(await OneAsync(work, new(instance.Id, instance.Name, RunState.Failed), _ => BeginAsync(action, work, schedule, run, instance, ct)));
             }
 
             await Parallel.ForEachAsync(found, new ParallelOptions { MaxDegreeOfParallelism = FollowedAtOnce, CancellationToken = ct }, async (instance, _) =>
@@ -102,11 +115,35 @@ internal sealed partial class ScheduleRunner(
 #pragma warning restore CA1031
     }
 
-    private async Task<ScheduleResult> BeginAsync(IScheduledAction action, ScheduledWork work, HeldRun run, Instance instance, CancellationToken ct)
+    private async Task<ScheduleResult> BeginAsync(IScheduledAction action, ScheduledWork work, StoredSchedule schedule, HeldRun run, Instance instance, CancellationToken ct)
     {
         var options = new BeginOptions(Queue: true, IdempotencyKey: $"{run.Id}/{instance.Id}", RequestHash: "schedule");
-        var operation = await Reached(async () => await operations.ReplayAsync(work.Actor, options, ct) ?? await action.BeginAsync(work, instance, options, ct), ct);
+        var operation = await Reached(async () =>
+        {
+            if (await operations.ReplayAsync(work.Actor, options, ct) is { } begun)
+            {
+                return begun;
+            }
+
+            DemandInTime(schedule, run); // whoever left it, and however long the database did not answer
+            return await action.BeginAsync(work, instance, options, ct);
+        }, ct);
         return new(instance.Id, instance.Name, operation is null ? RunState.Skipped : RunState.Running, operation?.Id);
+    }
+
+    /// <exception cref="Refusal"><c>schedule.too_late</c>, <c>schedule.disabled</c></exception>
+    private void DemandInTime(StoredSchedule schedule, HeldRun run)
+    {
+        var name = schedule.Settings.Name;
+        if (DuePlan.LatestBegin(schedule.Settings, run) is var latest && time.GetUtcNow() > latest)
+        {
+            throw ScheduleErrors.TooLate(name, latest);
+        }
+
+        if (!schedule.Enabled && run.Trigger != RunTrigger.Asked)
+        {
+            throw ScheduleErrors.Disabled(name);
+        }
     }
 
     private async Task<ScheduleResult> FollowAsync(IScheduledAction action, ScheduledWork work, ScheduleResult begun, Instance instance, CancellationToken ct)
@@ -121,17 +158,13 @@ internal sealed partial class ScheduleRunner(
         {
         }
 
-        if (operation.State != OperationState.Succeeded)
-        {
-            return begun with { State = RunState.Failed, Error = operation.Error ?? Problem.From(OperationErrors.Cancelled(operation), null) };
-        }
-
         await Reached(async () =>
         {
-            await action.FollowAsync(work, instance, ct);
+            await action.FollowAsync(work, instance, operation, ct);
             return true;
         }, ct);
-        return begun with { State = RunState.Succeeded };
+        return operation.State == OperationState.Succeeded ? begun with { State = RunState.Succeeded }
+            : begun with { State = RunState.Failed, Error = operation.Error ?? Problem.From(OperationErrors.Cancelled(operation), null) };
     }
 
     /// <summary>Whatever goes wrong with one instance is told of it and of no other.</summary>
@@ -186,10 +219,19 @@ internal sealed partial class ScheduleRunner(
             using var timer = new PeriodicTimer(RenewEvery, time);
             while (await timer.WaitForNextTickAsync(held.Token))
             {
-                if (!await Reached(() => runs.RenewAsync(run, results.All, held.Token), held.Token))
+                try
                 {
-                    await held.CancelAsync();
+                    if (!await Reached(() => runs.RenewAsync(run, results.All, held.Token), held.Token))
+                    {
+                        await held.CancelAsync();
+                    }
                 }
+#pragma warning disable CA1031 // whatever it is: the next time may go well, and the lease has room for two that did not
+                catch (Exception e) when (e is not OperationCanceledException)
+                {
+                    LogBug(logger, run.Actor, e);
+                }
+#pragma warning restore CA1031
             }
         }
         catch (OperationCanceledException) when (held.IsCancellationRequested)
@@ -214,6 +256,6 @@ internal sealed partial class ScheduleRunner(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "A run of the schedule {Name} failed unexpectedly")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "A run of the schedule {Name} met what it did not expect")]
     private static partial void LogBug(ILogger logger, string name, Exception exception);
 }

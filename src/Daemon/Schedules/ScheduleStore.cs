@@ -71,6 +71,16 @@ internal sealed class ScheduleStore(Db db, EventLog events, NodeIdentity node, T
         $"select {Columns} where s.enabled and s.next_run <= @now and (s.instance is null or i.node = @Node) order by s.next_run limit 1 for update of s skip locked",
         new { now = now.UtcDateTime, Node = node.Id.Value }, transaction) is { } row ? FromRow(row) : null;
 
+    /// <summary>Locks it until the transaction ends.</summary>
+    /// <exception cref="Refusal"><c>schedule.unknown</c></exception>
+    public static async Task LockAsync(NpgsqlTransaction transaction, StoredSchedule read)
+    {
+        if (await transaction.Connection!.ExecuteScalarAsync<int?>("select 1 from schedules where id = @Value for update", read.Id, transaction) is null)
+        {
+            throw ScheduleErrors.Unknown(read.Settings.Name);
+        }
+    }
+
     /// <summary>Sets when it is due, if that is still what it was.</summary>
     public static Task SetNextRunAsync(NpgsqlTransaction transaction, StoredSchedule read, DateTimeOffset? next) => transaction.Connection!.ExecuteAsync(
         "update schedules set next_run = @next where id = @Id and version = @Version and next_run is not distinct from @before",

@@ -23,16 +23,16 @@ internal sealed partial class ScheduleWorker(
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
-        await runner.StopAsync();
         if (db.Ready.IsCompletedSuccessfully)
         {
             try
             {
+                await runner.StopAsync(cancellationToken);
                 await runs.ReleaseAsync(runner.Holder, cancellationToken);
             }
-            catch (Refusal refusal)
+            catch (Exception e) when (e is Refusal or OperationCanceledException)
             {
-                LogTrouble(logger, refusal.Message); // then they are taken over when the lease has ended
+                LogTrouble(logger, e.Message); // then they are taken over when the lease has ended
             }
         }
     }

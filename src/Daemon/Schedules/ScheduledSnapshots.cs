@@ -5,42 +5,89 @@ using Gantry.Daemon.Snapshots;
 namespace Gantry.Daemon.Schedules;
 
 /// <summary>Takes snapshots, and deletes those of the same schedule that its retention does not keep.</summary>
-internal sealed class ScheduledSnapshots(SnapshotStore store, SnapshotCreation create, SnapshotDeletion delete, Operations.Operations operations) : IScheduledAction
+internal sealed class ScheduledSnapshots(
+    SnapshotStore store, SnapshotCreation create, SnapshotDeletion delete, Operations.Operations operations, TimeProvider time) : IScheduledAction
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromMinutes(10);
+
+    /// <summary>What is dated later than so much from now was taken by a clock that was wrong, and says nothing about the age of others.</summary>
+    private static readonly TimeSpan Ahead = TimeSpan.FromMinutes(5);
 
     public IReadOnlyList<ScheduledAction> Does { get; } = [ScheduledAction.Snapshot];
 
     public async Task<Operation?> BeginAsync(ScheduledWork work, Instance instance, BeginOptions options, CancellationToken ct)
     {
+        if (!await store.HasRoomAsync(instance.Id, ct))
+        {
+            await MakeRoomAsync(work, instance, ct); // it queues behind the deletions
+        }
+
         var wanted = new CreateSnapshot(work.SnapshotName, work.Settings.Snapshot?.Description);
-        return await operations.BeginAsync(create, new(Id<Snapshot>.New(), instance.Id, wanted), $"instances/{instance.Id}", instance.Name, work.Actor, options, ct);
+        return await operations.BeginAsync(
+            create, new(Id<Snapshot>.New(), instance.Id, wanted, work.Schedule), $"instances/{instance.Id}", instance.Name, work.Actor, options, ct);
     }
 
-    public async Task FollowAsync(ScheduledWork work, Instance instance, CancellationToken ct)
+    public async Task FollowAsync(ScheduledWork work, Instance instance, Operation ended, CancellationToken ct)
     {
-        if (work.Settings.Snapshot?.Retention is not { } rule)
+        if (ended.State != OperationState.Succeeded)
         {
+            if (ended.Error?.Code is "pool.full" or "image.no_space")
+            {
+                await MakeRoomAsync(work, instance, ct);
+            }
+
             return;
         }
 
-        var mine = await store.NamedAsync(instance.Id, $"{work.Settings.Name}_", ct);
-        var plan = RetentionPlan.Of(mine.Select(s => new RetentionItem($"{s.Id}", s.CreatedAt, 0)), rule, TimeZones.Get(work.Settings.TimeZone!));
-        foreach (var verdict in plan.Where(v => !v.Keep))
+        var mine = await MineAsync(work, instance, ct);
+        foreach (var id in Superfluous(work, mine.Select(s => new RetentionItem($"{s.Id}", s.CreatedAt, 0))))
         {
-            var gone = mine.Single(s => $"{s.Id}" == verdict.Item.Id);
-            var begun = await operations.BeginAsync(
-                delete, new(gone.Id, instance.Id, gone.Name), $"instances/{instance.Id}", instance.Name, work.Actor, new(Queue: true), ct);
-            Operation ended;
-            while ((ended = await operations.WaitAsync(begun.Id, LookEvery, ct)).FinishedAt is null)
+            // The one that was just taken stays, whatever the clock says.
+            if (mine.Single(s => $"{s.Id}" == id) is var gone && gone.Name != work.SnapshotName)
             {
+                await EndOfAsync(await DeleteAsync(work, instance, gone, ct), ct);
             }
+        }
+    }
 
-            // Somebody else may have deleted it meanwhile.
-            if (ended.Error is { Code: not "snapshot.unknown" } error)
+    /// <summary>
+    /// Begins to delete what retention would not keep once there is one more. Of those that there are the newest stays, since that one more may never come.
+    /// </summary>
+    private async Task MakeRoomAsync(ScheduledWork work, Instance instance, CancellationToken ct)
+    {
+        var mine = await MineAsync(work, instance, ct);
+        var next = new RetentionItem("next", time.GetUtcNow(), 0);
+        var newest = mine.MaxBy(s => s.CreatedAt);
+        foreach (var id in Superfluous(work, [next, .. mine.Select(s => new RetentionItem($"{s.Id}", s.CreatedAt, 0))]))
+        {
+            if (mine.SingleOrDefault(s => $"{s.Id}" == id) is { } gone && gone != newest)
             {
-                throw Refusal.Unavailable(error.Code, error.Detail, error.Hint ?? "See the operation of the deletion.");
+                await DeleteAsync(work, instance, gone, ct);
             }
+        }
+    }
+
+    private async Task<IReadOnlyList<StoredSnapshot>> MineAsync(ScheduledWork work, Instance instance, CancellationToken ct) =>
+        [.. (await store.TakenByAsync(instance.Id, work.Schedule, ct)).Where(s => s.CreatedAt <= time.GetUtcNow() + Ahead)];
+
+    /// <summary>The ids of those that no rule keeps.</summary>
+    private static IEnumerable<string> Superfluous(ScheduledWork work, IEnumerable<RetentionItem> items) => work.Settings.Snapshot?.Retention is not { } rule ? []
+        : RetentionPlan.Of(items, rule, TimeZones.Get(work.Settings.TimeZone!)).Where(v => !v.Keep).Select(v => v.Item.Id);
+
+    private Task<Operation> DeleteAsync(ScheduledWork work, Instance instance, StoredSnapshot gone, CancellationToken ct) => operations.BeginAsync(
+        delete, new(gone.Id, instance.Id, gone.Name), $"instances/{instance.Id}", instance.Name, work.Actor, new(Queue: true), ct);
+
+    private async Task EndOfAsync(Operation begun, CancellationToken ct)
+    {
+        Operation ended;
+        while ((ended = await operations.WaitAsync(begun.Id, LookEvery, ct)).FinishedAt is null)
+        {
+        }
+
+        // Somebody else may have deleted it meanwhile.
+        if (ended.Error is { Code: not "snapshot.unknown" } error)
+        {
+            throw Refusal.Unavailable(error.Code, error.Detail, error.Hint ?? "See the operation of the deletion.");
         }
     }
 }

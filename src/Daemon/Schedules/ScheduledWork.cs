@@ -22,6 +22,6 @@ internal interface IScheduledAction
     /// <exception cref="Refusal">Why not; the other instances of the run go on.</exception>
     Task<Operation?> BeginAsync(ScheduledWork work, Instance instance, BeginOptions options, CancellationToken ct);
 
-    /// <summary>What follows when that operation has succeeded. May be called a second time for the same run after a crash.</summary>
-    Task FollowAsync(ScheduledWork work, Instance instance, CancellationToken ct) => Task.CompletedTask;
+    /// <summary>What follows when that operation has ended. May be called a second time for the same run after a crash.</summary>
+    Task FollowAsync(ScheduledWork work, Instance instance, Operation ended, CancellationToken ct) => Task.CompletedTask;
 }

@@ -221,7 +221,8 @@ CREATE TABLE public.snapshots (
     sha256 text,
     is_ready boolean DEFAULT false NOT NULL,
     created_at timestamp with time zone NOT NULL,
-    version bigint DEFAULT 1 NOT NULL
+    version bigint DEFAULT 1 NOT NULL,
+    schedule uuid
 );
 CREATE TABLE public.templates (
     id uuid NOT NULL,
@@ -301,6 +302,7 @@ CREATE INDEX schedules_instance ON public.schedules USING btree (instance);
 CREATE UNIQUE INDEX schedules_name ON public.schedules USING btree (name COLLATE "C");
 CREATE UNIQUE INDEX snapshots_name ON public.snapshots USING btree (instance, name COLLATE "C");
 CREATE INDEX snapshots_of_instance ON public.snapshots USING btree (instance, id);
+CREATE INDEX snapshots_of_schedule ON public.snapshots USING btree (instance, schedule) WHERE (schedule IS NOT NULL);
 CREATE INDEX snapshots_parent ON public.snapshots USING btree (parent);
 CREATE UNIQUE INDEX templates_idempotency ON public.templates USING btree (created_by, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE UNIQUE INDEX templates_name ON public.templates USING btree (name COLLATE "C");

@@ -11,7 +11,8 @@ namespace Gantry.Daemon.Snapshots;
 /// <summary>Takes a snapshot of an instance. It is the instance's operation, so that nothing else changes meanwhile.</summary>
 internal sealed class SnapshotCreation(SnapshotStore store, InstanceStore instances, EventLog events, LocalNode node) : OperationType<SnapshotCreation.Input>
 {
-    public sealed record Input(Id<Snapshot> Id, Id<Instance> Instance, CreateSnapshot Wanted);
+    /// <param name="Schedule">Whose run takes it; null where somebody asked for it.</param>
+    public sealed record Input(Id<Snapshot> Id, Id<Instance> Instance, CreateSnapshot Wanted, Id<Schedule>? Schedule = null);
 
     public override string Kind => "snapshot.create";
 
@@ -25,7 +26,7 @@ internal sealed class SnapshotCreation(SnapshotStore store, InstanceStore instan
                 var name = context.Operation.TargetName;
                 var state = await instances.LockAsync(transaction, input.Instance) ?? throw InstanceErrors.Unknown(name);
                 SnapshotRules.DemandAtRest(name, state, "a snapshot");
-                await store.InsertAsync(transaction, input.Id, input.Instance, name, input.Wanted, state);
+                await store.InsertAsync(transaction, input.Id, input.Instance, name, input.Wanted, state, input.Schedule);
             }, (transaction, _, _) => SnapshotStore.DeleteAsync(transaction, input.Id)),
             new HostStep("take",
                 async (_, ct) => taken = await node.TakeSnapshotAsync(input.Instance, input.Id, ct),

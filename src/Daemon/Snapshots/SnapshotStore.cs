@@ -33,10 +33,15 @@ internal sealed class SnapshotStore(Db db, TimeProvider time)
         return paging.Cut([.. rows.Select(FromRow)], s => s.Id.ToString());
     }, ct);
 
-    /// <summary>Those that are whole and whose names begin so.</summary>
-    public Task<IReadOnlyList<StoredSnapshot>> NamedAsync(Id<Instance> instance, string prefix, CancellationToken ct) => db.WithAsync<IReadOnlyList<StoredSnapshot>>(async connection =>
+    /// <summary>Those that are whole and were taken by runs of a schedule, whatever either is called now.</summary>
+    public Task<IReadOnlyList<StoredSnapshot>> TakenByAsync(Id<Instance> instance, Id<Schedule> schedule, CancellationToken ct) => db.WithAsync<IReadOnlyList<StoredSnapshot>>(async connection =>
         [.. (await connection.QueryAsync<Row>(new CommandDefinition(
-            $"select {Columns} where s.instance = @Instance and starts_with(s.name, @prefix) and s.is_ready order by s.id", new { Instance = instance.Value, prefix }, cancellationToken: ct))).Select(FromRow)], ct);
+            $"select {Columns} where s.instance = @Instance and s.schedule = @Schedule and s.is_ready order by s.id",
+            new { Instance = instance.Value, Schedule = schedule.Value }, cancellationToken: ct))).Select(FromRow)], ct);
+
+    /// <summary>Whether the instance may have one more.</summary>
+    public Task<bool> HasRoomAsync(Id<Instance> instance, CancellationToken ct) => db.WithAsync(connection => connection.ExecuteScalarAsync<bool>(new CommandDefinition(
+        "select count(*) < @Snapshots from snapshots where instance = @Instance", new { Limits.Snapshots, Instance = instance.Value }, cancellationToken: ct)), ct);
 
     /// <param name="nameOrId">A name, or the id.</param>
     /// <exception cref="Refusal"><c>snapshot.unknown</c>, <c>snapshot.not_ready</c></exception>
@@ -56,13 +61,14 @@ internal sealed class SnapshotStore(Db db, TimeProvider time)
 
     /// <summary>Writes down one that is to be taken, after the one the instance came after. The instance's row is locked.</summary>
     /// <exception cref="Refusal"><c>snapshot.name_taken</c>, <c>snapshot.limit_reached</c></exception>
-    public async Task InsertAsync(NpgsqlTransaction transaction, Id<Snapshot> id, Id<Instance> instance, string instanceName, CreateSnapshot wanted, InstanceState state)
+    public async Task InsertAsync(
+        NpgsqlTransaction transaction, Id<Snapshot> id, Id<Instance> instance, string instanceName, CreateSnapshot wanted, InstanceState state, Id<Schedule>? schedule)
     {
         await DemandRoomAsync(transaction.Connection!, transaction, instance, instanceName, wanted.Name);
         await transaction.Connection!.ExecuteAsync("""
-            insert into snapshots (id, instance, name, description, parent, state, created_at)
-            select @Id, i.id, @Name, @Description, i.current_snapshot, @State, @Now from instances i where i.id = @Instance
-            """, new { Id = id.Value, Instance = instance.Value, wanted.Name, wanted.Description, State = (short)state, Now = time.GetUtcNow() }, transaction);
+            insert into snapshots (id, instance, name, description, parent, state, schedule, created_at)
+            select @Id, i.id, @Name, @Description, i.current_snapshot, @State, @Schedule, @Now from instances i where i.id = @Instance
+            """, new { Id = id.Value, Instance = instance.Value, wanted.Name, wanted.Description, State = (short)state, Schedule = schedule?.Value, Now = time.GetUtcNow() }, transaction);
     }
 
     /// <summary>It is whole, and the instance comes after it now.</summary>

@@ -8,7 +8,10 @@ using Npgsql;
 
 namespace Gantry.Daemon.Templates;
 
-/// <summary>A template is a row: it is changed at once, and what was made from it stays as it is.</summary>
+/// <summary>
+/// A template is a row: it is changed at once, and what was made from it stays as it is. What it says to cloud-init may hold secrets:
+/// it is for those who may change the template; the list only says that there is something.
+/// </summary>
 internal static class TemplateApi
 {
     public static void MapTemplates(this IEndpointRouteBuilder api)
@@ -16,7 +19,7 @@ internal static class TemplateApi
         var templates = api.MapGroup("/templates").WithTags("Templates");
         templates.MapGet("/", List).Produces<Page<Template>>().Requires(Privilege.TemplateAudit);
         templates.MapPost("/", Create).Produces<Template>(201).Requires(Privilege.TemplateAllocate);
-        templates.MapGet("/{template}", Get).Produces<Template>().Requires(Privilege.TemplateAudit);
+        templates.MapGet("/{template}", Get).Produces<Template>().Requires(Privilege.TemplateAllocate);
         templates.MapPatch("/{template}", Patch).Produces<Template>().Requires(Privilege.TemplateAllocate);
         templates.MapDelete("/{template}", Delete).Produces(204).Requires(Privilege.TemplateAllocate);
     }
@@ -52,7 +55,8 @@ internal static class TemplateApi
         while (true)
         {
             var found = await FindOwnAsync(template, http, store, ct);
-            var wanted = patch.Applied(new() { Name = found.Name, Description = found.Description, Settings = found.Settings }, changed => TemplateRules.Faults(changed, found, node.Host));
+            var wanted = Kept(patch.Applied(
+                new() { Name = found.Name, Description = found.Description, Settings = found.Settings }, changed => TemplateRules.Faults(Kept(changed), found, node.Host)));
             if (wanted.Name != found.Name && BuiltInTemplates.All.ContainsKey(wanted.Name))
             {
                 throw TemplateErrors.NameReserved(wanted.Name);
@@ -64,6 +68,9 @@ internal static class TemplateApi
             {
                 return Shown(http, await store.GetAsync(found.Id.ToString(), ct));
             }
+
+            ChangeTemplate Kept(ChangeTemplate changed) => changed.Settings?.CloudInit is not { } said ? changed
+                : changed with { Settings = changed.Settings with { CloudInit = CloudInitPasswords.Kept(said, found.Settings.CloudInit) } };
         }
     }
 

@@ -22,9 +22,10 @@ internal sealed record StoredTemplate(
 
     public static StoredTemplate Of(BuiltInTemplate template) => new(template.Id, template.Name, template.Description, template.Base, template.Settings);
 
-    public Template ToWire()
+    /// <param name="listed">Of what it says to cloud-init only that it is there.</param>
+    public Template ToWire(bool listed = false)
     {
-        var layers = CloudInitPasswords.Shown(Layers);
+        var layers = listed ? CloudInitPasswords.Hidden(Layers) : CloudInitPasswords.Shown(Layers);
         var (settings, origins) = SettingsLayers.Resolve(layers);
         return new()
         {
@@ -75,7 +76,7 @@ internal sealed class TemplateStore(Db db, TimeProvider time)
             ) as every
             where name collate "C" > @After and {{filter}} order by name collate "C" limit @Take
             """, parameters, cancellationToken: ct));
-        return paging.Cut([.. rows.Select(row => (row.version == 0 ? StoredTemplate.Of(BuiltInTemplates.All[row.name]) : FromRow(row)).ToWire())], t => t.Name);
+        return paging.Cut([.. rows.Select(row => (row.version == 0 ? StoredTemplate.Of(BuiltInTemplates.All[row.name]) : FromRow(row)).ToWire(listed: true))], t => t.Name);
     }, ct);
 
     /// <param name="nameOrId">A name, or the id.</param>

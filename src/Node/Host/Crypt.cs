@@ -16,11 +16,13 @@ public static partial class Crypt
     public static string NewSalt() => RandomNumberGenerator.GetString(SaltCharacters, SaltLength);
 
     /// <summary>SHA-512 crypt with its usual 5,000 rounds, some milliseconds of work: <c>$6$SALT$HASH</c>.</summary>
+    /// <param name="password">At most 511 bytes in UTF-8, and none of them 0.</param>
     /// <param name="salt">1 to 16 of <c>./0-9A-Za-z</c>.</param>
     /// <exception cref="InvalidOperationException">libcrypt refuses it.</exception>
     public static string Sha512(string password, string salt)
     {
-        var (key, data) = (Encoding.UTF8.GetBytes($"{password}\0"), new byte[SizeOfData]);
+        // What is returned points into data, which must not have moved when it is read.
+        var (key, data) = (Encoding.UTF8.GetBytes($"{password}\0"), GC.AllocateArray<byte>(SizeOfData, pinned: true));
         try
         {
             var hash = Marshal.PtrToStringUTF8(crypt_r(ref MemoryMarshal.GetArrayDataReference(key), $"$6${salt}$", ref MemoryMarshal.GetArrayDataReference(data)));

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 
 namespace Gantry.Node.Instances;
 
@@ -9,7 +10,7 @@ namespace Gantry.Node.Instances;
 /// JSON as YAML in blocks. Texts stand in double quotes, where nothing has a meaning of its own but what is escaped here
 /// (https://yaml.org/spec/1.1/#id904245), so no text of a user's becomes anything but that text.
 /// </summary>
-internal static class BlockYaml
+internal static partial class BlockYaml
 {
     public static string Write(JsonNode node)
     {
@@ -25,7 +26,7 @@ internal static class BlockYaml
             case JsonObject { Count: > 0 } fields:
                 foreach (var (name, value) in fields)
                 {
-                    text.Append(' ', 2 * depth).Append(name).Append(':');
+                    text.Append(' ', 2 * depth).Append(PlainKey().IsMatch(name) ? name : Quoted(name)).Append(':');
                     Below(text, value, depth + 1);
                 }
 
@@ -65,6 +66,10 @@ internal static class BlockYaml
         _ when node.GetValueKind() == JsonValueKind.String => Quoted(node.GetValue<string>()),
         _ => node.ToJsonString(),
     };
+
+    /// <summary>What is a text without quotes too: not what YAML 1.1 takes for a truth, nothing or a number.</summary>
+    [GeneratedRegex(@"\A(?!(y|n|yes|no|on|off|true|false|null)\z)[a-z_][a-z0-9_-]*\z", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex PlainKey();
 
     internal static string Quoted(string value)
     {

@@ -124,6 +124,7 @@ public static class CloudInitSeed
             var fields = new JsonObject { ["path"] = file.Path, ["content"] = file.Content ?? "" };
             Add(fields, "permissions", file.Permissions);
             Add(fields, "owner", file.Owner);
+            Add(fields, "defer", file.Owner is null or "root" or "root:root" ? null : true); // other files are written before users and groups are made
             return fields;
         }),
     ];

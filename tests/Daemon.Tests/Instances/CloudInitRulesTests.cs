@@ -59,6 +59,22 @@ public sealed class CloudInitRulesTests
             .ShouldEndWith($"bytes of user-data; {Limits.UserDataBytes} are allowed");
     }
 
+    [Theory]
+    [InlineData('a', 256, true)]
+    [InlineData('a', 257, false)]
+    [InlineData('é', 128, true)]
+    [InlineData('é', 129, false)]
+    public void A_password_is_measured_in_the_bytes_that_are_hashed(char letter, int count, bool fits)
+    {
+        var settings = new CloudInit { Users = [new() { Name = "ann", Password = new(letter, count) }] };
+
+        CloudInitRules.OfPasswords(settings).Select(f => f.Message).ShouldBe(fits ? [] : ["a password has 1 to 256 bytes in UTF-8, and no control characters"]);
+        if (fits)
+        {
+            CloudInitPasswords.Hashed(settings)!.Users![0].PasswordHash.ShouldStartWith("$6$");
+        }
+    }
+
     [Fact]
     public void More_users_than_there_may_be_are_not_even_hashed()
     {

@@ -97,6 +97,25 @@ public sealed class CloudInitTests(RunningDaemon daemon) : IClassFixture<Running
     }
 
     [Fact]
+    public async Task A_template_can_be_sent_back_as_it_is_shown_and_a_list_does_not_show_what_it_says()
+    {
+        await SendAsync(HttpMethod.Post, "/templates", $$"""{"name": "back", "settings": {"cloudInit": {"runcmd": ["token 17"], "users": [{"name": "ann", "password": "{{Secret}}"}]} } }""");
+        var before = await StoredAsync();
+
+        var (_, _, shown) = await daemon.SendAsync(HttpMethod.Get, "/templates/back");
+        await SendAsync(HttpMethod.Patch, "/templates/back", $$"""{"settings": {{shown.GetProperty("settings").GetRawText()}} }""");
+        (await StoredAsync()).ShouldBe(before);
+        (await daemon.SendAsync(HttpMethod.Patch, "/templates/back", """{"settings": {"cloudInit": {"users": [{"name": "eve", "hasPassword": true}]}}}""")).Problem!.Errors!
+            .ShouldHaveSingleItem().Path.ShouldBe("$.settings.cloudInit.users[0].hasPassword");
+
+        shown.GetRawText().ShouldContain("token 17");
+        var listed = await daemon.SendAsync(HttpMethod.Get, "/templates?filter=name eq back");
+        listed.Body.GetProperty("items")[0].GetProperty("settings").GetRawText().ShouldBe("""{"cloudInit":{}}""");
+
+        Task<string?> StoredAsync() => daemon.Services.GetRequiredService<Db>().WithAsync(c => c.ExecuteScalarAsync<string?>("select settings::text from templates where name = 'back'"), default);
+    }
+
+    [Fact]
     public async Task Addresses_for_a_NIC_it_does_not_have_and_cloud_init_for_what_does_not_run_it_are_refused()
     {
         const string Nics = """{"nics": [{"name": "eth9", "addresses": ["10.0.0.5/24"]}]}""";

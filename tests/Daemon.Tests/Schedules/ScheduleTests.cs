@@ -2,6 +2,7 @@ using System.Text.Json;
 using Dapper;
 using Gantry.Contracts;
 using Gantry.Daemon.Platform;
+using Gantry.Daemon.Schedules;
 using Gantry.Daemon.Tests.Support;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -86,13 +87,14 @@ public sealed class ScheduleTests(RunningDaemon daemon) : IClassFixture<RunningD
     [InlineData("""{"instance":"a","filter":"*"}""", "$", "either")]
     [InlineData("""{"filter":"colour eq red"}""", "$.filter", "'colour' is no field")]
     [InlineData("""{"filter":"labels.a ="}""", "$.filter", "")]
-    [InlineData("""{"action":"snapshot","snapshot":{"memory":true}}""", "$.snapshot.memory", "no memory")]
+    [InlineData("""{"action":"snapshot","snapshot":{"memory":true}}""", "$.snapshot.memory", "")]
+    [InlineData("""{"action":"snapshot","snapshot":{"retention":{"daily":100}}}""", "$.snapshot.retention.daily", "1 to 99")]
     [InlineData("""{"timeoutSeconds":5}""", "$.timeoutSeconds", "shutdown and restart")]
     [InlineData("""{"action":"shutdown","timeoutSeconds":0}""", "$.timeoutSeconds", "1 to 3600")]
     [InlineData("""{"force":true}""", "$.force", "restart")]
     [InlineData("""{"missedWithinSeconds":1}""", "$.missedWithinSeconds", "60")]
     [InlineData("""{"name":"Nightly"}""", "$.name", "1 to 63")]
-    [InlineData("""{"snapshot":{"memory":true}}""", "$.snapshot", "action snapshot")]
+    [InlineData("""{"snapshot":{}}""", "$.snapshot", "action snapshot")]
     public async Task What_is_wrong_is_told_by_its_field_and_changes_nothing(string json, string? path, string? words)
     {
         var name = $"wrong-{Guid.CreateVersion7():N}";
@@ -169,6 +171,35 @@ public sealed class ScheduleTests(RunningDaemon daemon) : IClassFixture<RunningD
 
         await SqlAsync("update schedule_runs set state = 1, lease_until = now() + interval '1 hour' where schedule = @Value", made.Id);
         (await daemon.SendAsync(HttpMethod.Post, "/schedules/again/run")).Problem!.Code.ShouldBe("schedule.running");
+    }
+
+    [Theory]
+    [InlineData(null, 1)]
+    [InlineData("at-once", 8)]
+    public async Task Of_many_who_ask_at_once_one_begins_a_run_and_who_has_its_key_gets_the_same(string? key, int answered)
+    {
+        var made = await daemon.Api.CreateScheduleAsync(For($"crowded-{key}x", null));
+        var claims = daemon.Services.GetRequiredService<ScheduleClaims>();
+        var found = await daemon.Services.GetRequiredService<ScheduleStore>().GetAsync(made.Id.ToString(), default);
+
+        var asked = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
+        {
+            try
+            {
+                return (await claims.AskAsync(found, Guid.CreateVersion7(), Caller.System, key, default)).Id.ToString();
+            }
+            catch (Refusal refusal)
+            {
+                return refusal.Code;
+            }
+        })));
+
+        asked.Count(a => a == "schedule.running").ShouldBe(8 - answered);
+        asked.Where(a => a != "schedule.running").Distinct().Count().ShouldBe(1);
+        (await daemon.Api.ListScheduleRunsAsync(made.Name)).Items.Count.ShouldBe(1);
+        await SqlAsync("delete from schedule_runs where schedule = @Value", made.Id);
+        await SqlAsync("delete from schedules where id = @Value", made.Id);
+        await Should.ThrowAsync<Refusal>(claims.AskAsync(found, Guid.CreateVersion7(), Caller.System, key, default));
     }
 
     [Fact]

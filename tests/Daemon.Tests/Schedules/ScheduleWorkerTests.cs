@@ -1,5 +1,6 @@
 using Dapper;
 using Gantry.Contracts;
+using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
 using Gantry.Daemon.Schedules;
 using Gantry.Daemon.Tests.Support;
@@ -128,6 +129,92 @@ public sealed class ScheduleWorkerTests(TestPostgres postgres)
         (await daemon.Api.GetInstanceAsync("web1")).State.ShouldBe(InstanceState.Stopped);
     }
 
+    [Theory]
+    [InlineData(RunTrigger.Due, MissedRuns.Skip, 600, true, "schedule.too_late")]
+    [InlineData(RunTrigger.Due, MissedRuns.Once, 600, true, null)]
+    [InlineData(RunTrigger.Due, MissedRuns.Once, 600, false, "schedule.disabled")]
+    [InlineData(RunTrigger.Missed, MissedRuns.Once, 7_200, true, "schedule.too_late")]
+    [InlineData(RunTrigger.Asked, MissedRuns.Once, 600, true, "schedule.too_late")]
+    [InlineData(RunTrigger.Asked, MissedRuns.Skip, 60, false, null)]
+    public async Task What_a_daemon_left_is_followed_and_nothing_is_begun_that_is_too_late(RunTrigger trigger, MissedRuns missed, int seconds, bool enabled, string? code)
+    {
+        var clock = new SetClock();
+        clock.Set(Noon);
+        await using var daemon = await StartAsync(clock);
+        await daemon.GivenInstanceAsync("web1");
+        var second = await daemon.GivenInstanceAsync("web2");
+        await daemon.Api.CreateScheduleAsync(A("late") with { Missed = missed, Enabled = enabled });
+        var first = await daemon.Api.RunScheduleAsync("late", 60);
+        await RunningDaemon.DoneAsync(daemon.Api.ActOnInstanceAsync("web2", InstanceAction.Stop, 60));
+        await SqlAsync(daemon, "delete from operations where idempotency_key like '%/' || @Value", new { Value = $"{second.Id}" });
+
+        clock.Set(Noon.AddSeconds(seconds));
+        await SqlAsync(daemon, "update schedule_runs set state = 1, trigger = @trigger, finished_at = null, results = '[]', holder = gen_random_uuid(), lease_until = now() - interval '1 s'",
+            new { trigger = (short)trigger });
+        Worker(daemon).Wake();
+
+        await Eventually.ShouldBeAsync(() => CountAsync(daemon, "schedule_runs where state > 1"), 1L);
+        var results = (await daemon.Api.ListScheduleRunsAsync("late")).Items.ShouldHaveSingleItem().Results!;
+        (results[0].Operation, results[0].State).ShouldBe((first.Results![0].Operation, RunState.Succeeded));
+        (results[1].Operation is null, results[1].State, results[1].Error?.Code).ShouldBe((code is not null, code is null ? RunState.Succeeded : RunState.Failed, code));
+        (await daemon.Api.GetInstanceAsync("web2")).State.ShouldBe(code is null ? InstanceState.Running : InstanceState.Stopped);
+    }
+
+    [Fact]
+    public async Task What_is_left_of_another_nodes_instance_is_left_to_that_node()
+    {
+        await using var daemon = await StartAsync(null);
+        var elsewhere = await daemon.GivenInstanceAsync("web1");
+        await daemon.Api.CreateScheduleAsync(A("elsewhere", "web1"));
+        await daemon.Api.RunScheduleAsync("elsewhere", 60);
+        await SqlAsync(daemon, "update instances set node = gen_random_uuid() where id = @Value", elsewhere.Id);
+        await SqlAsync(daemon, "update schedule_runs set state = 1, holder = gen_random_uuid(), lease_until = now() - interval '1 s'");
+
+        (await daemon.Services.GetRequiredService<ScheduleRunStore>().TakeOverAsync(Guid.CreateVersion7(), default)).ShouldBeEmpty();
+
+        await SqlAsync(daemon, "update schedules set instance = null");
+        (await daemon.Services.GetRequiredService<ScheduleRunStore>().TakeOverAsync(Guid.CreateVersion7(), default)).Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_run_that_meets_what_nobody_expected_lets_go_and_is_taken_up_again()
+    {
+        await using var daemon = await StartAsync(null);
+        await daemon.GivenInstanceAsync("web1");
+        await daemon.Api.CreateScheduleAsync(A("stuck"));
+        await SqlAsync(daemon, """
+            create function nobody_expected() returns trigger language plpgsql as 'begin raise exception ''unexpected''; end';
+            create trigger unexpected before update on schedule_runs for each row execute function nobody_expected()
+            """);
+
+        (await daemon.Api.RunScheduleAsync("stuck", 60)).State.ShouldBe(RunState.Running);
+
+        await SqlAsync(daemon, "drop function nobody_expected cascade");
+        await SqlAsync(daemon, "update schedule_runs set lease_until = now() - interval '1 s'");
+        Worker(daemon).Wake();
+        await Eventually.ShouldBeAsync(() => CountAsync(daemon, "schedule_runs where state = 2"), 1L);
+    }
+
+    [Fact]
+    public async Task A_stop_waits_no_longer_than_it_may()
+    {
+        await using var daemon = await StartAsync(null);
+        await daemon.GivenInstanceAsync("web1");
+        var made = await daemon.Api.CreateScheduleAsync(A("deaf"));
+        var found = await daemon.Services.GetRequiredService<ScheduleStore>().GetAsync(made.Id.ToString(), default);
+        var action = new Deaf();
+        using var runner = ActivatorUtilities.CreateInstance<ScheduleRunner>(daemon.Services, (IScheduledAction[])[action]);
+        var (id, run) = await daemon.Services.GetRequiredService<ScheduleClaims>().AskAsync(found, runner.Holder, Caller.System, null, default);
+        runner.Begin(found, run!);
+        await action.Asked.Task;
+
+        await Should.ThrowAsync<OperationCanceledException>(runner.StopAsync(new(canceled: true)));
+
+        action.Answer.SetResult(null);
+        await runner.EndOfAsync(id);
+        (await CountAsync(daemon, "schedule_runs where state = 1")).ShouldBe(1, "it is left to the next daemon");
+    }
+
     [Fact]
     public async Task A_clock_that_is_put_back_repeats_no_run_and_leaves_none_out()
     {
@@ -184,6 +271,22 @@ public sealed class ScheduleWorkerTests(TestPostgres postgres)
         (await CountAsync(daemon, "schedule_runs")).ShouldBe(1_000);
         await daemon.Services.GetRequiredService<ScheduleRunStore>().RemoveOldAsync(TimeSpan.FromHours(24.5), default);
         (await CountAsync(daemon, "schedule_runs")).ShouldBe(24);
+    }
+
+    /// <summary>Answers when it likes, whoever has lost patience.</summary>
+    private sealed class Deaf : IScheduledAction
+    {
+        public TaskCompletionSource Asked { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public TaskCompletionSource<Operation?> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public IReadOnlyList<ScheduledAction> Does { get; } = [ScheduledAction.Start];
+
+        public Task<Operation?> BeginAsync(ScheduledWork work, Instance instance, BeginOptions options, CancellationToken ct)
+        {
+            Asked.SetResult();
+            return Answer.Task;
+        }
     }
 
     private static ScheduleSettings A(string name, string? instance = null) => new() { Name = name, Instance = instance, Filter = instance is null ? "*" : null, Action = ScheduledAction.Start, When = new(ScheduleKind.Cron, Cron: "0 0 1 1 *"), TimeZone = "UTC" };

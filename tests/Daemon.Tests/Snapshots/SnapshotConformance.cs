@@ -96,7 +96,7 @@ internal sealed class SnapshotRig<TInput>(
         var (record, sha256) = await _world.Node.TakeSnapshotAsync(Instance, id, default);
         await _world.Db.InTransactionAsync(async transaction =>
         {
-            await Store.InsertAsync(transaction, id, Instance, _world.Spec.Name, new(name), record.State);
+            await Store.InsertAsync(transaction, id, Instance, _world.Spec.Name, new(name), record.State, null);
             await Store.SetTakenAsync(transaction, id, Instance, record.TakenAt, record.State, SnapshotLevel.Crash, sha256);
         }, default);
         return sha256;

@@ -31,7 +31,7 @@ public sealed class CloudInitSeedTests : IAsyncDisposable
         SshKeys = ["ssh-ed25519 BBBB"],
         Packages = ["nginx"],
         Runcmd = ["echo \"it's\" \\ done > /run/done"],
-        WriteFiles = [new() { Path = "/etc/motd", Content = "two\nlines: # €\t\u0001", Permissions = "0600", Owner = "ann:adm" }],
+        WriteFiles = [new() { Path = "/etc/motd", Content = "two\nlines: # €\t\u0001", Permissions = "0600", Owner = "ann:adm" }, new() { Path = "/etc/issue", Owner = "root:root" }],
         Timezone = "Europe/Berlin",
         DnsServers = ["10.0.0.1"],
         SearchDomains = ["example.org"],
@@ -86,6 +86,11 @@ public sealed class CloudInitSeedTests : IAsyncDisposable
                 content: "two\nlines: # €\t\x01"
                 permissions: "0600"
                 owner: "ann:adm"
+                defer: true
+              -
+                path: "/etc/issue"
+                content: ""
+                owner: "root:root"
             package_update: true
             packages:
               - "nginx"
@@ -128,6 +133,16 @@ public sealed class CloudInitSeedTests : IAsyncDisposable
                     - "example.org"
 
             """);
+    }
+
+    [Fact]
+    public void A_NIC_whose_name_YAML_would_take_for_something_else_is_called_by_its_name()
+    {
+        string[] names = ["on", "yes", "1", "1e3", "null", "eth0"];
+
+        CloudInitSeed.NetworkConfig(new(), [.. names.Select(name => new NicSpec(name, "52:54:00:00:00:01"))]).Split('\n')
+            .Where(line => line.StartsWith("  ", StringComparison.Ordinal) && line[2] != ' ')
+            .ShouldBe(["  \"on\":", "  \"yes\":", "  \"1\":", "  \"1e3\":", "  \"null\":", "  eth0:"]);
     }
 
     [Fact]
