@@ -203,7 +203,7 @@ public sealed class ScheduleWorkerTests(TestPostgres postgres)
         var made = await daemon.Api.CreateScheduleAsync(A("deaf"));
         var found = await daemon.Services.GetRequiredService<ScheduleStore>().GetAsync(made.Id.ToString(), default);
         var action = new Deaf();
-        using var runner = ActivatorUtilities.CreateInstance<ScheduleRunner>(daemon.Services, (IScheduledAction[])[action]);
+        using var runner = ActivatorUtilities.CreateInstance<ScheduleRunner>(daemon.Services, (object)(IScheduledAction[])[action]);
         var (id, run) = await daemon.Services.GetRequiredService<ScheduleClaims>().AskAsync(found, runner.Holder, Caller.System, null, default);
         runner.Begin(found, run!);
         await action.Asked.Task;
