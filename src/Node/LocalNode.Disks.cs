@@ -2,7 +2,6 @@ using Gantry.Contracts;
 using Gantry.Node.Drivers;
 using Gantry.Node.Instances;
 using Gantry.Node.Pools;
-using Gantry.Node.Snapshots;
 
 namespace Gantry.Node;
 
@@ -18,7 +17,7 @@ public sealed partial class LocalNode
         await ChangeVolumesAsync(
             id, volumes => volumes.Any(v => v.Name == volume.Name) ? volumes.Select(v => v.Name == volume.Name ? volume with { Port = volume.Port ?? v.Port } : v) : volumes.Append(volume), ct);
         await _volumes.EnsureAsync(Context.Folders.Read(id), ct);
-        return await NowAsync(id, "plug disks into a running instance", able => able.PlugDiskAsync(id, volume.Name, ct), ct);
+        return await NowAsync(id, "plug disks into a running instance", (IDisks able) => able.PlugDiskAsync(id, volume.Name, ct), ct);
     }
 
     /// <summary>Removes a volume from the next start on, and from a running instance as far as that can be done. Its disk stays in its pool.</summary>
@@ -26,7 +25,7 @@ public sealed partial class LocalNode
     public async Task<DiskChange?> UnplugDiskAsync(Id<Instance> id, string volume, CancellationToken ct)
     {
         await ChangeVolumesAsync(id, volumes => volumes.Where(v => v.Name != volume), ct);
-        return await NowAsync(id, "unplug disks of a running instance", able => able.UnplugDiskAsync(id, volume, ct), ct);
+        return await NowAsync(id, "unplug disks of a running instance", (IDisks able) => able.UnplugDiskAsync(id, volume, ct), ct);
     }
 
     /// <exception cref="Refusal"><c>volume.in_snapshot</c></exception>
@@ -40,17 +39,9 @@ public sealed partial class LocalNode
     }
 
     /// <summary>Finds that every pool an instance has disks in answers. One whose folder cannot be read has none that are known.</summary>
-    /// <exception cref="Refusal"><c>pool.not_healthy</c></exception>
-    public async Task DemandPoolsAsync(Id<Instance> id, CancellationToken ct)
-    {
-        foreach (var pool in (TryRead(id)?.Volumes ?? []).Where(v => v.Device == VolumeDevice.Disk).Select(v => v.Pool).Distinct())
-        {
-            if (await Context.Pools.Of(pool).LookAsync(ct) is { Healthy: false } status)
-            {
-                throw NodeSnapshotErrors.PoolNotHealthy(status.Message ?? "it is not healthy.");
-            }
-        }
-    }
+    /// <exception cref="Refusal"><c>pool.unknown</c>, <c>pool.gone</c></exception>
+    public Task DemandPoolsAsync(Id<Instance> id, CancellationToken ct) =>
+        Context.Pools.DemandAsync(InstanceVolumes.Disks(TryRead(id)).Select(v => v.Pool), ct);
 
     /// <summary>Deletes a volume that the instance has no more, with all that is in it.</summary>
     public async Task DeleteDiskAsync(Id<Instance> id, VolumeSpec volume, CancellationToken ct)
@@ -74,7 +65,7 @@ public sealed partial class LocalNode
     {
         _ = Demand(id, volume);
         await ChangeVolumesAsync(id, volumes => volumes.Select(v => v.Name == volume ? v with { Limits = limits } : v), ct);
-        return await NowAsync(id, "limit the disks of a running instance", able => able.LimitDiskAsync(id, volume, ct), ct);
+        return await NowAsync(id, "limit the disks of a running instance", (IDisks able) => able.LimitDiskAsync(id, volume, ct), ct);
     }
 
     /// <summary>Makes a disk larger, and tells a guest that runs.</summary>
@@ -88,7 +79,7 @@ public sealed partial class LocalNode
             throw DiskErrors.NoShrink(volume, has.SizeBytes, sizeBytes);
         }
 
-        var change = await NowAsync(id, "make disks of a running instance larger", able => able.GrowDiskAsync(id, volume, sizeBytes, ct), ct);
+        var change = await NowAsync(id, "make disks of a running instance larger", (IDisks able) => able.GrowDiskAsync(id, volume, sizeBytes, ct), ct);
         if (change is null)
         {
             await Context.Pools.Of(has.Pool).GrowAsync(InstanceDisks.NameOf(id, volume), sizeBytes, ct);
@@ -122,12 +113,4 @@ public sealed partial class LocalNode
 
     private Task ChangeVolumesAsync(Id<Instance> id, Func<IReadOnlyList<VolumeSpec>, IEnumerable<VolumeSpec>> change, CancellationToken ct) =>
         ChangeAsync(id, spec => spec with { Volumes = VolumeSpec.WithPorts([.. change(VolumeSpec.WithPorts(spec.Volumes ?? []))]) }, ct);
-
-    private async Task<DiskChange?> NowAsync(Id<Instance> id, string what, Func<IDisks, Task<DiskChange?>> change, CancellationToken ct)
-    {
-        var driver = DriverOf(id);
-        return driver is IDisks able ? await change(able)
-            : (await driver.InspectAsync(id, ct)).State is InstanceState.Running or InstanceState.Paused ? throw DriverErrors.Cannot(driver.Name, what)
-            : null;
-    }
 }

@@ -13,7 +13,7 @@ public sealed partial class LocalNode
     public async Task<NicChange?> PlugNicAsync(Id<Instance> id, NicSpec nic, CancellationToken ct)
     {
         await ChangeNicsAsync(id, nics => nics.Any(n => n.Name == nic.Name) ? nics.Select(n => n.Name == nic.Name ? nic with { Port = nic.Port ?? n.Port } : n) : nics.Append(nic), ct);
-        return await NowAsync(id, "plug NICs into a running instance", able => able.PlugNicAsync(id, nic.Name, ct), ct);
+        return await NowAsync(id, "plug NICs into a running instance", (INics able) => able.PlugNicAsync(id, nic.Name, ct), ct);
     }
 
     /// <summary>Removes a NIC from the next start on, and from a running instance as far as that can be done.</summary>
@@ -21,7 +21,7 @@ public sealed partial class LocalNode
     public async Task<NicChange?> UnplugNicAsync(Id<Instance> id, string nic, CancellationToken ct)
     {
         await ChangeNicsAsync(id, nics => nics.Where(n => n.Name != nic), ct);
-        return await NowAsync(id, "unplug NICs of a running instance", able => able.UnplugNicAsync(id, nic, ct), ct);
+        return await NowAsync(id, "unplug NICs of a running instance", (INics able) => able.UnplugNicAsync(id, nic, ct), ct);
     }
 
     /// <summary>Stores the limits of a NIC and makes them hold at once; null for none.</summary>
@@ -32,7 +32,7 @@ public sealed partial class LocalNode
         var spec = Context.Folders.Read(id);
         _ = (spec.Nics ?? []).SingleOrDefault(n => n.Name == nic) ?? throw NicErrors.Unknown(spec.Name, nic);
         await ChangeNicsAsync(id, nics => nics.Select(n => n.Name == nic ? n with { Limits = limits } : n), ct);
-        return await NowAsync(id, "limit the NICs of a running instance", able => able.LimitNicAsync(id, nic, ct), ct);
+        return await NowAsync(id, "limit the NICs of a running instance", (INics able) => able.LimitNicAsync(id, nic, ct), ct);
     }
 
     /// <summary>Of an instance's NICs that are on a network; none when it does not run.</summary>
@@ -41,12 +41,4 @@ public sealed partial class LocalNode
 
     private Task ChangeNicsAsync(Id<Instance> id, Func<IReadOnlyList<NicSpec>, IEnumerable<NicSpec>> change, CancellationToken ct) =>
         ChangeAsync(id, spec => spec with { Nics = NicSpec.WithPorts([.. change(NicSpec.WithPorts(spec.Nics ?? []))]) }, ct);
-
-    private async Task<NicChange?> NowAsync(Id<Instance> id, string what, Func<INics, Task<NicChange?>> change, CancellationToken ct)
-    {
-        var driver = DriverOf(id);
-        return driver is INics able ? await change(able)
-            : (await driver.InspectAsync(id, ct)).State is InstanceState.Running or InstanceState.Paused ? throw DriverErrors.Cannot(driver.Name, what)
-            : null;
-    }
 }

@@ -1,5 +1,6 @@
 using Gantry.Contracts;
 using Gantry.Node.Drivers;
+using Gantry.Node.Instances;
 using Gantry.Node.Pools;
 using Gantry.Node.Snapshots;
 
@@ -39,7 +40,7 @@ public sealed partial class LocalNode
 
     /// <summary>How large an instance's disks are, by the volume's name.</summary>
     public IReadOnlyDictionary<string, long> DiskSizes(Id<Instance> id) =>
-        (Context.Folders.Read(id).Volumes ?? []).Where(v => v.Device == VolumeDevice.Disk).ToDictionary(v => v.Name, v => v.SizeBytes);
+        InstanceVolumes.Disks(Context.Folders.Read(id)).ToDictionary(v => v.Name, v => v.SizeBytes);
 
     /// <summary>Takes an instance up, and lets its guest go on where one was halted for a snapshot by a daemon that is no more.</summary>
     private async Task<InstanceStatus> RecoverAsync(IDriver driver, Id<Instance> id, CancellationToken ct)

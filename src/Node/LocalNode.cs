@@ -125,19 +125,7 @@ public sealed partial class LocalNode(
             MaxCpus = spec.MaxCpus < next.Cpus ? next.Cpus : spec.MaxCpus,
             MaxMemoryBytes = spec.MaxMemoryBytes < next.MemoryBytes ? next.MemoryBytes : spec.MaxMemoryBytes,
         }, ct);
-        if (now is null)
-        {
-            return null;
-        }
-
-        var driver = DriverOf(id);
-        if (driver is IResize able)
-        {
-            return await able.ResizeAsync(id, now, ct);
-        }
-
-        return (await driver.InspectAsync(id, ct)).State is InstanceState.Running or InstanceState.Paused
-            ? throw DriverErrors.Cannot(driver.Name, "resize a running instance") : null;
+        return now is null ? null : await NowAsync(id, "resize a running instance", (IResize able) => able.ResizeAsync(id, now, ct), ct);
     }
 
     public Task<DriverCommandLine> CommandLineAsync(Id<Instance> id, CancellationToken ct) =>
@@ -251,6 +239,19 @@ public sealed partial class LocalNode(
     private TCapability Able<TCapability>(Id<Instance> id, string what)
         where TCapability : class, IDriver =>
         DriverOf(id) is var driver && driver is TCapability able ? able : throw DriverErrors.Cannot(driver.Name, what);
+
+    /// <summary>Changes a running instance, whose folder says already how it is to be at its next start.</summary>
+    /// <returns>Null when it does not run.</returns>
+    /// <exception cref="Refusal"><c>driver.cannot</c> of one that runs.</exception>
+    private async Task<TChange?> NowAsync<TCapability, TChange>(Id<Instance> id, string what, Func<TCapability, Task<TChange?>> change, CancellationToken ct)
+        where TCapability : class, IDriver
+        where TChange : class
+    {
+        var driver = DriverOf(id);
+        return driver is TCapability able ? await change(able)
+            : (await driver.InspectAsync(id, ct)).State is InstanceState.Running or InstanceState.Paused ? throw DriverErrors.Cannot(driver.Name, what)
+            : null;
+    }
 
     private InstanceSpec? TryRead(Id<Instance> id)
     {

@@ -55,7 +55,7 @@ internal static class CloudInitApi
     {
         if (!options.Queue && instance.State is not (InstanceState.Stopped or InstanceState.Running or InstanceState.Paused))
         {
-            throw CloudInitErrors.WrongState(instance.Name, instance.State);
+            throw InstanceErrors.WrongStateFor("cloud-init", instance.Name, instance.State);
         }
 
         return operations.BeginAsync(change, new(instance.Id, settings), $"instances/{instance.Id}", instance.Name, caller, options, ct);

@@ -32,7 +32,7 @@ internal sealed class CloudInitChange(InstanceStore store, EventLog events, Loca
                 var state = await store.LockAsync(transaction, input.Id) ?? throw InstanceErrors.Unknown(name);
                 if (state is not (InstanceState.Stopped or InstanceState.Running or InstanceState.Paused))
                 {
-                    throw CloudInitErrors.WrongState(name, state);
+                    throw InstanceErrors.WrongStateFor("cloud-init", name, state);
                 }
 
                 await InstanceStore.NextCloudInitAsync(transaction, input.Id);

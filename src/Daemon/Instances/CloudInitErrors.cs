@@ -9,8 +9,4 @@ internal static class CloudInitErrors
 
     public static Refusal UnknownNic(string instance, string nic) => Refusal.Invalid(
         "cloud_init.unknown_nic", $"cloud-init is to give addresses to the NIC '{nic}', which '{instance}' does not have.", $"Name one of its NICs: `gantry nic list {instance}`.");
-
-    public static Refusal WrongState(string instance, InstanceState state) => Refusal.Conflict(
-        "instance.wrong_state", $"'{instance}' is {state.ToString().ToLowerInvariant()}: its cloud-init cannot be changed now.",
-        "Wait for its operation: `gantry operation list`; or see what is wrong with it: `gantry info`.");
 }

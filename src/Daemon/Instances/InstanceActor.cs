@@ -59,5 +59,5 @@ internal sealed class InstanceActor(
     }
 
     private Task<Operation> BeginAsync<TInput>(Instance instance, OperationType<TInput> type, TInput input, Caller caller, BeginOptions options, CancellationToken ct) =>
-        operations.BeginAsync(type, input, $"instances/{instance.Id}", instance.Name, caller, options, ct);
+        operations.BeginAsync(type, input, instance, caller, options, ct);
 }

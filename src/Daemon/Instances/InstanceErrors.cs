@@ -25,8 +25,9 @@ internal static class InstanceErrors
 
     public static Refusal TooManyNics(string instance) => Refusal.Conflict("nic.too_many", $"'{instance}' has {Limits.Nics} NICs, and no more are possible.", "Remove one first.");
 
-    public static Refusal WrongStateForNics(string instance, InstanceState state) => Refusal.Conflict(
-        "instance.wrong_state", $"'{instance}' is {Word(state)}: its NICs cannot be changed now.", "Wait for its operation: `gantry operation list`; or see what is wrong with it: `gantry info`.");
+    /// <param name="what">Of the instance: <c>NICs</c>, <c>volumes</c> …</param>
+    public static Refusal WrongStateFor(string what, string instance, InstanceState state) => Refusal.Conflict(
+        "instance.wrong_state", $"'{instance}' is {Word(state)}: its {what} cannot be changed now.", "Wait for its operation: `gantry operation list`; or see what is wrong with it: `gantry info`.");
 
     public static string Shown(string name) => name.Length <= 80 && !name.Any(char.IsControl) ? name : $"({name.Length.ToString(CultureInfo.InvariantCulture)} characters)";
 

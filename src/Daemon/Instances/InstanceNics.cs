@@ -84,7 +84,7 @@ internal sealed class InstanceNics(InstanceStore store, AddressStore addresses, 
     {
         var state = await store.LockAsync(transaction, id) ?? throw InstanceErrors.Unknown(name);
         return state is InstanceState.Stopped or InstanceState.Running or InstanceState.Paused
-            ? await InstanceStore.NicsAsync(transaction, id) : throw InstanceErrors.WrongStateForNics(name, state);
+            ? await InstanceStore.NicsAsync(transaction, id) : throw InstanceErrors.WrongStateFor("NICs", name, state);
     }
 }
 

@@ -133,14 +133,10 @@ internal sealed partial class InstanceStore
     /// <param name="sizes">In bytes, by the volume's name.</param>
     public async Task SetVolumeSizesAsync(NpgsqlTransaction transaction, Id<Instance> id, IReadOnlyDictionary<string, long> sizes)
     {
-        var volumes = JsonSerializer.Deserialize<Machine>(
-            await transaction.Connection!.QuerySingleAsync<string>("select machine from instances where id = @Value", id, transaction), WireJson.Default.Options)!.Volumes ?? [];
+        var volumes = await VolumesAsync(transaction, id);
         if (volumes.Any(v => v.SizeBytes is { } size && sizes.GetValueOrDefault(v.Name, size) != size))
         {
-            Touch(transaction);
-            await transaction.Connection!.ExecuteAsync(
-                "update instances set machine = jsonb_set(machine, '{volumes}', @Volumes::jsonb), updated_at = @At, version = version + 1 where id = @Id",
-                new { Id = id.Value, Volumes = Json(volumes.Select(v => v.SizeBytes is { } size ? v with { SizeBytes = sizes.GetValueOrDefault(v.Name, size) } : v)), At = time.GetUtcNow() }, transaction);
+            await SetVolumesAsync(transaction, id, [.. volumes.Select(v => v.SizeBytes is { } size ? v with { SizeBytes = sizes.GetValueOrDefault(v.Name, size) } : v)]);
         }
     }
 

@@ -32,7 +32,7 @@ internal static class NicApi
         {
             var found = await InstanceApi.FindAsync(instance, http, store, ct);
             var (shown, kept) = await plan.ResolveAsync([wanted], found.Kind, found.Id, ct);
-            return await BeginAsync(operations, add, new(found.Id, shown![0], kept![0]), found, caller, options, ct);
+            return await operations.BeginAsync(add, new(found.Id, shown![0], kept![0]), found, caller, options, ct);
         });
     }
 
@@ -42,7 +42,7 @@ internal static class NicApi
         {
             var (found, before) = await FindAsync(instance, nic, http, store, ct);
             var after = patch.Applied(new(before.Limits), MachineRules.Faults);
-            return await BeginAsync(operations, limit, new(found.Id, nic, before.Limits, after.Limits), found, caller, options, ct);
+            return await operations.BeginAsync(limit, new(found.Id, nic, before.Limits, after.Limits), found, caller, options, ct);
         });
 
     private static Task<IResult> Remove(
@@ -51,7 +51,7 @@ internal static class NicApi
         {
             var (found, _) = await FindAsync(instance, nic, http, store, ct);
             return found.State is InstanceState.Stopped or InstanceState.Running or InstanceState.Paused
-                ? await BeginAsync(operations, remove, new(found.Id, nic), found, caller, options, ct) : throw InstanceErrors.WrongStateForNics(found.Name, found.State);
+                ? await operations.BeginAsync(remove, new(found.Id, nic), found, caller, options, ct) : throw InstanceErrors.WrongStateFor("NICs", found.Name, found.State);
         });
 
     private static async Task<(Instance Instance, Nic Nic)> FindAsync(string instance, string nic, HttpContext http, InstanceStore store, CancellationToken ct)
@@ -59,8 +59,4 @@ internal static class NicApi
         var found = await InstanceApi.FindAsync(instance, http, store, ct);
         return (found, (found.Nics ?? []).FirstOrDefault(n => n.Name == nic) ?? throw NicErrors.Unknown(found.Name, nic));
     }
-
-    private static Task<Operation> BeginAsync<TInput>(
-        Operations.Operations operations, OperationType<TInput> type, TInput input, Instance instance, Caller caller, BeginOptions options, CancellationToken ct) =>
-        operations.BeginAsync(type, input, $"instances/{instance.Id}", instance.Name, caller, options, ct);
 }

@@ -28,7 +28,7 @@ internal static class VolumeApi
             var found = await InstanceApi.FindAsync(instance, http, store, ct);
             VolumeRows.Demand(found.Name, found.State);
             var specs = await plan.ResolveAsync([wanted], ct);
-            return await BeginAsync(operations, add, new(found.Id, MachinePlan.Shown([wanted], specs)[0], specs[0]), found, caller, options, ct);
+            return await operations.BeginAsync(add, new(found.Id, MachinePlan.Shown([wanted], specs)[0], specs[0]), found, caller, options, ct);
         });
     }
 
@@ -45,11 +45,11 @@ internal static class VolumeApi
             var after = patch.Applied(new(before.SizeBytes, before.Limits), MachineRules.Faults);
             if (after.SizeBytes < before.SizeBytes)
             {
-                throw VolumeErrors.NoShrink(volume, before.SizeBytes.Value, after.SizeBytes.Value);
+                throw DiskErrors.NoShrink(volume, before.SizeBytes.Value, after.SizeBytes.Value);
             }
 
             var input = new VolumeConfiguration.Input(found.Id, volume, before.Limits, after.Limits, after.SizeBytes > before.SizeBytes ? after.SizeBytes : null);
-            return await BeginAsync(operations, configure, input, found, caller, options, ct);
+            return await operations.BeginAsync(configure, input, found, caller, options, ct);
         });
 
     private static Task<IResult> Remove(
@@ -58,7 +58,7 @@ internal static class VolumeApi
         {
             var (found, removed) = await FindAsync(instance, volume, http, store, ct);
             VolumeRows.Demand(found.Name, found.State);
-            return await BeginAsync(operations, remove, new(found.Id, removed, (await plan.ResolveAsync([removed], ct))[0]), found, caller, options, ct);
+            return await operations.BeginAsync(remove, new(found.Id, removed, (await plan.ResolveAsync([removed], ct))[0]), found, caller, options, ct);
         });
 
     private static async Task<(Instance Instance, Volume Volume)> FindAsync(string instance, string volume, HttpContext http, InstanceStore store, CancellationToken ct)
@@ -66,8 +66,4 @@ internal static class VolumeApi
         var found = await InstanceApi.FindAsync(instance, http, store, ct);
         return (found, (found.Volumes ?? []).FirstOrDefault(v => v.Name == volume) ?? throw DiskErrors.Unknown(found.Name, volume));
     }
-
-    private static Task<Operation> BeginAsync<TInput>(
-        Operations.Operations operations, OperationType<TInput> type, TInput input, Instance instance, Caller caller, BeginOptions options, CancellationToken ct) =>
-        operations.BeginAsync(type, input, $"instances/{instance.Id}", instance.Name, caller, options, ct);
 }

@@ -20,11 +20,4 @@ internal static class VolumeErrors
         "volume.held", $"The volume '{volume}' is still in use: {why}", "Unmount it in the guest and try again, or stop the instance first.");
 
     public static Refusal NoSize(string volume) => Refusal.Invalid("volume.no_size", $"'{volume}' is a drive for discs: it has no size and no limits.", "Only disks can be made larger or limited.");
-
-    public static Refusal NoShrink(string volume, long has, long wanted) => Refusal.Invalid(
-        "volume.no_shrink", $"The volume '{volume}' has {has} bytes and cannot be made smaller, to {wanted}.", "Add a smaller volume, copy what is in it over inside the guest, and remove this one.");
-
-    public static Refusal WrongState(string instance, InstanceState state) => Refusal.Conflict(
-        "instance.wrong_state", $"'{instance}' is {state.ToString().ToLowerInvariant()}: its volumes cannot be changed now.",
-        "Wait for its operation: `gantry operation list`; or see what is wrong with it: `gantry info`.");
 }

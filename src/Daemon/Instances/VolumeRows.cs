@@ -83,7 +83,7 @@ internal sealed class VolumeRows(InstanceStore store, EventLog events)
     {
         if (state is not (InstanceState.Stopped or InstanceState.Running or InstanceState.Paused))
         {
-            throw VolumeErrors.WrongState(instance, state);
+            throw InstanceErrors.WrongStateFor("volumes", instance, state);
         }
     }
 

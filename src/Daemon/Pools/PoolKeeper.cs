@@ -15,7 +15,8 @@ internal sealed partial class PoolKeeper(PoolStore store, LocalNode node, EventL
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(30);
 
     private readonly ConcurrentDictionary<Id<Pool>, PoolStatus> _statuses = [];
-    private readonly Dictionary<Id<Pool>, int> _told = [];
+    private readonly ConcurrentDictionary<Id<Pool>, Told> _told = [];
+    private readonly SemaphoreSlim _oneAtATime = new(1);
 
     /// <summary>As it was found last.</summary>
     public async Task<PoolStatus> StatusAsync(StoredPool pool, CancellationToken ct) => _statuses.TryGetValue(pool.Id, out var known) ? known : await LookAsync(pool, ct);
@@ -33,6 +34,26 @@ internal sealed partial class PoolKeeper(PoolStore store, LocalNode node, EventL
         }
     }
 
+    /// <summary>At all of them, telling what is new.</summary>
+    public async Task LookAsync(CancellationToken ct)
+    {
+        await _oneAtATime.WaitAsync(ct);
+        try
+        {
+            await Task.WhenAll((await store.OfThisNodeAsync(ct)).Select(pool => FollowAsync(pool, ct)));
+        }
+        finally
+        {
+            _oneAtATime.Release();
+        }
+    }
+
+    public override void Dispose()
+    {
+        _oneAtATime.Dispose();
+        base.Dispose();
+    }
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await db.Ready.WaitAsync(stoppingToken);
@@ -40,7 +61,7 @@ internal sealed partial class PoolKeeper(PoolStore store, LocalNode node, EventL
         {
             try
             {
-                await Task.WhenAll((await store.OfThisNodeAsync(stoppingToken)).Select(pool => FollowAsync(pool, stoppingToken)));
+                await LookAsync(stoppingToken);
             }
             catch (Refusal refusal)
             {
@@ -53,29 +74,21 @@ internal sealed partial class PoolKeeper(PoolStore store, LocalNode node, EventL
 
     private async Task FollowAsync(StoredPool pool, CancellationToken ct)
     {
-        var before = _statuses.GetValueOrDefault(pool.Id) ?? new(true);
+        // What was told, and not what was seen: somebody may have looked in between.
+        var told = _told.GetValueOrDefault(pool.Id) ?? new(Healthy: true, Percent: 0);
         var now = await LookAsync(pool, ct);
-        if (now.Healthy != before.Healthy)
+        var percent = now is { TotalBytes: > 0 and var total, FreeBytes: { } free } ? Thresholds.LastOrDefault(t => (total - free) * 100 >= total * t) : told.Percent;
+        if (now.Healthy != told.Healthy)
         {
             await TellAsync(now.Healthy ? EventTypes.PoolRecovered : EventTypes.PoolFailed, pool, new { name = pool.Name, reason = now.Message }, ct);
         }
 
-        var crossed = Thresholds.LastOrDefault(t => now is { TotalBytes: > 0 and var total, FreeBytes: { } free } && (total - free) * 100 >= total * t);
-        if (crossed > Told(pool.Id, crossed))
+        if (percent > told.Percent)
         {
-            await TellAsync(EventTypes.PoolFilling, pool, new { name = pool.Name, percent = crossed, freeBytes = now.FreeBytes }, ct);
+            await TellAsync(EventTypes.PoolFilling, pool, new { name = pool.Name, percent, freeBytes = now.FreeBytes }, ct);
         }
-    }
 
-    /// <returns>What was told last.</returns>
-    private int Told(Id<Pool> pool, int crossed)
-    {
-        lock (_told)
-        {
-            var last = _told.GetValueOrDefault(pool);
-            _told[pool] = crossed;
-            return last;
-        }
+        _told[pool.Id] = new(now.Healthy, percent);
     }
 
     private Task TellAsync(string type, StoredPool pool, object data, CancellationToken ct) =>
@@ -83,4 +96,7 @@ internal sealed partial class PoolKeeper(PoolStore store, LocalNode node, EventL
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Pools were not looked at: {Why}")]
     private static partial void LogNotLooked(ILogger logger, string why);
+
+    /// <param name="Percent">The highest threshold that is crossed; 0 for none.</param>
+    private sealed record Told(bool Healthy, int Percent);
 }

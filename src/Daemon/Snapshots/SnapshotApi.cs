@@ -56,7 +56,7 @@ internal static class SnapshotApi
             }
 
             await store.DemandRoomAsync(found, wanted.Name, ct);
-            return await BeginAsync(operations, create, new(Id<Snapshot>.New(), found.Id, wanted), found, caller, options, ct);
+            return await operations.BeginAsync(create, new(Id<Snapshot>.New(), found.Id, wanted), found, caller, options, ct);
         });
     }
 
@@ -96,7 +96,7 @@ internal static class SnapshotApi
                 SnapshotRules.DemandRestorable(owner.Name, owner.State, wanted.Stop);
             }
 
-            return await BeginAsync(operations, restore, new(found.Id, owner.Id, found.Name, found.Sha256, wanted.Stop, wanted.Start), owner, caller, options, ct);
+            return await operations.BeginAsync(restore, new(found.Id, owner.Id, found.Name, found.Sha256, wanted.Stop, wanted.Start), owner, caller, options, ct);
         });
     }
 
@@ -106,7 +106,7 @@ internal static class SnapshotApi
         operations.BeginAsync(http, caller, null, async options =>
         {
             var (owner, found) = await FindAsync(instance, snapshot, http, instances, store, ct);
-            return await BeginAsync(operations, verify, new(found.Id, owner.Id, found.Name, found.Sha256), owner, caller, options, ct);
+            return await operations.BeginAsync(verify, new(found.Id, owner.Id, found.Name, found.Sha256), owner, caller, options, ct);
         });
 
     private static Task<IResult> Delete(
@@ -120,7 +120,7 @@ internal static class SnapshotApi
                 SnapshotRules.DemandAtRest(owner.Name, owner.State, "deleting a snapshot");
             }
 
-            return await BeginAsync(operations, delete, new(found.Id, owner.Id, found.Name), owner, caller, options, ct);
+            return await operations.BeginAsync(delete, new(found.Id, owner.Id, found.Name), owner, caller, options, ct);
         });
 
     /// <summary>The snapshot with its instance, unchanged since the caller read it if they say what they read (<c>If-Match</c>).</summary>
@@ -146,8 +146,4 @@ internal static class SnapshotApi
     }
 
     private static long? SizeOf(IReadOnlyDictionary<Id<Snapshot>, long>? sizes, Id<Snapshot> id) => sizes is not null && sizes.TryGetValue(id, out var bytes) ? bytes : null;
-
-    private static Task<Operation> BeginAsync<TInput>(
-        Operations.Operations operations, OperationType<TInput> type, TInput input, Instance instance, Caller caller, BeginOptions options, CancellationToken ct) =>
-        operations.BeginAsync(type, input, $"instances/{instance.Id}", instance.Name, caller, options, ct);
 }

@@ -8,7 +8,7 @@ public static class DiskErrors
         "volume.unknown", $"'{instance}' has no volume '{volume}'.", "`gantry info NAME` shows which it has.");
 
     public static Refusal NoShrink(string volume, long has, long wanted) => Refusal.Invalid(
-        "volume.no_shrink", $"The volume '{volume}' has {has} bytes and cannot be made smaller, to {wanted}.", "Make a smaller volume, copy what is in it over inside the guest, and delete this one.");
+        "volume.no_shrink", $"The volume '{volume}' has {has} bytes and cannot be made smaller, to {wanted}.", "Add a smaller volume, copy what is in it over inside the guest, and remove this one.");
 
     public static Refusal InSnapshot(string instance, string volume) => Refusal.Conflict(
         "volume.in_snapshot", $"Snapshots of '{instance}' have the volume '{volume}' in them.", "Delete these snapshots first (`gantry snapshot list`).");

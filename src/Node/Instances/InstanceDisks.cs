@@ -11,7 +11,7 @@ internal sealed class InstanceDisks(NodeContext node)
     public async Task<IReadOnlyDictionary<string, Disk>> FindAsync(InstanceSpec spec, CancellationToken ct)
     {
         var disks = new Dictionary<string, Disk>();
-        foreach (var volume in (spec.Volumes ?? []).Where(v => v.Device == VolumeDevice.Disk))
+        foreach (var volume in InstanceVolumes.Disks(spec))
         {
             disks[volume.Name] = await FindAsync(spec, volume, ct);
         }

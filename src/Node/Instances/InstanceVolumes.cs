@@ -51,7 +51,7 @@ internal sealed class InstanceVolumes(GantryRoot root, NodePools pools, Generate
         }
     }
 
-    private static IEnumerable<VolumeSpec> Disks(InstanceSpec? spec) => (spec?.Volumes ?? []).Where(v => v.Device == VolumeDevice.Disk);
+    public static IEnumerable<VolumeSpec> Disks(InstanceSpec? spec) => (spec?.Volumes ?? []).Where(v => v.Device == VolumeDevice.Disk);
 
     private string? ImageOf(VolumeSpec volume) => volume.Image is { } image ? ImageFolders.Disk(root, image) : null;
 }

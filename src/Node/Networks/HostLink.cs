@@ -35,7 +35,7 @@ internal sealed record HostLink
 
     /// <summary>Only where it was asked for, with <c>-s</c>.</summary>
     [JsonPropertyName("stats64")]
-    public LinkStatistics Statistics { get; set; } = new(); // of init, the reader of JSON would make null where it is left out
+    public LinkStatistics Statistics { get; set; } = new();
 
     [JsonPropertyName("linkinfo")]
     public LinkInfo? Info { get; set; }

@@ -42,7 +42,7 @@ internal sealed partial class BtrfsPool(string path, string id, IShell shell, Qe
         }
 
         await _folder.OpenAsync(ct);
-        MakeFolder(ImageCopies);
+        PoolFolder.MakeFolder(ImageCopies);
     }
 
     public async Task CloseAsync(CancellationToken ct)
@@ -226,21 +226,11 @@ internal sealed partial class BtrfsPool(string path, string id, IShell shell, Qe
 
     private async Task MakeLiveAsync(string owner, CancellationToken ct)
     {
-        MakeFolder(FolderOf(owner));
+        PoolFolder.MakeFolder(FolderOf(owner));
         if (!Directory.Exists(LiveOf(owner)))
         {
             await BtrfsAsync(ct, "subvolume", "create", LiveOf(owner));
             File.SetUnixFileMode(LiveOf(owner), PoolFolder.PassThrough);
-        }
-    }
-
-    private static void MakeFolder(string folder)
-    {
-        if (!Directory.Exists(folder))
-        {
-            Directory.CreateDirectory(folder);
-            File.SetUnixFileMode(folder, PoolFolder.PassThrough);
-            Posix.SyncDirectory(Path.GetDirectoryName(folder)!);
         }
     }
 
@@ -273,19 +263,5 @@ internal sealed partial class BtrfsPool(string path, string id, IShell shell, Qe
 
     private async Task<string> BtrfsAsync(CancellationToken ct, params IReadOnlyList<string> arguments) => (await shell.RunAsync(new("btrfs", arguments, Deadline), ct)).Output;
 
-    private async Task TryAsync(string what, Func<Task> work)
-    {
-        try
-        {
-            await work();
-        }
-        catch (Exception e) when (PoolFull.Is(e))
-        {
-            throw PoolErrors.Full(path);
-        }
-        catch (CommandFailed e)
-        {
-            throw PoolErrors.Failed(what, e.Message);
-        }
-    }
+    private Task TryAsync(string what, Func<Task> work) => PoolWork.TryAsync(path, what, work);
 }

@@ -25,16 +25,10 @@ internal sealed partial class DirPool
         }
         else
         {
-            MakeFolder(FolderOf(to));
+            PoolFolder.MakeFolder(FolderOf(to));
             report(new(0, chain.SizeBytes));
             await TryAsync($"Copying {from}", () => qemu.FlattenAsync(Files(chain), FileOf(to, fresh), percent => report(new((long)(percent / 100 * chain.SizeBytes), chain.SizeBytes)), ct));
-            File.SetUnixFileMode(FileOf(to, fresh), UnixFileMode.UserRead | UnixFileMode.UserWrite);
-            using (var made = File.OpenHandle(FileOf(to, fresh), access: FileAccess.ReadWrite))
-            {
-                RandomAccess.FlushToDisk(made);
-            }
-
-            Posix.SyncDirectory(FolderOf(to));
+            Settle(to, fresh);
         }
 
         Write(to.Owner, Read(to.Owner).With(to.Name, new(linked ? new(Layer: new(from.Owner, from.Name, layer)) : null, LayerTree.Of(fresh, chain.SizeBytes))));

@@ -22,7 +22,7 @@ internal sealed partial class DirPool
 
         if (File.Exists(file) && !File.Exists(FileOf(disk, known.Tree.Top)))
         {
-            MakeFolder(FolderOf(disk));
+            PoolFolder.MakeFolder(FolderOf(disk));
             Posix.Rename(file, FileOf(disk, known.Tree.Top));
             Posix.SyncDirectory(FolderOf(disk));
             Posix.SyncDirectory(Path.GetDirectoryName(file)!);

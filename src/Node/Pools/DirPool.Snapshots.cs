@@ -68,7 +68,7 @@ internal sealed partial class DirPool
                 ChainOf(disk, known, layer);
                 var fresh = NewName();
                 await NewLayerAsync(disk, fresh, known.Tree.Layers[layer].SizeBytes, FileOf(disk, layer), ct);
-                record = record.With(name, Living(disk, known) with { Tree = Living(disk, known).Tree.WithRestored(snapshot.ToString(), fresh) });
+                record = record.With(name, known with { Tree = Living(disk, known).Tree.WithRestored(snapshot.ToString(), fresh) });
             }
         }
 
@@ -90,7 +90,7 @@ internal sealed partial class DirPool
         }
 
         // From here on it is gone, and what it kept is spare; a call that breaks off is gone on with by the next one.
-        record = record with { Disks = record.Disks.ToDictionary(d => d.Key, d => Living(new(owner, d.Key), d.Value) is var living ? living with { Tree = living.Tree.WithoutSnapshot(snapshot.ToString()) } : d.Value) };
+        record = record with { Disks = record.Disks.ToDictionary(d => d.Key, d => d.Value with { Tree = Living(new(owner, d.Key), d.Value).Tree.WithoutSnapshot(snapshot.ToString()) }) };
         Write(owner, record);
         Sweep(owner);
         if (record.Disks.Values.All(d => d.Tree.Next(_ => 0, isOpen: false) is null))
@@ -159,6 +159,10 @@ internal sealed partial class DirPool
         }
     }
 
-    private void Note(DiskName disk, Func<LayerTree, LayerTree> change) =>
-        Write(disk.Owner, Read(disk.Owner).With(disk.Name, Known(disk) is var known ? known with { Tree = change(known.Tree) } : known));
+    private void Note(DiskName disk, Func<LayerTree, LayerTree> change)
+    {
+        var record = Read(disk.Owner);
+        var known = record.Disks.GetValueOrDefault(disk.Name) ?? throw PoolErrors.DiskMissing(disk);
+        Write(disk.Owner, record.With(disk.Name, known with { Tree = change(known.Tree) }));
+    }
 }

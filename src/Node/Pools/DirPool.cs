@@ -127,7 +127,7 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
         if (Known(disk).Tree.SizeBytes < sizeBytes)
         {
             await TryAsync($"Growing {disk}", () => qemu.GrowAsync(Files(ChainOf(disk)), sizeBytes, ct));
-            NoteSize(disk, sizeBytes);
+            Note(disk, t => t.WithSize(sizeBytes));
         }
     }
 
@@ -136,7 +136,7 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
         using var held = await ChangeAsync(ct, disk);
         if (Known(disk).Tree.SizeBytes < sizeBytes)
         {
-            NoteSize(disk, sizeBytes);
+            Note(disk, t => t.WithSize(sizeBytes));
         }
     }
 
@@ -152,7 +152,7 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
 
     private void Write(string owner, OwnerRecord record)
     {
-        MakeFolder(FolderOf(owner));
+        PoolFolder.MakeFolder(FolderOf(owner));
         record.Write($"{FolderOf(owner)}/{Record}");
         Written();
     }
@@ -177,19 +177,6 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
     }
 
     private DiskRecord Known(DiskName disk) => Read(disk.Owner).Disks.GetValueOrDefault(disk.Name) ?? throw PoolErrors.DiskMissing(disk);
-
-    private void NoteSize(DiskName disk, long sizeBytes) =>
-        Write(disk.Owner, Read(disk.Owner).With(disk.Name, Known(disk) is var known ? known with { Tree = known.Tree.WithSize(sizeBytes) } : known));
-
-    private static void MakeFolder(string folder)
-    {
-        if (!Directory.Exists(folder))
-        {
-            Directory.CreateDirectory(folder);
-            File.SetUnixFileMode(folder, PoolFolder.PassThrough);
-            Posix.SyncDirectory(Path.GetDirectoryName(folder)!);
-        }
-    }
 
     private static void Demand(DiskName disk)
     {
@@ -263,11 +250,16 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
 
     private async Task NewLayerAsync(DiskName disk, string layer, long sizeBytes, string? below, CancellationToken ct)
     {
-        MakeFolder(FolderOf(disk));
-        var file = FileOf(disk, layer);
-        await TryAsync($"Making {disk}", () => qemu.CreateAsync(file, sizeBytes, below, ct));
-        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        using (var made = File.OpenHandle(file, access: FileAccess.ReadWrite))
+        PoolFolder.MakeFolder(FolderOf(disk));
+        await TryAsync($"Making {disk}", () => qemu.CreateAsync(FileOf(disk, layer), sizeBytes, below, ct));
+        Settle(disk, layer);
+    }
+
+    /// <summary>A file that was made is its owner's alone, and there after a power cut.</summary>
+    private void Settle(DiskName disk, string layer)
+    {
+        File.SetUnixFileMode(FileOf(disk, layer), UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        using (var made = File.OpenHandle(FileOf(disk, layer), access: FileAccess.ReadWrite))
         {
             RandomAccess.FlushToDisk(made);
         }
@@ -328,19 +320,5 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
         return await Task.Run(work, ct);
     }
 
-    private async Task TryAsync(string what, Func<Task> work)
-    {
-        try
-        {
-            await work();
-        }
-        catch (Exception e) when (PoolFull.Is(e))
-        {
-            throw PoolErrors.Full(_folder.Path);
-        }
-        catch (CommandFailed e)
-        {
-            throw PoolErrors.Failed(what, e.Message);
-        }
-    }
+    private Task TryAsync(string what, Func<Task> work) => PoolWork.TryAsync(_folder.Path, what, work);
 }

@@ -64,6 +64,19 @@ public sealed class NodePools
             .Select(f => Id<Pool>.TryParse(Path.GetFileNameWithoutExtension(f), null, out var id) ? id : default).Where(id => id != default).OrderBy(id => id.Value),
     ];
 
+    /// <summary>Finds that all of these answer.</summary>
+    /// <exception cref="Refusal"><c>pool.unknown</c>, <c>pool.gone</c></exception>
+    public async Task DemandAsync(IEnumerable<Id<Pool>?> pools, CancellationToken ct)
+    {
+        foreach (var pool in pools.Distinct())
+        {
+            if (await Of(pool).LookAsync(ct) is { Healthy: false } status)
+            {
+                throw PoolErrors.NotHealthy(status.Message ?? "it is not healthy.");
+            }
+        }
+    }
+
     /// <summary>Makes a pool in its place and keeps it. One that is open already stays as it is.</summary>
     /// <exception cref="Refusal"><c>pool.not_usable</c></exception>
     public async Task OpenAsync(PoolSpec spec, CancellationToken ct)

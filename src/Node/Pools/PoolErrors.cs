@@ -13,6 +13,10 @@ internal static class PoolErrors
     public static Refusal Gone(string source, string why) => Refusal.Unavailable(
         "pool.gone", $"The pool at {source} is not there: {why}.", "Mount or import it again; `gantry pool info NAME` shows how it is.");
 
+    /// <param name="why">A sentence.</param>
+    public static Refusal NotHealthy(string why) => Refusal.Unavailable(
+        "pool.gone", $"A pool that disks lie in cannot be used: {why}", "`gantry pool list` shows how the pools are; nothing was changed.");
+
     public static Refusal Full(string source) => Refusal.Unavailable(
         "pool.full", $"The pool at {source} has not enough space left.", "Make room: delete snapshots or volumes (`gantry snapshot list`), or make the pool larger. Nothing was changed.");
 

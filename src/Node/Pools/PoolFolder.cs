@@ -111,6 +111,17 @@ internal sealed class PoolFolder(string path, string id, TimeProvider time)
         }
     }
 
+    /// <summary>Makes a folder that tools may pass through; it is there after a power cut too.</summary>
+    public static void MakeFolder(string folder)
+    {
+        if (!Directory.Exists(folder))
+        {
+            Directory.CreateDirectory(folder);
+            File.SetUnixFileMode(folder, PassThrough);
+            Posix.SyncDirectory(System.IO.Path.GetDirectoryName(folder)!);
+        }
+    }
+
     /// <summary>Those of the folders in it that an owner can have.</summary>
     public IReadOnlyList<string> Folders() =>
         [.. Directory.EnumerateDirectories(Path).Select(d => System.IO.Path.GetFileName(d)).Where(Limits.IsName).Order(StringComparer.Ordinal)];

@@ -340,19 +340,5 @@ internal sealed partial class ZfsPool(string source, string id, IShell shell, Qe
         return $"{set}@{Ready}";
     }
 
-    private async Task TryAsync(string what, Func<Task> work)
-    {
-        try
-        {
-            await work();
-        }
-        catch (Exception e) when (PoolFull.Is(e))
-        {
-            throw PoolErrors.Full(source);
-        }
-        catch (CommandFailed e)
-        {
-            throw PoolErrors.Failed(what, e.Message);
-        }
-    }
+    private Task TryAsync(string what, Func<Task> work) => PoolWork.TryAsync(source, what, work);
 }

@@ -34,7 +34,7 @@ internal sealed class InstanceSnapshots(LocalNode node)
             throw NodeSnapshotErrors.WrongState(spec.Name, state);
         }
 
-        var disks = DisksOf(spec).Select(v => new SnapshotDisk(v.Name, v.SizeBytes, v.Pool)).ToList();
+        var disks = InstanceVolumes.Disks(spec).Select(v => new SnapshotDisk(v.Name, v.SizeBytes, v.Pool)).ToList();
         var pools = PoolsOf(disks);
         await DemandPoolsAsync(id, snapshot, ct);
         folder.Begin(spec);
@@ -68,7 +68,7 @@ internal sealed class InstanceSnapshots(LocalNode node)
         var spec = node.Context.Folders.Read(id);
         foreach (var disk in record.Disks)
         {
-            if (DisksOf(spec).FirstOrDefault(v => v.Name == disk.Volume) is not { } now || now.Pool != disk.Pool)
+            if (InstanceVolumes.Disks(spec).FirstOrDefault(v => v.Name == disk.Volume) is not { } now || now.Pool != disk.Pool)
             {
                 throw NodeSnapshotErrors.OtherDisks(spec.Name, disk.Volume);
             }
@@ -83,16 +83,8 @@ internal sealed class InstanceSnapshots(LocalNode node)
 
     /// <summary>Finds that all pools a snapshot has something in answer.</summary>
     /// <exception cref="Refusal"><c>pool.*</c></exception>
-    public async Task DemandPoolsAsync(Id<Instance> id, Id<Snapshot> snapshot, CancellationToken ct)
-    {
-        foreach (var (pool, _) in PoolsOf(Kept(id, new(Root, id, snapshot))))
-        {
-            if (await pool.LookAsync(ct) is { Healthy: false } status)
-            {
-                throw NodeSnapshotErrors.PoolNotHealthy(status.Message ?? "it is not healthy.");
-            }
-        }
-    }
+    public Task DemandPoolsAsync(Id<Instance> id, Id<Snapshot> snapshot, CancellationToken ct) =>
+        node.Context.Pools.DemandAsync(Kept(id, new(Root, id, snapshot)).Select(d => d.Pool), ct);
 
     /// <summary>Makes a stopped instance's disks, and what its firmware and TPM remember, what they were then. Done again, it changes nothing more.</summary>
     public async Task RestoreAsync(Id<Instance> id, Id<Snapshot> snapshot, CancellationToken ct)
@@ -174,7 +166,7 @@ internal sealed class InstanceSnapshots(LocalNode node)
             ? Directory.EnumerateDirectories(SnapshotFolder.Of(Root, id)).Select(d => Id<Snapshot>.TryParse(Path.GetFileName(d), null, out var one) ? one : default)
                 .Where(one => one != default).ToDictionary(one => one, one => new SnapshotFolder(Root, id, one).Bytes)
             : [];
-        foreach (var pool in DisksOf(spec).Select(v => v.Pool).Distinct())
+        foreach (var pool in InstanceVolumes.Disks(spec).Select(v => v.Pool).Distinct())
         {
             foreach (var (snapshot, bytes) in await node.Context.Pools.Of(pool).SnapshotsAsync(id.ToString(), ct))
             {
@@ -185,14 +177,12 @@ internal sealed class InstanceSnapshots(LocalNode node)
         return sizes;
     }
 
-    private static IEnumerable<VolumeSpec> DisksOf(InstanceSpec? spec) => (spec?.Volumes ?? []).Where(v => v.Device == VolumeDevice.Disk);
-
     private List<(IPool Pool, IReadOnlyList<string> Disks)> PoolsOf(IEnumerable<SnapshotDisk> disks) =>
         [.. disks.GroupBy(d => d.Pool).Select(g => (node.Context.Pools.Of(g.Key), (IReadOnlyList<string>)[.. g.Select(d => d.Volume)]))];
 
     /// <summary>The disks a snapshot has, or may have where it broke off.</summary>
     private List<SnapshotDisk> Kept(Id<Instance> id, SnapshotFolder folder) =>
-        [.. DisksOf(folder.TrySpec() ?? node.Context.Folders.Read(id)).Select(v => new SnapshotDisk(v.Name, v.SizeBytes, v.Pool))];
+        [.. InstanceVolumes.Disks(folder.TrySpec() ?? node.Context.Folders.Read(id)).Select(v => new SnapshotDisk(v.Name, v.SizeBytes, v.Pool))];
 
     /// <summary>
     /// A guest that runs is halted where one moment would not do otherwise: when something beside its disks changes too, or its disks lie in

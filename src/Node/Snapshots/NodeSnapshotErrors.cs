@@ -21,7 +21,4 @@ internal static class NodeSnapshotErrors
 
     public static Refusal OtherDisks(string instance, string disk) => Refusal.Conflict(
         "snapshot.other_disks", $"The disk '{disk}' of the snapshot is not one of '{instance}' any more, or lies in another pool now.", "Attach it again, or move it back, and restore then.");
-
-    public static Refusal PoolNotHealthy(string why) => Refusal.Unavailable(
-        "pool.gone", $"A pool that disks lie in cannot be used: {why}", "`gantry pool list` shows how the pools are; nothing was changed.");
 }

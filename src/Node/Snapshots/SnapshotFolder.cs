@@ -117,8 +117,9 @@ internal sealed partial class SnapshotFolder(GantryRoot root, Id<Instance> insta
     /// <summary>From now on the snapshot is whole.</summary>
     public TakenSnapshot Finish(SnapshotRecord record)
     {
-        AtomicFile.Write(RecordPath, JsonSerializer.SerializeToUtf8Bytes(record, SnapshotJson.Default.SnapshotRecord));
-        return TryRead() ?? throw NodeSnapshotErrors.Missing(snapshot);
+        var bytes = JsonSerializer.SerializeToUtf8Bytes(record, SnapshotJson.Default.SnapshotRecord);
+        AtomicFile.Write(RecordPath, bytes);
+        return new(record, Convert.ToHexStringLower(SHA256.HashData(bytes)));
     }
 
     /// <summary>From now on the snapshot is not whole.</summary>

@@ -37,6 +37,19 @@ public sealed class VolumeTests(RunningDaemon daemon) : IClassFixture<RunningDae
         (await daemon.Api.GetInstanceAsync("micro")).Volumes!.Select(v => v.Name).ShouldBe(["old", "new"]);
     }
 
+    [Fact]
+    public async Task A_volume_that_a_snapshot_has_stays_until_that_is_deleted()
+    {
+        await daemon.MakeAsync("""{"name": "kept", "kind": "vm", "boot": {"kernel": "/boot/any"}, "volumes": [{"name": "data", "sizeBytes": 1048576}]}""");
+        await RunningDaemon.DoneAsync(daemon.Api.CreateSnapshotAsync("kept", new("before"), 60));
+
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.RemoveVolumeAsync("kept", "data", 60))).Code.ShouldBe("volume.in_snapshot");
+        (await DiskAsync("kept", "data")).SizeBytes.ShouldBe(Limits.MiB);
+
+        await RunningDaemon.DoneAsync(daemon.Api.DeleteSnapshotAsync("kept", "before", 60));
+        await RunningDaemon.DoneAsync(daemon.Api.RemoveVolumeAsync("kept", "data", 60));
+    }
+
     [Theory]
     [InlineData("""{"name": "data", "sizeBytes": 5}""", "request.invalid")]
     [InlineData("""{"name": "data", "device": "cdrom", "pool": "local"}""", "request.invalid")]
@@ -55,6 +68,18 @@ public sealed class VolumeTests(RunningDaemon daemon) : IClassFixture<RunningDae
 
         (problem?.Code ?? answer.GetProperty("error").GetProperty("code").GetString()).ShouldBe(code);
         (await daemon.Api.GetInstanceAsync("strict")).Volumes!.Select(v => v.Name).ShouldBe(["root"]);
+    }
+
+    [Fact]
+    public async Task A_volume_more_than_there_may_be_or_than_sata_has_ports_is_refused()
+    {
+        var discs = string.Join(", ", Enumerable.Range(0, 6).Select(i => $$"""{"name": "disc{{i}}", "device": "cdrom"}"""));
+        var disks = string.Join(", ", Enumerable.Range(6, Limits.Volumes - 7).Select(i => $$"""{"name": "disk{{i}}", "sizeBytes": 1048576}"""));
+        await daemon.MakeAsync($$"""{"name": "full", "kind": "vm", "boot": {"kernel": "/boot/any"}, "volumes": [{{discs}}, {{disks}}]}""");
+
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.AddVolumeAsync("full", new() { Name = "another", Device = VolumeDevice.Cdrom }, 60))).Code.ShouldBe("volume.no_sata");
+        await RunningDaemon.DoneAsync(daemon.Api.AddVolumeAsync("full", new() { Name = "last", SizeBytes = Limits.MiB }, 60));
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.AddVolumeAsync("full", new() { Name = "more", SizeBytes = Limits.MiB }, 60))).Code.ShouldBe("volume.too_many");
     }
 
     [Theory]

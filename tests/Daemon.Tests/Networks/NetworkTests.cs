@@ -77,6 +77,10 @@ public sealed class NetworkTests(RunningDaemon daemon) : IClassFixture<RunningDa
 
         (await RunningDaemon.RefusedAsync(() => daemon.Api.ChangeNetworkAsync("fixed", """{"ipv4": "10.200.0.1/24"}""", 60))).Code.ShouldBe("network.fixed");
         (await RunningDaemon.RefusedAsync(() => daemon.Api.ChangeNetworkAsync("fixed", """{"name": "other"}""", 60))).Code.ShouldBe("network.fixed");
+        var read = (await daemon.Api.GetNetworkAsync("fixed")).Etag;
+        await RunningDaemon.DoneAsync(daemon.Api.ChangeNetworkAsync("fixed", """{"description": "somebody else's"}""", 60));
+        (await daemon.SendAsync(HttpMethod.Patch, "/networks/fixed", """{"description": "mine"}""", ("If-Match", read))).Problem!.Code.ShouldBe("network.changed");
+        (await daemon.SendAsync(HttpMethod.Delete, $"/networks/fixed/forwards/{Guid.CreateVersion7()}")).Problem!.Code.ShouldBe("forward.unknown");
     }
 
     [Fact]

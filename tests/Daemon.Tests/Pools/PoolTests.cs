@@ -1,5 +1,7 @@
 using Gantry.Contracts;
+using Gantry.Daemon.Pools;
 using Gantry.Daemon.Tests.Support;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Gantry.Daemon.Tests.Pools;
 
@@ -46,6 +48,27 @@ public sealed class PoolTests(RunningDaemon daemon) : IClassFixture<RunningDaemo
         (await RunningDaemon.RefusedAsync(() => daemon.Api.CreatePoolAsync(new() { Name = "second", Kind = PoolKind.Dir, Source = Place("once") }, 60))).Code.ShouldBe("pool.source_taken");
         (await RunningDaemon.RefusedAsync(() => daemon.Api.CreatePoolAsync(new() { Name = "third", Kind = PoolKind.Dir, Source = Place("full") }, 60))).Code.ShouldBe("pool.not_usable");
         (await daemon.Api.ListPoolsAsync()).Items.Select(p => p.Name).ShouldNotContain("third");
+    }
+
+    [Fact]
+    public async Task A_pool_that_is_gone_is_told_once_however_often_it_is_looked_at_keeps_its_instances_and_is_told_when_it_is_back()
+    {
+        await RunningDaemon.DoneAsync(daemon.Api.CreatePoolAsync(new() { Name = "away", Kind = PoolKind.Dir, Source = Place("away") }, 60));
+        await daemon.MakeAsync("""{"name": "in-away", "kind": "vm", "boot": {"kernel": "/boot/any"}, "volumes": [{"name": "data", "pool": "away", "sizeBytes": 1048576}]}""");
+        var (keeper, subject) = (daemon.Services.GetRequiredService<PoolKeeper>(), $"pools/{(await daemon.Api.GetPoolAsync("away")).Id}");
+        var told = daemon.EventsUntilAsync(e => e.Type == EventTypes.PoolRecovered && e.Subject == subject);
+        Directory.Move(Place("away"), Place("elsewhere"));
+
+        (await daemon.Api.GetPoolAsync("away")).Status.Healthy.ShouldBeFalse();
+        await keeper.LookAsync(default);
+        await keeper.LookAsync(default);
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.DeleteInstanceAsync("in-away", force: true, 60))).Code.ShouldBe("pool.gone");
+        (await daemon.Api.GetInstanceAsync("in-away")).State.ShouldBe(InstanceState.Stopped);
+
+        Directory.Move(Place("elsewhere"), Place("away"));
+        await keeper.LookAsync(default);
+        (await told).Count(e => e.Type == EventTypes.PoolFailed && e.Subject == subject).ShouldBe(1);
+        await RunningDaemon.DoneAsync(daemon.Api.DeleteInstanceAsync("in-away", force: true, 60));
     }
 
     [Theory]
