@@ -104,7 +104,7 @@ internal static class NetworkBench
         {
             var wanted = round % 2 == 0 ? PolicyAction.Deny : PolicyAction.Allow;
             var from = Stopwatch.GetTimestamp();
-            await BenchDaemon.DoneAsync(daemon.Api.PutPolicyAsync("measured", PolicyOf(wanted), 120, ct));
+            await BenchDaemon.DoneAsync(daemon.Api.PutPolicyRuleAsync("measured", "many", Rules - 1, PolicyOf(wanted).Rules[^1], 120, ct));
             changes.Add(Stopwatch.GetElapsedTime(from).TotalMilliseconds);
             if (await AnswersAsync(address, ct) != (wanted == PolicyAction.Allow))
             {

@@ -175,6 +175,21 @@ public sealed partial class ApiClient
     public Task<Operation> DeletePolicyAsync(string network, string policy, int waitSeconds = 0, CancellationToken ct = default) =>
         SendAsync(HttpMethod.Delete, $"/networks/{Escape(network)}/policies/{Escape(policy)}?wait={waitSeconds}", WireJson.Default.Operation, null, ct);
 
+    /// <param name="before">The number of the rule that it comes before; it becomes the last when null.</param>
+    public Task<Operation> AddPolicyRuleAsync(string network, string policy, PolicyRule body, int? before = null, int waitSeconds = 0, CancellationToken ct = default) =>
+        SendAsync(
+            HttpMethod.Post, $"/networks/{Escape(network)}/policies/{Escape(policy)}/rules?wait={waitSeconds}{(before is null ? "" : $"&before={before}")}", WireJson.Default.Operation,
+            JsonContent.Create(body, WireJson.Default.PolicyRule), ct);
+
+    public Task<Operation> DeletePolicyRuleAsync(string network, string policy, int number, int waitSeconds = 0, CancellationToken ct = default) =>
+        SendAsync(HttpMethod.Delete, $"/networks/{Escape(network)}/policies/{Escape(policy)}/rules/{number}?wait={waitSeconds}", WireJson.Default.Operation, null, ct);
+
+    /// <param name="number">From 0.</param>
+    public Task<Operation> PutPolicyRuleAsync(string network, string policy, int number, PolicyRule body, int waitSeconds = 0, CancellationToken ct = default) =>
+        SendAsync(
+            HttpMethod.Put, $"/networks/{Escape(network)}/policies/{Escape(policy)}/rules/{number}?wait={waitSeconds}", WireJson.Default.Operation,
+            JsonContent.Create(body, WireJson.Default.PolicyRule), ct);
+
     /// <param name="yaml">Kubernetes NetworkPolicy documents.</param>
     public Task<Operation> ImportPoliciesAsync(string network, string yaml, int waitSeconds = 0, CancellationToken ct = default) => SendAsync(
         HttpMethod.Post, $"/networks/{Escape(network)}/policies:import?wait={waitSeconds}", WireJson.Default.Operation, new StringContent(yaml, Encoding.UTF8, "application/yaml"), ct);

@@ -10,7 +10,7 @@ internal static class Policies
 {
     public static Command Build(App app) => new Verb(
         "policy", "Say which connections instances may have.", "gantry policy apply web.yaml", "gantry policy explain web1 db1 5432", "gantry policy list")
-        .With(List(app), Info(app), Apply(app), Remove(app), Explain(app), Counters(app));
+        .With(List(app), Info(app), Apply(app), Remove(app), PolicyRules.Build(app), Explain(app), Counters(app));
 
     private static Verb List(App app)
     {
@@ -153,5 +153,5 @@ internal static class Policies
 
     private static string Said(PolicyPorts ports) => ports.Ports is null ? Words.Of(ports.Protocol) : $"{Words.Of(ports.Protocol)} {ports.Ports}";
 
-    private static string PathOf(string network) => $"{Networks.PathOf(network)}/policies";
+    public static string PathOf(string network) => $"{Networks.PathOf(network)}/policies";
 }

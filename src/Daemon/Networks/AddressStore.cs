@@ -35,7 +35,7 @@ internal sealed class AddressStore(Db db, NetworkStore networks)
     /// <exception cref="Refusal"><c>network.*</c></exception>
     public async Task<Nic> AllotAsync(NpgsqlTransaction transaction, Id<Network> id, Id<Instance> instance, Nic nic)
     {
-        var network = await NetworkStore.LockAsync(transaction, id) is { IsReady: true } ready ? ready : throw NetworkErrors.NotReady(nic.Network ?? id.ToString());
+        var network = await networks.LockAsync(transaction, id) is { IsReady: true } ready ? ready : throw NetworkErrors.NotReady(nic.Network ?? id.ToString());
         var taken = (await transaction.Connection!.QueryAsync<Row>($"select {Columns} where a.network = @Value", id, transaction)).Select(FromRow).ToList();
         if (taken.FirstOrDefault(t => t.Mac == nic.Mac) is { } same)
         {

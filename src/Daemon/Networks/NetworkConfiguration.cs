@@ -32,10 +32,13 @@ internal sealed class NetworkConfiguration(NetworkStore store, NetworkSync sync,
 
                 if (input.Change.Forwards is { } forwards)
                 {
-                    ForwardConflicts.Demand(forwards, [.. (await NetworkStore.AllAsync(transaction)).Where(n => n.Id != input.Id)]);
+                    ForwardConflicts.Demand(forwards, [.. (await store.AllAsync(transaction)).Where(n => n.Id != input.Id)]);
                 }
 
-                await store.ReplaceAsync(transaction, input.Id, input.Change);
+                var change = input.Change.Rule is { } rule
+                    ? new NetworkChange(Policies: rule.AppliedTo(await store.PoliciesAsync(transaction, input.Id), context.Operation.TargetName))
+                    : input.Change;
+                await store.ReplaceAsync(transaction, input.Id, change);
             },
             (transaction, _, _) => store.PutBackAsync(transaction, input.Id)),
         new HostStep("apply on the node", (_, ct) => sync.ApplyAsync([input.Id], ct)),

@@ -20,7 +20,7 @@ internal sealed class NetworkCreation(NetworkStore store, NetworkSync sync, Even
             async (transaction, _, _) =>
             {
                 await NetworkStore.LockAllAsync(transaction);
-                NetworkPlan.DemandApart(input.Settings, await NetworkStore.AllAsync(transaction));
+                NetworkPlan.DemandApart(input.Settings, await store.AllAsync(transaction));
                 await store.InsertAsync(transaction, input.Id, input.Settings);
             },
             (transaction, _, _) => store.DeleteAsync(transaction, input.Id)),

@@ -18,7 +18,7 @@ internal sealed class NetworkDeletion(NetworkStore store, NetworkSync sync, Even
     [
         new DbStep("take out of the list", async (transaction, context, _) =>
         {
-            var found = await NetworkStore.LockAsync(transaction, input.Id) ?? throw NetworkErrors.Unknown(context.Operation.TargetName);
+            var found = await store.LockAsync(transaction, input.Id) ?? throw NetworkErrors.Unknown(context.Operation.TargetName);
             var (names, count) = await AddressStore.UsersAsync(transaction, input.Id, UsersNamed);
             if (count > 0)
             {

@@ -17,6 +17,8 @@ internal sealed class NetworkStore(Db db, NodeIdentity node, TimeProvider time)
         ["kind"] = FilterField.Text("settings ->> 'kind'"),
     };
 
+    private readonly ParsedPolicies _policies = new();
+
     /// <summary>The node may have to be told something. Handlers only set a flag.</summary>
     public event Action? Touched;
 
@@ -59,7 +61,7 @@ internal sealed class NetworkStore(Db db, NodeIdentity node, TimeProvider time)
             "select id from networks where node = @Node and is_ready and applied < revision order by id", new { Node = node.Id.Value }, cancellationToken: ct))).Select(id => new Id<Network>(id))], ct);
 
     /// <summary>Locks the row until the transaction ends; null when it is gone.</summary>
-    public static async Task<StoredNetwork?> LockAsync(NpgsqlTransaction transaction, Id<Network> id) =>
+    public async Task<StoredNetwork?> LockAsync(NpgsqlTransaction transaction, Id<Network> id) =>
         await transaction.Connection!.QuerySingleOrDefaultAsync<Row>($"select {Columns} where id = @Value for update", id, transaction) is { } row ? FromRow(row) : null;
 
     /// <summary>Of a ready one; null when it is gone.</summary>
@@ -70,7 +72,7 @@ internal sealed class NetworkStore(Db db, NodeIdentity node, TimeProvider time)
     public static Task LockAllAsync(NpgsqlTransaction transaction) => transaction.Connection!.ExecuteAsync("lock table networks in share row exclusive mode", transaction: transaction);
 
     /// <summary>All of the transaction's view.</summary>
-    public static async Task<IReadOnlyList<StoredNetwork>> AllAsync(NpgsqlTransaction transaction) =>
+    public async Task<IReadOnlyList<StoredNetwork>> AllAsync(NpgsqlTransaction transaction) =>
         [.. (await transaction.Connection!.QueryAsync<Row>($"select {Columns} order by id", transaction: transaction)).Select(FromRow)];
 
     /// <exception cref="Refusal"><c>network.name_taken</c></exception>
@@ -87,16 +89,28 @@ internal sealed class NetworkStore(Db db, NodeIdentity node, TimeProvider time)
     public Task SetReadyAsync(NpgsqlTransaction transaction, Id<Network> id, bool ready) =>
         transaction.Connection!.ExecuteAsync("update networks set is_ready = @ready, updated_at = @now where id = @id", new { id = id.Value, ready, now = time.GetUtcNow() }, transaction);
 
+    public async Task<IReadOnlyList<Policy>> PoliciesAsync(NpgsqlTransaction transaction, Id<Network> id) =>
+        _policies.Of(id.Value, await transaction.Connection!.QuerySingleAsync<string>("select policies from networks where id = @Value", id, transaction));
+
     /// <summary>Keeps what it replaces, until that is put back or forgotten.</summary>
-    public Task ReplaceAsync(NpgsqlTransaction transaction, Id<Network> id, NetworkChange change) => transaction.Connection!.ExecuteAsync("""
-        update networks set
-            previous_settings = case when @Settings is not null then settings end, settings = coalesce(@Settings::jsonb, settings),
-            previous_forwards = case when @Forwards is not null then forwards end, forwards = coalesce(@Forwards::jsonb, forwards),
-            previous_policies = case when @Policies is not null then policies end, policies = coalesce(@Policies::json, policies),
-            updated_at = @now, version = version + 1, revision = revision + 1
-        where id = @Id
-        """,
-        new { Id = id.Value, Settings = Part(change.Settings), Forwards = Part(change.Forwards), Policies = Part(change.Policies), now = time.GetUtcNow() }, transaction);
+    public Task ReplaceAsync(NpgsqlTransaction transaction, Id<Network> id, NetworkChange change)
+    {
+        var policies = Part(change.Policies);
+        if (policies is not null)
+        {
+            _policies.Note(id.Value, policies, change.Policies!);
+        }
+
+        return transaction.Connection!.ExecuteAsync("""
+            update networks set
+                previous_settings = case when @Settings is not null then settings end, settings = coalesce(@Settings::jsonb, settings),
+                previous_forwards = case when @Forwards is not null then forwards end, forwards = coalesce(@Forwards::jsonb, forwards),
+                previous_policies = case when @Policies is not null then policies end, policies = coalesce(@Policies::json, policies),
+                updated_at = @now, version = version + 1, revision = revision + 1
+            where id = @Id
+            """,
+            new { Id = id.Value, Settings = Part(change.Settings), Forwards = Part(change.Forwards), Policies = policies, now = time.GetUtcNow() }, transaction);
+    }
 
     public Task PutBackAsync(NpgsqlTransaction transaction, Id<Network> id) => transaction.Connection!.ExecuteAsync("""
         update networks set
@@ -109,7 +123,11 @@ internal sealed class NetworkStore(Db db, NodeIdentity node, TimeProvider time)
     public static Task ForgetPreviousAsync(NpgsqlTransaction transaction, Id<Network> id) =>
         transaction.Connection!.ExecuteAsync("update networks set previous_settings = null, previous_forwards = null, previous_policies = null where id = @Value", id, transaction);
 
-    public Task DeleteAsync(NpgsqlTransaction transaction, Id<Network> id) => transaction.Connection!.ExecuteAsync("delete from networks where id = @Value", id, transaction);
+    public Task DeleteAsync(NpgsqlTransaction transaction, Id<Network> id)
+    {
+        _policies.Forget(id.Value);
+        return transaction.Connection!.ExecuteAsync("delete from networks where id = @Value", id, transaction);
+    }
 
     /// <summary>The node has to be told anew: addresses, or names and labels of instances, have changed.</summary>
     public Task TouchAsync(NpgsqlTransaction transaction, Id<Network> id)
@@ -143,8 +161,8 @@ internal sealed class NetworkStore(Db db, NodeIdentity node, TimeProvider time)
 
     private static string Json<T>(T value) => JsonSerializer.Serialize(value, WireJson.Default.Options);
 
-    private static StoredNetwork FromRow(Row row) => new(
-        new(row.id), Read<NetworkSettings>(row.settings), Read<IReadOnlyList<Forward>>(row.forwards), Read<IReadOnlyList<Policy>>(row.policies), row.is_ready,
+    private StoredNetwork FromRow(Row row) => new(
+        new(row.id), Read<NetworkSettings>(row.settings), Read<IReadOnlyList<Forward>>(row.forwards), _policies.Of(row.id, row.policies), row.is_ready,
         row.created_at, row.updated_at, row.version, row.revision);
 
     private static T Read<T>(string json) => JsonSerializer.Deserialize<T>(json, WireJson.Default.Options)!;

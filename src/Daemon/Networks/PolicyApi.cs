@@ -13,6 +13,9 @@ internal static class PolicyApi
         networks.MapGet("/{network}/policies", List).Produces<Page<Policy>>().Requires(Privilege.NetworkAudit);
         networks.MapPut("/{network}/policies/{policy}", Put).Produces<Operation>(202).Requires(Privilege.NetworkConfigure);
         networks.MapDelete("/{network}/policies/{policy}", Delete).Produces<Operation>(202).Requires(Privilege.NetworkConfigure);
+        networks.MapPost("/{network}/policies/{policy}/rules", AddRule).Produces<Operation>(202).Requires(Privilege.NetworkConfigure);
+        networks.MapPut("/{network}/policies/{policy}/rules/{number:int}", PutRule).Produces<Operation>(202).Requires(Privilege.NetworkConfigure);
+        networks.MapDelete("/{network}/policies/{policy}/rules/{number:int}", DeleteRule).Produces<Operation>(202).Requires(Privilege.NetworkConfigure);
         networks.MapPost("/{network}/policies:import", Import).Accepts<string>("application/yaml").Produces<Operation>(202).Requires(Privilege.NetworkConfigure);
         networks.MapPost("/{network}/policies:explain", Explain).Produces<PolicyDecision>().Requires(Privilege.NetworkAudit);
         networks.MapGet("/{network}/counters", Counters).Produces<Page<PolicyCounter>>().Requires(Privilege.NetworkAudit);
@@ -38,6 +41,27 @@ internal static class PolicyApi
                 ? await configure.BeginAsync(operations, found, new(Policies: rest), caller, options, ct)
                 : throw PolicyErrors.Unknown(found.Name, policy);
         });
+
+    /// <param name="before">The number of the rule that it comes before; the last without.</param>
+    private static Task<IResult> AddRule(
+        string network, string policy, int? before, HttpContext http, Body<PolicyRule> body, NetworkConfiguration configure, NetworkStore store, Operations.Operations operations,
+        Caller caller, CancellationToken ct)
+    {
+        var rule = body.Checked(PolicyRules.Faults);
+        return ChangeRuleAsync(network, policies => new(policy, before ?? LastOf(policies, policy), rule, Insert: true), http, rule, configure, store, operations, caller, ct);
+    }
+
+    private static Task<IResult> PutRule(
+        string network, string policy, int number, HttpContext http, Body<PolicyRule> body, NetworkConfiguration configure, NetworkStore store, Operations.Operations operations,
+        Caller caller, CancellationToken ct)
+    {
+        var rule = body.Checked(PolicyRules.Faults);
+        return ChangeRuleAsync(network, _ => new(policy, number, rule), http, rule, configure, store, operations, caller, ct);
+    }
+
+    private static Task<IResult> DeleteRule(
+        string network, string policy, int number, HttpContext http, NetworkConfiguration configure, NetworkStore store, Operations.Operations operations, Caller caller, CancellationToken ct) =>
+        ChangeRuleAsync(network, _ => new(policy, number), http, null, configure, store, operations, caller, ct);
 
     /// <summary>Kubernetes NetworkPolicy documents: each becomes the policy of its name; the others of the network stay.</summary>
     private static async Task<IResult> Import(
@@ -75,4 +99,17 @@ internal static class PolicyApi
 
             return await configure.BeginAsync(operations, found, new(Policies: all), caller, options, ct);
         });
+
+    private static Task<IResult> ChangeRuleAsync(
+        string network, Func<IReadOnlyList<Policy>, PolicyRuleChange> wanted, HttpContext http, PolicyRule? body, NetworkConfiguration configure, NetworkStore store,
+        Operations.Operations operations, Caller caller, CancellationToken ct) =>
+        operations.BeginAsync(http, caller, body, async options =>
+        {
+            var found = await NetworkApi.FindAsync(network, http, store, ct);
+            var change = wanted(found.Policies);
+            _ = change.AppliedTo(found.Policies, found.Name);
+            return await configure.BeginAsync(operations, found, new(Rule: change), caller, options, ct);
+        });
+
+    private static int LastOf(IReadOnlyList<Policy> policies, string policy) => policies.FirstOrDefault(p => p.Name == policy)?.Rules.Count ?? 0;
 }

@@ -23,6 +23,8 @@ internal static class PolicyRules
             : policy.Rules.Index().SelectMany(r => OfRule($"$.rules[{r.Index}]", r.Item)).Take(MostFaults),
     ];
 
+    public static IEnumerable<Fault> Faults(PolicyRule rule) => OfRule("$", rule);
+
     public static IEnumerable<Fault> Faults(ExplainPolicy asked)
     {
         if (asked.Protocol == PolicyProtocol.Icmp != asked.Port is null)

@@ -57,7 +57,9 @@ internal sealed record StoredNetwork(
 }
 
 /// <summary>What of a network's document is replaced, under one version; what is null stays.</summary>
-internal sealed record NetworkChange(NetworkSettings? Settings = null, IReadOnlyList<Forward>? Forwards = null, IReadOnlyList<Policy>? Policies = null)
+/// <param name="Rule">Instead of all policies.</param>
+internal sealed record NetworkChange(
+    NetworkSettings? Settings = null, IReadOnlyList<Forward>? Forwards = null, IReadOnlyList<Policy>? Policies = null, PolicyRuleChange? Rule = null)
 {
     /// <summary>For the event.</summary>
     public string What => Settings is not null ? "settings" : Forwards is not null ? "forwards" : "policies";

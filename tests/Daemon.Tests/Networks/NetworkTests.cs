@@ -100,6 +100,33 @@ public sealed class NetworkTests(RunningDaemon daemon) : IClassFixture<RunningDa
     }
 
     [Fact]
+    public async Task One_rule_of_a_policy_is_added_replaced_and_taken_away_and_the_others_stay()
+    {
+        await RunningDaemon.DoneAsync(daemon.Api.CreateNetworkAsync(new() { Name = "numbered" }, 60));
+        await RunningDaemon.DoneAsync(daemon.Api.PutPolicyAsync("numbered", new() { Name = "other", Rules = [Of("1")] }, 60));
+        await RunningDaemon.DoneAsync(daemon.Api.PutPolicyAsync("numbered", new() { Name = "web-in", Rules = [Of("80"), Of("81")] }, 60));
+        async Task<string> PortsAsync() => string.Join(' ', (await daemon.Api.ListPoliciesAsync("numbered")).Items.Select(p => $"{p.Name}:{string.Join(',', p.Rules.Select(r => r.Ports![0].Ports))}"));
+
+        await RunningDaemon.DoneAsync(daemon.Api.AddPolicyRuleAsync("numbered", "web-in", Of("82"), null, 60));
+        await RunningDaemon.DoneAsync(daemon.Api.AddPolicyRuleAsync("numbered", "web-in", Of("79"), 0, 60));
+        (await PortsAsync()).ShouldBe("other:1 web-in:79,80,81,82");
+        await RunningDaemon.DoneAsync(daemon.Api.PutPolicyRuleAsync("numbered", "web-in", 1, Of("8080"), 60));
+        await RunningDaemon.DoneAsync(daemon.Api.DeletePolicyRuleAsync("numbered", "web-in", 2, 60));
+        (await PortsAsync()).ShouldBe("other:1 web-in:79,8080,82");
+        daemon.Node.Networks.All().Single(n => n.Name == "numbered").Policies.Single(p => p.Name == "web-in").Rules.Select(r => r.Ports![0].Ports).ShouldBe(["79", "8080", "82"], "the node was told");
+
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.PutPolicyRuleAsync("numbered", "web-in", 3, Of("1"), 60))).Message.ShouldContain("they are 0 to 2");
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.AddPolicyRuleAsync("numbered", "web-in", Of("1"), 4, 60))).Code.ShouldBe("policy.no_such_rule");
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.DeletePolicyRuleAsync("numbered", "none", 0, 60))).Code.ShouldBe("policy.unknown");
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.PutPolicyRuleAsync("numbered", "web-in", 0, Of("http"), 60))).Faults!.Single().Path.ShouldBe("$.ports[0].ports");
+        await RunningDaemon.DoneAsync(daemon.Api.PutPolicyAsync("numbered", new() { Name = "full", Rules = [.. Enumerable.Repeat(Of("1"), Limits.PolicyRules)] }, 60));
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.AddPolicyRuleAsync("numbered", "full", Of("1"), null, 60))).Code.ShouldBe("policy.too_many_rules");
+        (await PortsAsync()).ShouldEndWith("other:1 web-in:79,8080,82");
+
+        static PolicyRule Of(string port) => new() { Direction = PolicyDirection.In, Action = PolicyAction.Allow, Ports = [new(PolicyProtocol.Tcp, port)] };
+    }
+
+    [Fact]
     public async Task Policies_of_Kubernetes_replace_those_of_their_names_and_each_rule_has_a_counter()
     {
         await RunningDaemon.DoneAsync(daemon.Api.CreateNetworkAsync(new() { Name = "imported" }, 60));
