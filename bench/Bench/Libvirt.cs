@@ -64,6 +64,23 @@ internal sealed class Libvirt : IDisposable
         Virsh("define", file);
     }
 
+    /// <summary>A machine that sits in its firmware, with one disk of qcow2 whose layers name each other in their headers.</summary>
+    public void DefineDisk(string name, string program, string disk)
+    {
+        var file = $"{_folder}/{name}.xml";
+        File.WriteAllText(file, $"""
+            <domain type='qemu'>
+              <name>{name}</name><memory unit='MiB'>128</memory><vcpu>1</vcpu>
+              <os><type arch='x86_64' machine='q35'>hvm</type></os>
+              <devices>
+                <emulator>{program}</emulator>
+                <disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='writeback' discard='unmap'/><source file='{disk}'/><target dev='vda' bus='virtio'/></disk>
+              </devices>
+            </domain>
+            """);
+        Virsh("define", file);
+    }
+
     public void DefineNetwork(string name, string gateway)
     {
         var file = $"{_folder}/{name}-network.xml";

@@ -9,7 +9,6 @@ namespace Gantry.Bench;
 /// <summary>Networks of one node, in a network namespace that takes the host's place and goes with the bench.</summary>
 internal static class NetworkBench
 {
-    private const string InNamespace = "GANTRY_BENCH_NAMESPACE";
     private const int Networks = 100;
     private const int ForwardsEach = 5;
     private const int Rules = 5_000;
@@ -20,9 +19,8 @@ internal static class NetworkBench
 
     public static async Task RunAsync(Report report, CancellationToken ct)
     {
-        if (Environment.GetEnvironmentVariable(InNamespace) is null)
+        if (!await Namespaces.EnterAsync(report.Name, "--net", "ip link set lo up", ct))
         {
-            await AgainInNamespaceAsync(report.Name, ct);
             return;
         }
 
@@ -44,18 +42,6 @@ internal static class NetworkBench
     /// <summary>Answers on port 80, and sends as fast as it can to whoever listens on the gateway.</summary>
     private static byte[] Guest => System.Text.Encoding.UTF8.GetBytes(string.Create(
         CultureInfo.InvariantCulture, $"while :; do nc -l -p 80 </dev/null >/dev/null; done & while :; do dd if=/dev/zero bs=64k 2>/dev/null | nc 10.200.0.1 {ThroughputPort} >/dev/null 2>&1 || sleep 0.1; done"));
-
-    private static async Task AgainInNamespaceAsync(string name, CancellationToken ct)
-    {
-        var start = new ProcessStartInfo("unshare", ["--net", "--", "/bin/sh", "-c", "ip link set lo up && exec \"$0\" \"$1\"", Environment.ProcessPath!, name]);
-        start.Environment[InNamespace] = "yes";
-        using var process = Process.Start(start)!;
-        await process.WaitForExitAsync(ct);
-        if (process.ExitCode != 0)
-        {
-            throw new InvalidOperationException($"The bench in its namespace ended with {process.ExitCode}.");
-        }
-    }
 
     /// <summary>The same guest sending to the node, with Gantry's tables and without, in turns. The daemon is away meanwhile, or it would put them back.</summary>
     private static async Task ThroughputAsync(Report report, BenchDaemon daemon, CancellationToken ct)

@@ -9,6 +9,7 @@ Dictionary<string, Func<Report, CancellationToken, Task>> all = new()
     ["daemon"] = DaemonBench.RunAsync,
     ["machine"] = MachineBench.RunAsync,
     ["network"] = NetworkBench.RunAsync,
+    ["storage"] = StorageBench.RunAsync,
 };
 
 var names = args.Length == 0 ? [.. all.Keys] : args;
