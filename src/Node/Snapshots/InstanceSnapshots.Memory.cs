@@ -47,7 +47,7 @@ internal sealed partial class InstanceSnapshots
     /// <summary>What is known before the guest is halted of the memory it has.</summary>
     private async Task<SavedMachine?> MachineAsync(Id<Instance> id, SnapshotFolder folder, SnapshotWish wish, InstanceState state, CancellationToken ct)
     {
-        if (!wish.Memory)
+        if (!wish.Memory || (state == InstanceState.Stopped && wish.IfAny))
         {
             return null;
         }
