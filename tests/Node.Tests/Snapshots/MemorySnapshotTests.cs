@@ -86,11 +86,11 @@ public sealed class MemorySnapshotTests(TestImages images) : IAsyncDisposable
     public async Task A_VM_goes_on_with_the_devices_processors_and_memory_it_had_by_then_and_is_refused_with_others()
     {
         var snapshot = Id<Snapshot>.New();
-        await CountingAsync(InstanceKind.Vm, spec => spec with { MaxCpus = 3, MaxMemoryBytes = 512 * Limits.MiB, Nics = [new("gone", "02:00:00:00:00:01"), new("kept", "02:00:00:00:00:02")] });
+        await CountingAsync(InstanceKind.Vm, spec => spec with { MemoryBytes = 256 * Limits.MiB, MaxCpus = 3, MaxMemoryBytes = 768 * Limits.MiB, Nics = [new("gone", "02:00:00:00:00:01"), new("kept", "02:00:00:00:00:02")] });
         (await Node.UnplugNicAsync(Id, "gone", default)).ShouldBe(new NicChange());
         (await Node.PlugNicAsync(Id, new("more", "02:00:00:00:00:03"), default)).ShouldBe(new NicChange());
         (await Node.PlugDiskAsync(Id, DiskRig.Disk("more", Limits.MiB), default)).ShouldBe(new DiskChange());
-        var size = new InstanceSize(2, 256 * Limits.MiB);
+        var size = new InstanceSize(2, 384 * Limits.MiB);
         (await Node.ResizeAsync(Id, size, size, default))!.Now.ShouldBe(size);
         const string sees = "for d in /sys/block/vd*; do echo $(cat $d/serial) $(basename $(readlink -f $d/device/..)); done; cat /sys/devices/system/cpu/online; awk '/MemTotal/ { print $2 }' /proc/meminfo";
         await _rig.AskAsync("while [ ! -b /dev/vdb ] || [ $(cat /sys/devices/system/cpu/online) != 0-1 ]; do sleep 0.1; done");
@@ -100,12 +100,12 @@ public sealed class MemorySnapshotTests(TestImages images) : IAsyncDisposable
         await Node.StopAsync(Id, default);
 
         // With its next start it would have other sizes; its memory goes on with those it had.
-        await Node.ResizeAsync(Id, new(1, 128 * Limits.MiB), null, default);
+        await Node.ResizeAsync(Id, new(1, 256 * Limits.MiB), null, default);
         await BackAsync(snapshot);
         (await CountedAsync(1)).ShouldBeInRange(before, before + 200);
         (await _rig.AskAsync(sees)).ShouldBe(seen);
         var observed = (await Node.InspectAsync(Id, default)).Observed!;
-        (observed.Cpus, observed.MemoryBytes).ShouldBe((2, 256 * Limits.MiB));
+        (observed.Cpus, observed.MemoryBytes).ShouldBe((2, 384 * Limits.MiB));
 
         // And its hands are not tied: what can be plugged in can be pulled out.
         (await Node.UnplugNicAsync(Id, "more", default)).ShouldBe(new NicChange());
