@@ -75,7 +75,7 @@ internal sealed class ScriptedAgent : IAsyncDisposable
                 }
             }
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or ObjectDisposedException)
         {
             // The client has gone.
         }

@@ -151,7 +151,7 @@ internal static class QemuMachine
         {
             string? Word(string name) => words.FirstOrDefault(w => w.StartsWith($"{name}=", StringComparison.Ordinal))?[(name.Length + 1)..];
 
-            all[Word("id") ?? words[0]] = new(words[0], Word("bus"), Word("mac"), HasRom: Word("netdev") is not null && Word("romfile") is null);
+            all[Word("id") ?? words[0]] = new(words[0], Word("bus"), Word("mac"), HasRom: Word("netdev") is not null && Word("romfile") is null && !IsWithoutRom(words[0]));
         }
 
         return all;
@@ -167,7 +167,7 @@ internal static class QemuMachine
         }
 
         var placed = words.Select(w => then.Bus is { } bus && w.StartsWith("bus=", StringComparison.Ordinal) ? $"bus={bus}" : w);
-        return string.Join(',', !words.Any(w => w.StartsWith("netdev=", StringComparison.Ordinal)) ? placed
+        return string.Join(',', IsWithoutRom(words[0]) || !words.Any(w => w.StartsWith("netdev=", StringComparison.Ordinal)) ? placed
             : then.HasRom ? placed.Where(w => w != "romfile=") : placed.Where(w => w != "romfile=").Append("romfile="));
     }
 
@@ -184,6 +184,9 @@ internal static class QemuMachine
             at += value is null ? 0 : 1;
         }
     }
+
+    /// <summary>What is not on PCI, as in a microVM, has no place for a ROM.</summary>
+    private static bool IsWithoutRom(string type) => type.EndsWith("-device", StringComparison.Ordinal);
 
     private static bool IsCpu(string id) => id.StartsWith("cpu-", StringComparison.Ordinal);
 
