@@ -52,6 +52,7 @@ public static class EventTypes
     public const string SnapshotUpdated = "snapshot.updated";
     public const string SnapshotRestored = "snapshot.restored";
     public const string SnapshotDamaged = "snapshot.damaged";
+    public const string SnapshotNotThawed = "snapshot.not_thawed";
     public const string SnapshotDeleted = "snapshot.deleted";
     public const string ScheduleCreated = "schedule.created";
     public const string ScheduleUpdated = "schedule.updated";
@@ -75,7 +76,7 @@ public static class EventTypes
         TemplateCreated, TemplateUpdated, TemplateDeleted,
         NetworkCreated, NetworkUpdated, NetworkRepaired, NetworkFailed, NetworkDeleted,
         PoolCreated, PoolDeleted, PoolFailed, PoolRecovered, PoolFilling,
-        SnapshotCreated, SnapshotUpdated, SnapshotRestored, SnapshotDamaged, SnapshotDeleted,
+        SnapshotCreated, SnapshotUpdated, SnapshotRestored, SnapshotDamaged, SnapshotNotThawed, SnapshotDeleted,
         ScheduleCreated, ScheduleUpdated, ScheduleStarted, ScheduleFinished, ScheduleFailed, ScheduleMissed, ScheduleDeleted,
         OperationCreated, OperationProgressed, OperationFinished,
         DaemonStarted, DaemonStopping,

@@ -124,7 +124,9 @@ public enum MissedRuns
 }
 
 /// <param name="Retention">Which of the schedule's snapshots stay when a new one is there. Null for all.</param>
-public sealed record ScheduledSnapshot(string? Description = null, SnapshotRetention? Retention = null);
+/// <param name="Memory">With what the guest has in memory. One that is stopped has none: its snapshot is taken without.</param>
+/// <param name="Quiesce"><c>auto</c> when left out.</param>
+public sealed record ScheduledSnapshot(string? Description = null, SnapshotRetention? Retention = null, bool? Memory = null, SnapshotQuiesce? Quiesce = null);
 
 /// <summary>
 /// Which snapshots stay: each that at least one rule keeps. Without any rule all of them do. Of an hour, day, week (ISO 8601), month

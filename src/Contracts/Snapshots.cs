@@ -22,6 +22,9 @@ public sealed record Snapshot
     /// <summary>How much its guest had a part in it; null when none ran.</summary>
     public SnapshotLevel? Level { get; init; }
 
+    /// <summary>What its memory takes, in bytes; null when it has none.</summary>
+    public long? MemoryBytes { get; init; }
+
     /// <summary>What would be free without it; null when its pools could not be asked.</summary>
     public long? SizeBytes { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
@@ -30,7 +33,7 @@ public sealed record Snapshot
 
 public enum SnapshotLevel
 {
-    /// <summary>The guest's programs had written down what they were at.</summary>
+    /// <summary>The guest's programs had written down what they were at, or their memory is in it.</summary>
     Application = 1,
 
     /// <summary>The guest's file systems were at rest.</summary>
@@ -40,16 +43,33 @@ public enum SnapshotLevel
     Crash = 3,
 }
 
+/// <summary>Whether a guest that runs is asked, through the QEMU guest agent in it, to bring its file systems to rest first.</summary>
+public enum SnapshotQuiesce
+{
+    /// <summary>Where an agent answers; else the snapshot is taken as it is.</summary>
+    Auto = 1,
+
+    /// <summary>Without that there is no snapshot.</summary>
+    Required = 2,
+
+    /// <summary>It is not asked.</summary>
+    Off = 3,
+}
+
 /// <summary>The body of <c>POST /instances/{instance}/snapshots</c>.</summary>
-public sealed record CreateSnapshot(string Name, string? Description = null);
+/// <param name="Memory">With what the guest has in memory, so that it can go on from there. It is halted while that is written.</param>
+/// <param name="Quiesce"><c>auto</c> when left out. One with memory needs no rest.</param>
+public sealed record CreateSnapshot(string Name, string? Description = null, bool Memory = false, SnapshotQuiesce? Quiesce = null);
 
 /// <summary>What <c>PATCH</c> can change of a snapshot, as a JSON merge patch (RFC 7396).</summary>
 public sealed record ChangeSnapshot(string? Name = null, string? Description = null);
 
 /// <summary>The body of <c>POST /instances/{instance}/snapshots/{snapshot}/restore</c>.</summary>
 /// <param name="Stop">A running instance is stopped first, as if by pulling the plug; without it one is refused.</param>
-/// <param name="Start">It is started afterwards.</param>
-public sealed record RestoreSnapshot(bool Stop = false, bool Start = false);
+/// <param name="Start">It is started afterwards. One that has memory goes on from there anyway.</param>
+/// <param name="NoMemory">Memory that is in the snapshot is left out: the instance is stopped then, or boots.</param>
+/// <param name="Pause">It goes on from its memory only when it is resumed.</param>
+public sealed record RestoreSnapshot(bool Stop = false, bool Start = false, bool NoMemory = false, bool Pause = false);
 
 /// <summary>What an operation <c>snapshot.verify</c> answers with.</summary>
 /// <param name="Faults">What is missing, damaged or altered, in sentences; none when it is whole.</param>

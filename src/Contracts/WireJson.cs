@@ -19,6 +19,7 @@ namespace Gantry.Contracts;
         typeof(Words<NetworkKind>), typeof(Words<PoolKind>), typeof(Words<Ipv6Mode>), typeof(Words<TransportProtocol>), typeof(Words<PolicyAction>), typeof(Words<PolicyDirection>),
         typeof(Words<PolicyProtocol>), typeof(Words<LabelOperator>),
         typeof(Words<SnapshotLevel>),
+        typeof(Words<SnapshotQuiesce>),
         typeof(Words<ScheduledAction>), typeof(Words<ScheduleKind>), typeof(Words<Weekday>), typeof(Words<MissedRuns>), typeof(Words<RunTrigger>), typeof(Words<RunState>),
     ],
     NumberHandling = JsonNumberHandling.Strict,

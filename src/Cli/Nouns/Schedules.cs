@@ -54,6 +54,8 @@ internal static class Schedules
                 .Add("Timeout", schedule.TimeoutSeconds is { } timeout ? Words.Span(timeout) : null)
                 .Add("Force", schedule.Force == true ? "yes" : null)
                 .Add("Keeps", ScheduleText.Of(schedule.Snapshot?.Retention))
+                .Add("Memory", schedule.Snapshot?.Memory == true ? "is kept" : null)
+                .Add("Quiesce", schedule.Snapshot?.Quiesce is { } quiesce ? Words.Of(quiesce) : null)
                 .Add("Last run", schedule.LastRun is { } last ? $"{Words.Of(last.State)} {Words.Time(last.StartedAt)}{(last.Reason is null ? "" : $": {last.Reason}")}" : null)
                 .Add("Description", schedule.Description)
                 .Add("Created", Words.Time(schedule.CreatedAt))
@@ -189,12 +191,14 @@ internal static class Schedules
         private readonly Option<double?> _timeout = Choose.Seconds("--timeout", "For shutdown and restart: how long the guest may take. 60 when left out.");
         private readonly Option<bool?> _force = new("--force") { Description = "For restart: end a guest that has not shut down by then." };
         private readonly Option<string> _keep = Choose.Text("--keep", $"For snapshot: which of its snapshots stay: {ScheduleText.KeepAccepted}. All when left out.", "RULE");
+        private readonly Option<bool?> _memory = new("--memory") { Description = "For snapshot: with what the guest has in memory." };
+        private readonly Option<SnapshotQuiesce?> _quiesce = Choose.Optional<SnapshotQuiesce>("--quiesce", "For snapshot: whether the guest agent is asked to bring the file systems to rest first; auto when left out.");
         private readonly Option<string> _description = Choose.Text("--description", "For people; an empty one takes it away.", "TEXT");
 
         public Options(App app) => _instance.CompletionSources.Add(context =>
             NamesOfDaemon.Ask(app, context.ParseResult, "/instances").Select(n => new System.CommandLine.Completions.CompletionItem(n)));
 
-        public Symbol[] All => [_instance, _filter, _when, _zone, _missed, _within, _timeout, _force, _keep, _description];
+        public Symbol[] All => [_instance, _filter, _when, _zone, _missed, _within, _timeout, _force, _keep, _memory, _quiesce, _description];
 
         /// <summary>Only what was given.</summary>
         /// <param name="whole">As a merge patch, in which a value takes away what it is in place of.</param>
@@ -213,9 +217,25 @@ internal static class Schedules
             Put("missedWithinSeconds", parsed.GetValue(_within));
             Put("timeoutSeconds", parsed.GetValue(_timeout));
             Put("force", parsed.GetValue(_force));
+            var snapshot = new JsonObject();
             if (parsed.GetValue(_keep) is { } keep)
             {
-                body["snapshot"] = new JsonObject { ["retention"] = RetentionOf(keep, whole) };
+                snapshot["retention"] = RetentionOf(keep, whole);
+            }
+
+            if (parsed.GetValue(_memory) is { } memory)
+            {
+                snapshot["memory"] = memory;
+            }
+
+            if (parsed.GetValue(_quiesce) is { } quiesce)
+            {
+                snapshot["quiesce"] = Words.Of(quiesce);
+            }
+
+            if (snapshot.Count > 0)
+            {
+                body["snapshot"] = snapshot;
             }
 
             if (parsed.GetValue(_description) is { } text)

@@ -18,10 +18,13 @@ internal static class Snapshots
         var instance = Name.Of("instance", app, "/instances");
         var name = new Argument<string>("SNAPSHOT") { Description = "Its name: 1 to 80 of a-z, 0-9, '-' and '_'." };
         var description = Choose.Text("--description", "For people; at most 1,000 characters.", "TEXT");
-        return new Verb("create", "Take a snapshot of an instance, which may run: all its disks at one instant.", "gantry snapshot create web1 before-upgrade --description \"Debian 12\"")
-            .With(instance, name, description).Runs(app, async (parsed, session, ct) =>
+        var memory = Choose.Flag("--memory", "With what the guest has in memory, so that it can go on from there. It is halted while that is written.");
+        var quiesce = Choose.Optional<SnapshotQuiesce>("--quiesce", "Whether the guest agent is asked to bring the file systems to rest first; auto when left out.");
+        return new Verb(
+                "create", "Take a snapshot of an instance, which may run: all its disks at one instant.", "gantry snapshot create web1 before-upgrade --description \"Debian 12\"", "gantry snapshot create web1 as-it-runs --memory")
+            .With(instance, name, description, memory, quiesce).Runs(app, async (parsed, session, ct) =>
             {
-                var body = new CreateSnapshot(parsed.GetValue(name)!, parsed.GetValue(description));
+                var body = new CreateSnapshot(parsed.GetValue(name)!, parsed.GetValue(description), parsed.GetValue(memory), parsed.GetValue(quiesce));
                 var begun = await session.SendAsync(HttpMethod.Post, PathOf(parsed.GetValue(instance)!), body, WireJson.Default.CreateSnapshot, ct);
                 return await Waiting.FinishAsync(session, begun, body.Name, $"taken of {parsed.GetValue(instance)}", ct);
             });
@@ -71,6 +74,7 @@ internal static class Snapshots
                 .Add("Instance is", one.Current ? "after this one" : null)
                 .Add("Taken of", $"a {Words.Of(one.State)} instance")
                 .Add("Level", one.Level is { } level ? Words.Of(level) : null)
+                .Add("Memory", one.MemoryBytes is { } memory ? Sizes.Format(memory) : null)
                 .Add("Frees", one.SizeBytes is { } size ? Sizes.Format(size) : "its pools do not answer")
                 .Add("Taken", Words.Time(one.CreatedAt))
                 .Write(session.Out), ct));
@@ -81,12 +85,14 @@ internal static class Snapshots
         var (instance, snapshot) = Both(app);
         var stop = Choose.Flag("--stop", "Stop a running instance first, as if by pulling the plug.");
         var start = Choose.Flag("--start", "Start it afterwards.");
+        var noMemory = Choose.Flag("--no-memory", "Leave out the memory in it: the instance is stopped then, or boots.");
+        var pause = Choose.Flag("--pause", "Have it go on from its memory only when it is resumed.");
         return new Verb("restore", "Make an instance what it was. Other snapshots stay, newer ones too.", "gantry snapshot restore web1 before-upgrade --stop --start")
         {
-            More = "What the instance has written since its last snapshot is gone: take one first where it matters.",
-        }.With(instance, snapshot, stop, start).Runs(app, async (parsed, session, ct) =>
+            More = "What the instance has written since its last snapshot is gone: take one first where it matters. From one with memory the guest goes on where it was.",
+        }.With(instance, snapshot, stop, start, noMemory, pause).Runs(app, async (parsed, session, ct) =>
         {
-            var body = new RestoreSnapshot(parsed.GetValue(stop), parsed.GetValue(start));
+            var body = new RestoreSnapshot(parsed.GetValue(stop), parsed.GetValue(start), parsed.GetValue(noMemory), parsed.GetValue(pause));
             var begun = await session.SendAsync(HttpMethod.Post, $"{PathOf(parsed.GetValue(instance)!, parsed.GetValue(snapshot)!)}/restore", body, WireJson.Default.RestoreSnapshot, ct);
             return await Waiting.FinishAsync(session, begun, parsed.GetValue(instance)!, ended => $"is as it was in {parsed.GetValue(snapshot)}{NotStarted(ended)}", ct);
         });

@@ -22,7 +22,8 @@ internal sealed class ScheduledSnapshots(
             await MakeRoomAsync(work, instance, ct); // it queues behind the deletions
         }
 
-        var wanted = new CreateSnapshot(work.SnapshotName, work.Settings.Snapshot?.Description);
+        var how = work.Settings.Snapshot;
+        var wanted = new CreateSnapshot(work.SnapshotName, how?.Description, how?.Memory ?? false, how?.Quiesce);
         return await operations.BeginAsync(
             create, new(Id<Snapshot>.New(), instance.Id, wanted, work.Schedule), $"instances/{instance.Id}", instance.Name, work.Actor, options, ct);
     }
@@ -31,7 +32,7 @@ internal sealed class ScheduledSnapshots(
     {
         if (ended.State != OperationState.Succeeded)
         {
-            if (ended.Error?.Code is "pool.full" or "image.no_space")
+            if (ended.Error?.Code is "pool.full" or "image.no_space" or "snapshot.no_space")
             {
                 await MakeRoomAsync(work, instance, ct);
             }

@@ -222,7 +222,8 @@ CREATE TABLE public.snapshots (
     is_ready boolean DEFAULT false NOT NULL,
     created_at timestamp with time zone NOT NULL,
     version bigint DEFAULT 1 NOT NULL,
-    schedule uuid
+    schedule uuid,
+    memory_bytes bigint
 );
 CREATE TABLE public.templates (
     id uuid NOT NULL,

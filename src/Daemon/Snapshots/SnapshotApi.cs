@@ -53,6 +53,7 @@ internal static class SnapshotApi
             if (!options.Queue)
             {
                 SnapshotRules.DemandAtRest(found.Name, found.State, "a snapshot");
+                SnapshotRules.DemandMemory(found.Name, found.State, wanted);
             }
 
             await store.DemandRoomAsync(found, wanted.Name, ct);
@@ -96,7 +97,9 @@ internal static class SnapshotApi
                 SnapshotRules.DemandRestorable(owner.Name, owner.State, wanted.Stop);
             }
 
-            return await operations.BeginAsync(restore, new(found.Id, owner.Id, found.Name, found.Sha256, wanted.Stop, wanted.Start), owner, caller, options, ct);
+            var memory = found.MemoryBytes is not null && !wanted.NoMemory;
+            return wanted.Pause && !memory ? throw SnapshotErrors.NoMemory(found.Name)
+                : await operations.BeginAsync(restore, new(found.Id, owner.Id, found.Name, found.Sha256, wanted.Stop, wanted.Start, memory, wanted.Pause), owner, caller, options, ct);
         });
     }
 

@@ -18,6 +18,8 @@ internal sealed class SnapshotCreation(SnapshotStore store, InstanceStore instan
 
     public override IReadOnlyList<Step> Steps(Input input)
     {
+        // A schedule's run takes what there is: nobody is there to whom it could be refused.
+        var wish = new SnapshotWish(input.Wanted.Memory, input.Wanted.Quiesce ?? SnapshotQuiesce.Auto, IfAny: input.Schedule is not null);
         TakenSnapshot? taken = null;
         return
         [
@@ -26,20 +28,49 @@ internal sealed class SnapshotCreation(SnapshotStore store, InstanceStore instan
                 var name = context.Operation.TargetName;
                 var state = await instances.LockAsync(transaction, input.Instance) ?? throw InstanceErrors.Unknown(name);
                 SnapshotRules.DemandAtRest(name, state, "a snapshot");
+                if (!wish.IfAny)
+                {
+                    SnapshotRules.DemandMemory(name, state, input.Wanted);
+                }
+
                 await store.InsertAsync(transaction, input.Id, input.Instance, name, input.Wanted, state, input.Schedule);
             }, (transaction, _, _) => SnapshotStore.DeleteAsync(transaction, input.Id)),
             new HostStep("take",
-                async (_, ct) => taken = await node.TakeSnapshotAsync(input.Instance, input.Id, ct),
+                async (context, ct) => taken = await node.TakeSnapshotAsync(input.Instance, input.Id, ct, wish, SnapshotSteps.Reporter(context, "save memory")),
                 (context, ct) => node.DeleteSnapshotAsync(input.Instance, input.Id, SnapshotSteps.Reporter(context), ct)),
             new DbStep("publish", async (transaction, context, ct) =>
             {
                 // A run that was broken off between the steps finds what the one before it took.
-                var (record, sha256) = taken ?? await node.TakeSnapshotAsync(input.Instance, input.Id, ct);
-                var level = record.State == InstanceState.Stopped ? (SnapshotLevel?)null : SnapshotLevel.Crash;
-                await store.SetTakenAsync(transaction, input.Id, input.Instance, record.TakenAt, record.State, level, sha256);
+                var (record, sha256) = taken ?? await node.TakeSnapshotAsync(input.Instance, input.Id, ct, wish);
+                await store.SetTakenAsync(transaction, input.Id, input.Instance, record.TakenAt, record.State, record.Level, sha256, record.Memory?.Bytes);
                 await SnapshotSteps.TellAsync(events, transaction, context, EventTypes.SnapshotCreated, input.Id, input.Instance, input.Wanted.Name);
+                if (record.NotThawed is not null)
+                {
+                    await SnapshotSteps.TellAsync(events, transaction, context, EventTypes.SnapshotNotThawed, input.Id, input.Instance, input.Wanted.Name);
+                }
+
+                Remark(context, input, record);
                 context.SetResult(new { id = $"{input.Id}", name = input.Wanted.Name });
             }),
         ];
+    }
+
+    /// <summary>What is other than one may think.</summary>
+    private static void Remark(StepContext context, Input input, SnapshotRecord record)
+    {
+        if (input.Wanted.Memory && record.Memory is null)
+        {
+            context.Log("It was stopped: there was no memory to keep.");
+        }
+
+        if (record.NotQuiesced is { } why)
+        {
+            context.Log($"Its file systems were not brought to rest: {why}.");
+        }
+
+        if (record.NotThawed is { } still)
+        {
+            context.Log($"Its file systems may still be at rest: {still}. `fsfreeze --unfreeze` in the guest, or a restart of it, has them go on.");
+        }
     }
 }

@@ -14,7 +14,10 @@ namespace Gantry.Daemon.Snapshots;
 internal sealed class SnapshotRestoration(InstanceStore instances, InstanceStates states, EventLog events, LocalNode node) : OperationType<SnapshotRestoration.Input>
 {
     /// <param name="Sha256">Of the node's record of it.</param>
-    public sealed record Input(Id<Snapshot> Id, Id<Instance> Instance, string Name, string? Sha256, bool Stop, bool Start);
+    /// <param name="Memory">It goes on from the memory in it.</param>
+    /// <param name="Pause">As soon as it is resumed.</param>
+    public sealed record Input(
+        Id<Snapshot> Id, Id<Instance> Instance, string Name, string? Sha256, bool Stop, bool Start, bool Memory = false, bool Pause = false);
 
     public override string Kind => "snapshot.restore";
 
@@ -34,7 +37,7 @@ internal sealed class SnapshotRestoration(InstanceStore instances, InstanceState
                     await instances.SetStateAsync(transaction, input.Instance, InstanceState.Stopping);
                 }
             }, (transaction, context, ct) => states.FollowAsync(transaction, input.Instance, Caller.Of(context.Operation), ct, asked: true)),
-            new HostStep("look at the snapshot", (_, ct) => node.DemandRestorableAsync(input.Instance, input.Id, input.Sha256, ct)),
+            new HostStep("look at the snapshot", (_, ct) => node.DemandRestorableAsync(input.Instance, input.Id, input.Sha256, ct, input.Memory)),
             new HostStep("stop", (_, ct) => node.StopAsync(input.Instance, ct)) { OnlyForward = true },
             new HostStep("put back", (_, ct) => node.RestoreSnapshotAsync(input.Instance, input.Id, ct)) { OnlyForward = true },
             new DbStep("publish", async (transaction, context, ct) =>
@@ -43,12 +46,12 @@ internal sealed class SnapshotRestoration(InstanceStore instances, InstanceState
                 await instances.SetVolumeSizesAsync(transaction, input.Instance, node.DiskSizes(input.Instance));
                 await SnapshotStore.MoveAsync(transaction, input.Instance, input.Id);
                 await SnapshotSteps.TellAsync(events, transaction, context, EventTypes.SnapshotRestored, input.Id, input.Instance, input.Name);
-                if (input.Start)
+                if (input.Start || input.Memory)
                 {
                     await instances.SetStateAsync(transaction, input.Instance, InstanceState.Starting);
                 }
             }),
-            new HostStep("start", async (context, ct) => notStarted = input.Start ? await StartAsync(input.Instance, context, ct) : null),
+            new HostStep("start", async (context, ct) => notStarted = input.Start || input.Memory ? await StartAsync(input, context, ct) : null),
             new DbStep("follow", async (transaction, context, ct) =>
             {
                 await states.FollowAsync(transaction, input.Instance, Caller.Of(context.Operation), ct, asked: true);
@@ -58,11 +61,11 @@ internal sealed class SnapshotRestoration(InstanceStore instances, InstanceState
     }
 
     /// <summary>What was put back stays so where it cannot be started.</summary>
-    private async Task<string?> StartAsync(Id<Instance> id, StepContext context, CancellationToken ct)
+    private async Task<string?> StartAsync(Input input, StepContext context, CancellationToken ct)
     {
         try
         {
-            await node.StartAsync(id, ct);
+            await (input.Memory ? node.ContinueFromSnapshotAsync(input.Instance, input.Id, input.Pause, ct) : node.StartAsync(input.Instance, ct));
             return null;
         }
         catch (Exception e) when (e is Refusal or IOException or UnauthorizedAccessException)

@@ -20,6 +20,15 @@ internal static class SnapshotRules
         }
     }
 
+    /// <exception cref="Refusal"><c>snapshot.nothing_in_memory</c></exception>
+    public static void DemandMemory(string instance, InstanceState state, CreateSnapshot wanted)
+    {
+        if (wanted.Memory && state == InstanceState.Stopped)
+        {
+            throw SnapshotErrors.NothingInMemory(instance);
+        }
+    }
+
     /// <param name="stop">A running one will be stopped.</param>
     /// <exception cref="Refusal"><c>instance.wrong_state</c></exception>
     public static void DemandRestorable(string instance, InstanceState state, bool stop)

@@ -9,7 +9,7 @@ namespace Gantry.Daemon.Snapshots;
 internal sealed class SnapshotStore(Db db, TimeProvider time)
 {
     private const string Columns = """
-        s.id, s.instance, s.name, s.description, p.name as parent, coalesce(i.current_snapshot = s.id, false) as is_current, s.state, s.level, s.sha256, s.is_ready, s.created_at, s.version
+        s.id, s.instance, s.name, s.description, p.name as parent, coalesce(i.current_snapshot = s.id, false) as is_current, s.state, s.level, s.sha256, s.is_ready, s.created_at, s.version, s.memory_bytes
         from snapshots s join instances i on i.id = s.instance left join snapshots p on p.id = s.parent
         """;
 
@@ -72,11 +72,11 @@ internal sealed class SnapshotStore(Db db, TimeProvider time)
     }
 
     /// <summary>It is whole, and the instance comes after it now.</summary>
-    public async Task SetTakenAsync(NpgsqlTransaction transaction, Id<Snapshot> id, Id<Instance> instance, DateTimeOffset takenAt, InstanceState state, SnapshotLevel? level, string sha256)
+    public async Task SetTakenAsync(NpgsqlTransaction transaction, Id<Snapshot> id, Id<Instance> instance, DateTimeOffset takenAt, InstanceState state, SnapshotLevel? level, string sha256, long? memoryBytes = null)
     {
         await transaction.Connection!.ExecuteAsync(
-            "update snapshots set is_ready = true, state = @State, level = @Level, sha256 = @sha256, created_at = @takenAt where id = @Id",
-            new { Id = id.Value, State = (short)state, Level = (short?)level, sha256, takenAt }, transaction);
+            "update snapshots set is_ready = true, state = @State, level = @Level, sha256 = @sha256, created_at = @takenAt, memory_bytes = @memoryBytes where id = @Id",
+            new { Id = id.Value, State = (short)state, Level = (short?)level, sha256, takenAt, memoryBytes }, transaction);
         await MoveAsync(transaction, instance, id);
     }
 
@@ -136,11 +136,11 @@ internal sealed class SnapshotStore(Db db, TimeProvider time)
 
     private static StoredSnapshot FromRow(Row row) => new(
         new(row.id), new(row.instance), row.name, row.description, row.parent, row.is_current, (InstanceState)row.state, (SnapshotLevel?)row.level, row.sha256,
-        row.is_ready, row.created_at, row.version);
+        row.is_ready, row.created_at, row.version, row.memory_bytes);
 
 #pragma warning disable IDE1006 // named as the columns are, for Dapper
     private sealed record Row(
         Guid id, Guid instance, string name, string? description, string? parent, bool is_current, short state, short? level, string? sha256, bool is_ready,
-        DateTime created_at, long version);
+        DateTime created_at, long version, long? memory_bytes);
 #pragma warning restore IDE1006
 }

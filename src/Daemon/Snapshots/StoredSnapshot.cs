@@ -7,7 +7,7 @@ namespace Gantry.Daemon.Snapshots;
 /// <param name="Sha256">Of the node's record of it; null while it is being taken.</param>
 internal sealed record StoredSnapshot(
     Id<Snapshot> Id, Id<Instance> Instance, string Name, string? Description, string? Parent, bool Current, InstanceState State, SnapshotLevel? Level, string? Sha256,
-    bool IsReady, DateTimeOffset CreatedAt, long Version)
+    bool IsReady, DateTimeOffset CreatedAt, long Version, long? MemoryBytes)
 {
     public string Etag => $"\"{Version}\"";
 
@@ -21,6 +21,7 @@ internal sealed record StoredSnapshot(
         Current = Current,
         State = State,
         Level = Level,
+        MemoryBytes = MemoryBytes,
         SizeBytes = sizeBytes,
         CreatedAt = CreatedAt,
         Etag = Etag,

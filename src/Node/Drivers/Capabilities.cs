@@ -11,6 +11,47 @@ public interface IPause : IDriver
     Task ResumeAsync(Id<Instance> id, CancellationToken ct);
 }
 
+/// <summary>Keeps the memory of an instance, and starts it from memory that was kept.</summary>
+public interface IMemory : IDriver
+{
+    /// <summary>The machine as it is now, as far as the one must be like it that goes on from its memory.</summary>
+    /// <exception cref="Refusal"><c>instance.not_running</c>, <c>driver.no_answer</c></exception>
+    Task<SavedMachine> MachineAsync(Id<Instance> id, CancellationToken ct);
+
+    /// <summary>Hands out all that a halted instance has in its memory, and the state of its devices, in pieces. It is halted afterwards too, however this ends.</summary>
+    /// <param name="write">Takes the next piece. What it throws ends this call.</param>
+    /// <exception cref="Refusal"><c>instance.not_running</c>, <c>memory.not_saved</c>, <c>driver.no_answer</c></exception>
+    Task SaveMemoryAsync(Id<Instance> id, Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask> write, Action<Pools.DiskProgress> report, CancellationToken ct);
+
+    /// <summary>Why the instance, as it is specified now, could not go on from the memory of that machine, in a sentence; null when it can be tried.</summary>
+    Task<string?> WhyNotLoadableAsync(Id<Instance> id, SavedMachine saved, CancellationToken ct);
+
+    /// <summary>Starts a stopped one from what <see cref="SaveMemoryAsync"/> handed out, and leaves it halted. Done again, it changes nothing more.</summary>
+    /// <param name="path">The file that has it.</param>
+    /// <exception cref="Refusal"><c>driver.start_failed</c> with the platform's last words; nothing is left running.</exception>
+    Task LoadMemoryAsync(Id<Instance> id, SavedMachine saved, string path, CancellationToken ct);
+}
+
+/// <summary>A machine of which memory was saved.</summary>
+/// <param name="Version">Of the program that ran it.</param>
+/// <param name="MemoryBytes">What was plugged in.</param>
+/// <param name="Settings">What its program was told of processors and memory, as it is to be told again.</param>
+/// <param name="Devices">By their ids.</param>
+public sealed record SavedMachine(
+    string Version, string Accelerator, long MemoryBytes, IReadOnlyList<string> Settings, IReadOnlyDictionary<string, SavedDevice> Devices);
+
+/// <param name="Bus">Where it was plugged in; null where its platform placed it.</param>
+/// <param name="Mac">Of a NIC.</param>
+/// <param name="HasRom">A NIC that could be booted from.</param>
+public sealed record SavedDevice(string Type, string? Bus = null, string? Mac = null, bool HasRom = false);
+
+/// <summary>Has a line to a program in the guest that the guest's owner trusts: the QEMU guest agent.</summary>
+public interface IAgentChannel : IDriver
+{
+    /// <returns>The Unix socket the agent is reached through; null when it does not run, has no such line, or nothing in the guest listens at it.</returns>
+    Task<string?> FindAgentAsync(Id<Instance> id, CancellationToken ct);
+}
+
 /// <summary>Presses the reset button: the guest boots anew, its process goes on.</summary>
 public interface IReset : IDriver
 {

@@ -45,6 +45,12 @@ public static class DriverErrors
     public static Refusal NotRunning(Id<Instance> id) => Refusal.Conflict(
         "instance.not_running", $"Instance {id} is not running.", "Start it with `gantry start`.");
 
+    public static Refusal MemoryNotSaved(string name, string why) => Refusal.Unavailable(
+        "memory.not_saved", $"The memory of '{name}' could not be saved: {why.TrimEnd('.')}.", "Take the snapshot without memory, or see to what keeps it from being saved and try again. The guest goes on as it was.");
+
+    public static Refusal RunsAlready(Id<Instance> id) => Refusal.Conflict(
+        "instance.wrong_state", $"Instance {id} runs: it cannot go on from memory that was kept.", "Stop it first, or restore with --stop.");
+
     public static Refusal ConsoleTooOld(Id<Instance> id) => Refusal.Conflict(
         "console.supervisor_too_old", $"Instance {id} was started by an earlier Gantry, whose supervisor has no console.", "Stop it and start it again; `gantry logs` shows what it wrote.");
 

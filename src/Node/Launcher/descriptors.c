@@ -69,6 +69,15 @@ void hand_file(const char *what)
     hand((int)number, fd);
 }
 
+void hand_socket(const char *directory, const char *what)
+{
+    char *name;
+    long number = strtol(what, &name, 10);
+    if (*name != ':' || name[1] == 0 || strchr(name, '/'))
+        fail("%s is not NUMBER:NAME\n", what);
+    hand((int)number, listen_on(directory, name + 1, SOCK_STREAM));
+}
+
 int place_handed(void)
 {
     int after = QMP_FD;

@@ -15,6 +15,9 @@ int listen_on(const char *directory, const char *name, int type);
 /* From "NUMBER:r:PATH", "NUMBER:rw:PATH": QEMU will have that file under that number. */
 void hand_file(const char *what);
 
+/* From "NUMBER:NAME": QEMU will have a listening socket of that name in the directory under that number. */
+void hand_socket(const char *directory, const char *what);
+
 /* QEMU will have fd under that number. */
 void hand(int number, int fd);
 

@@ -16,6 +16,7 @@
  *   --serial      keeps the last of the serial line, no more than the limit (serial_log.h)
  *   --open        NUMBER:r|rw:FILE: QEMU gets the file, which its own user need not be able to reach, under that number (6 and up)
  *   --tap         NUMBER:NAME: QEMU gets that TAP device, of the network this runs in
+ *   --listen      NUMBER:NAME: QEMU gets a listening socket of that name in DIR under that number
  *   --tpm         starts swtpm on the state in DIR, as user --tpm-uid; QEMU gets its control channel as 5
  *   --device      a device QEMU sees, such as /dev/kvm
  *   --limit       nofile=, nproc= or memlock=NUMBER: what QEMU may have at most
@@ -86,7 +87,7 @@ int main(int argc, char **argv)
     const char *run = NULL, *serial_path = NULL, *log_path = NULL, *tpm_state = NULL, *counters_path = NULL;
     long tpm_uid = 0, serial_limit = 0;
     struct start start = {.apart = true};
-    struct list files = {0}, taps = {0}, cgroups = {0};
+    struct list files = {0}, taps = {0}, sockets = {0}, cgroups = {0};
     int i = 1, devices = 0, limits = 0;
     for (; i + 1 < argc && strcmp(argv[i], "--") != 0; i += 2) {
         const char *name = argv[i], *value = argv[i + 1];
@@ -103,6 +104,7 @@ int main(int argc, char **argv)
         else if (!strcmp(name, "--namespaces") && (!strcmp(value, "new") || !strcmp(value, "host"))) start.apart = *value == 'n';
         else if (!strcmp(name, "--open")) add(&files, value);
         else if (!strcmp(name, "--tap")) add(&taps, value);
+        else if (!strcmp(name, "--listen")) add(&sockets, value);
         else if (!strcmp(name, "--cgroup")) add(&cgroups, value);
         else if (!strcmp(name, "--device") && devices < MOST_SHOWN - 1) start.view.devices[devices++] = value;
         else if (!strcmp(name, "--limit") && limits < MOST_LIMITS - 1) start.limits[limits++] = value;
@@ -123,6 +125,8 @@ int main(int argc, char **argv)
         hand_file(files.items[file]);
     for (int tap = 0; tap < taps.count; tap++)
         hand_tap(taps.items[tap]);
+    for (int socket = 0; socket < sockets.count; socket++)
+        hand_socket(run, sockets.items[socket]);
     int counters = counters_path ? open(counters_path, O_RDONLY | O_CLOEXEC) : -1;
     if (counters >= 0) /* what cannot be counted is not told */
         counters = own(counters, counters_path);

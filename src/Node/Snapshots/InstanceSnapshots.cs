@@ -1,4 +1,5 @@
 using Gantry.Contracts;
+using Gantry.Node.Drivers;
 using Gantry.Node.Host;
 using Gantry.Node.Instances;
 using Gantry.Node.Pools;
@@ -9,14 +10,14 @@ namespace Gantry.Node.Snapshots;
 /// Snapshots of this node's instances: a folder of each, and the disks in their pools. One call at a time for each instance. Whatever breaks
 /// off is gone on with, or cleared away, by the same call made again.
 /// </summary>
-internal sealed class InstanceSnapshots(LocalNode node)
+internal sealed partial class InstanceSnapshots(LocalNode node)
 {
     private readonly NamedLocks _turns = new();
 
     private GantryRoot Root => node.Context.Root;
 
-    /// <summary>All disks at one instant, with what firmware and TPM remember.</summary>
-    public async Task<TakenSnapshot> TakeAsync(Id<Instance> id, Id<Snapshot> snapshot, CancellationToken ct)
+    /// <summary>All disks at one instant, with what firmware and TPM remember, and the memory where that is wished for.</summary>
+    public async Task<TakenSnapshot> TakeAsync(Id<Instance> id, Id<Snapshot> snapshot, SnapshotWish wish, Action<DiskProgress> report, CancellationToken ct)
     {
         using var turn = await _turns.HoldAsync(ct, id.ToString());
         var folder = new SnapshotFolder(Root, id, snapshot);
@@ -26,6 +27,7 @@ internal sealed class InstanceSnapshots(LocalNode node)
         }
 
         await GuestHalt.EndLeftoverAsync(node, id);
+        await node.ThawLeftoverAsync(id);
         await ForgetAsync(id, folder, snapshot, _ => { }, ct);
         var spec = node.Context.Folders.Read(id);
         var state = (await node.InspectAsync(id, ct)).State;
@@ -38,6 +40,7 @@ internal sealed class InstanceSnapshots(LocalNode node)
         var pools = PoolsOf(disks);
         await DemandPoolsAsync(id, snapshot, ct);
         folder.Begin(spec);
+        var machine = await MachineAsync(id, folder, wish, state, ct);
 
         // Layers are only made ready here: the instant is the one at which the guest is switched to them.
         foreach (var (pool, names) in pools.Where(p => p.Pool.IsLayered))
@@ -45,13 +48,22 @@ internal sealed class InstanceSnapshots(LocalNode node)
             await pool.SnapshotAsync(id.ToString(), names, snapshot, ct);
         }
 
-        var files = await KeepAsync(id, folder, snapshot, pools, isRunning: state == InstanceState.Running, ct);
-        return folder.Finish(new(snapshot, id, node.Context.Time.GetUtcNow(), state, disks, files));
+        var rest = await AtRestAsync(id, spec.Name, state, machine is not null ? wish with { Quiesce = SnapshotQuiesce.Off } : wish, token =>
+            KeepAsync(id, folder, snapshot, pools, state, machine, report, token), ct);
+        var (takenAt, files, memory) = rest.Kept;
+        return folder.Finish(new(snapshot, id, takenAt, state, disks, files)
+        {
+            Level = memory is not null ? SnapshotLevel.Application : rest.Level,
+            NotQuiesced = rest.NotQuiesced,
+            NotThawed = rest.NotThawed,
+            Memory = memory,
+        });
     }
 
     /// <summary>Finds that a snapshot can be restored.</summary>
     /// <exception cref="Refusal"><c>snapshot.missing</c>, <c>snapshot.damaged</c>, <c>snapshot.other_disks</c>, <c>pool.*</c></exception>
-    public async Task DemandRestorableAsync(Id<Instance> id, Id<Snapshot> snapshot, string? sha256, CancellationToken ct)
+    /// <param name="memory">It is to go on from the memory in it.</param>
+    public async Task DemandRestorableAsync(Id<Instance> id, Id<Snapshot> snapshot, string? sha256, bool memory, CancellationToken ct)
     {
         var folder = new SnapshotFolder(Root, id, snapshot);
         var (record, sum) = folder.TryRead() ?? throw NodeSnapshotErrors.Missing(snapshot);
@@ -79,6 +91,11 @@ internal sealed class InstanceSnapshots(LocalNode node)
         {
             await pool.DemandRestorableAsync(id.ToString(), snapshot, ct);
         }
+
+        if (memory)
+        {
+            await DemandLoadableAsync(id, record, ct);
+        }
     }
 
     /// <summary>Finds that all pools a snapshot has something in answer.</summary>
@@ -97,6 +114,8 @@ internal sealed class InstanceSnapshots(LocalNode node)
         {
             throw NodeSnapshotErrors.Running(spec.Name);
         }
+
+        File.Delete(WentOnPath(id));
 
         foreach (var (pool, _) in PoolsOf(record.Disks))
         {
@@ -188,12 +207,15 @@ internal sealed class InstanceSnapshots(LocalNode node)
     /// A guest that runs is halted where one moment would not do otherwise: when something beside its disks changes too, or its disks lie in
     /// several storages of which each has its own snapshots.
     /// </summary>
-    private async Task<IReadOnlyDictionary<string, string>> KeepAsync(
-        Id<Instance> id, SnapshotFolder folder, Id<Snapshot> snapshot, IReadOnlyList<(IPool Pool, IReadOnlyList<string> Disks)> pools, bool isRunning, CancellationToken ct)
+    /// <param name="machine">Null where its memory is not kept.</param>
+    private async Task<Parts> KeepAsync(
+        Id<Instance> id, SnapshotFolder folder, Id<Snapshot> snapshot, IReadOnlyList<(IPool Pool, IReadOnlyList<string> Disks)> pools, InstanceState state, SavedMachine? machine,
+        Action<DiskProgress> report, CancellationToken ct)
     {
         var (layered, own) = (pools.Count(p => p.Pool.IsLayered), pools.Count(p => !p.Pool.IsLayered));
-        var halts = isRunning && (folder.HasState || own > 1 || (own > 0 && layered > 0));
+        var halts = state == InstanceState.Running && (machine is not null || folder.HasState || own > 1 || (own > 0 && layered > 0));
         await using var halt = halts ? await GuestHalt.BeginAsync(node, id, ct) : null;
+        var takenAt = node.Context.Time.GetUtcNow();
         var files = folder.Keep();
         foreach (var (pool, names) in pools.Where(p => !p.Pool.IsLayered))
         {
@@ -205,7 +227,14 @@ internal sealed class InstanceSnapshots(LocalNode node)
             await node.SwitchLayersAsync(id, ct);
         }
 
-        return files;
+        if (machine is null)
+        {
+            return new(takenAt, files, null);
+        }
+
+        // Last: at its end QEMU lets go of the disks, and could not be switched to other layers of them.
+        var (sha256, bytes) = await folder.KeepMemoryAsync(write => node.MemoryOf(id).SaveMemoryAsync(id, write, report, ct));
+        return new(takenAt, new Dictionary<string, string>(files) { [SnapshotFolder.MemoryName] = sha256 }, new(bytes, machine));
     }
 
     private async Task ForgetAsync(Id<Instance> id, SnapshotFolder folder, Id<Snapshot> snapshot, Action<DiskProgress> report, CancellationToken ct)
@@ -223,4 +252,6 @@ internal sealed class InstanceSnapshots(LocalNode node)
 
         folder.Remove();
     }
+
+    private sealed record Parts(DateTimeOffset TakenAt, IReadOnlyDictionary<string, string> Files, KeptMemory? Memory);
 }

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Gantry.Contracts;
+using Gantry.Node.Drivers;
 
 namespace Gantry.Node.Snapshots;
 
@@ -12,6 +13,18 @@ public sealed record SnapshotRecord(
 {
     public const int Newest = 1;
 
+    /// <summary>How much its guest had a part in it; null when none ran, and in records of before there was a choice.</summary>
+    public SnapshotLevel? Level { get; init; }
+
+    /// <summary>Why its guest was not brought to rest where that was to be tried; null when it was, or was not to be.</summary>
+    public string? NotQuiesced { get; init; }
+
+    /// <summary>Why the guest's file systems may be at rest still; null when they are not.</summary>
+    public string? NotThawed { get; init; }
+
+    /// <summary>Null when it has none.</summary>
+    public KeptMemory? Memory { get; init; }
+
     /// <summary>Raised when the meaning of a field changes; one newer than is known is refused.</summary>
     public int Version { get; init; } = Newest;
 }
@@ -19,6 +32,11 @@ public sealed record SnapshotRecord(
 /// <summary>A disk of a snapshot, as large as it was then.</summary>
 /// <param name="Pool">Where it lies; null for the pool beside the instances.</param>
 public sealed record SnapshotDisk(string Volume, long SizeBytes, Id<Pool>? Pool = null);
+
+/// <summary>The memory in a snapshot.</summary>
+/// <param name="Bytes">Of its file.</param>
+/// <param name="Machine">What has to be like it to go on from there.</param>
+public sealed record KeptMemory(long Bytes, SavedMachine Machine);
 
 /// <param name="Sha256">Of the record's file.</param>
 public sealed record TakenSnapshot(SnapshotRecord Record, string Sha256);

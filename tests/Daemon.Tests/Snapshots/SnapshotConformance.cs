@@ -14,7 +14,7 @@ public sealed class SnapshotCreationConformance(TestPostgres postgres) : Operati
 {
     internal override OperationRig NewRig() => new SnapshotRig<SnapshotCreation.Input>(
         Database, "one; current one; disk of 1 MiB; Running", "one, two after one; current two; disk of 1 MiB; Running",
-        (w, s) => new SnapshotCreation(s, w.Store, new(), w.Node), r => new(r.Two, r.Instance, new("two")));
+        (w, s) => new SnapshotCreation(s, w.Store, new(), w.Node), r => new(r.Two, r.Instance, new("two", Memory: true)));
 }
 
 /// <summary>Of a running instance, whose disk has grown since.</summary>
@@ -23,6 +23,14 @@ public sealed class SnapshotRestorationConformance(TestPostgres postgres) : Oper
     internal override OperationRig NewRig() => new SnapshotRig<SnapshotRestoration.Input>(
         Database, "one, two after one; current two; disk of 2 MiB; Running", "one, two after one; current one; disk of 1 MiB; Stopped",
         (w, _) => new SnapshotRestoration(w.Store, w.States, new(), w.Node), r => new(r.One, r.Instance, "one", r.Sha256, Stop: true, Start: false), two: true, grown: true);
+}
+
+/// <summary>Of one with memory, from which it goes on.</summary>
+public sealed class SnapshotMemoryRestorationConformance(TestPostgres postgres) : OperationConformance(postgres)
+{
+    internal override OperationRig NewRig() => new SnapshotRig<SnapshotRestoration.Input>(
+        Database, "one, two after one; current two; disk of 1 MiB; Running", "one, two after one; current one; disk of 1 MiB; Running",
+        (w, _) => new SnapshotRestoration(w.Store, w.States, new(), w.Node), r => new(r.One, r.Instance, "one", r.Sha256, Stop: true, Start: false, Memory: true), two: true);
 }
 
 public sealed class SnapshotDeletionConformance(TestPostgres postgres) : OperationConformance(postgres)
@@ -93,11 +101,11 @@ internal sealed class SnapshotRig<TInput>(
 
     private async Task<string> TakeAsync(Id<Snapshot> id, string name)
     {
-        var (record, sha256) = await _world.Node.TakeSnapshotAsync(Instance, id, default);
+        var (record, sha256) = await _world.Node.TakeSnapshotAsync(Instance, id, default, new(Memory: true));
         await _world.Db.InTransactionAsync(async transaction =>
         {
             await Store.InsertAsync(transaction, id, Instance, _world.Spec.Name, new(name), record.State, null);
-            await Store.SetTakenAsync(transaction, id, Instance, record.TakenAt, record.State, SnapshotLevel.Crash, sha256);
+            await Store.SetTakenAsync(transaction, id, Instance, record.TakenAt, record.State, record.Level, sha256, record.Memory?.Bytes);
         }, default);
         return sha256;
     }

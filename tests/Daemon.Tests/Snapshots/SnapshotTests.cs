@@ -46,6 +46,34 @@ public sealed class SnapshotTests(RunningDaemon daemon) : IClassFixture<RunningD
     }
 
     [Fact]
+    public async Task From_one_with_memory_the_instance_goes_on_unless_it_is_to_stay_halted_or_to_be_without()
+    {
+        await GivenAsync();
+        (await RefusedAsync(() => Api.CreateSnapshotAsync(_name, new("none", Memory: true), 60))).ShouldBe("snapshot.nothing_in_memory");
+        await RunningDaemon.DoneAsync(Api.ActOnInstanceAsync(_name, InstanceAction.Start, 60));
+        await RunningDaemon.DoneAsync(Api.CreateSnapshotAsync(_name, new("with", Memory: true), 60));
+        await TakeAsync("without");
+        (await Api.GetInstanceAsync(_name)).State.ShouldBe(InstanceState.Running);
+        (await Api.GetSnapshotAsync(_name, "with")).ShouldSatisfyAllConditions(
+            s => s.Level.ShouldBe(SnapshotLevel.Application), s => s.MemoryBytes.ShouldNotBeNull().ShouldBeGreaterThan(100), s => s.SizeBytes!.Value.ShouldBeGreaterThan(s.MemoryBytes!.Value));
+        (await Api.GetSnapshotAsync(_name, "without")).MemoryBytes.ShouldBeNull();
+        (await FaultsAsync("with")).ShouldBeEmpty();
+
+        foreach (var (body, state) in ((RestoreSnapshot, InstanceState)[])[
+            (new(Stop: true, Pause: true), InstanceState.Paused), (new(Stop: true), InstanceState.Running), (new(Stop: true, NoMemory: true), InstanceState.Stopped),
+            (new(), InstanceState.Running), (new(Stop: true, Start: true, NoMemory: true), InstanceState.Running)])
+        {
+            var done = await RunningDaemon.DoneAsync(Api.RestoreSnapshotAsync(_name, "with", body, 60));
+            (done.Result!.Value.TryGetProperty("notStarted", out var why) ? why.ToString() : "").ShouldBeEmpty();
+            (await Api.GetInstanceAsync(_name)).State.ShouldBe(state, $"{body}");
+        }
+
+        (await RefusedAsync(() => Api.RestoreSnapshotAsync(_name, "without", new(Stop: true, Pause: true), 60))).ShouldBe("snapshot.no_memory");
+        (await RefusedAsync(() => Api.CreateSnapshotAsync(_name, new("rest", Quiesce: SnapshotQuiesce.Required), 60))).ShouldBe("snapshot.not_quiesced");
+        (await TreeAsync()).ShouldBe(["with *", "without < with"]);
+    }
+
+    [Fact]
     public async Task Deleting_where_the_instance_is_moves_it_to_the_parent()
     {
         await GivenAsync();

@@ -25,17 +25,23 @@ internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFa
     private readonly QemuPlatform _platform = QemuPlatform.Of(spec, host.Guest);
     private readonly QemuFiles _files = new();
 
-    public static (IReadOnlyList<string> Arguments, IReadOnlyList<HandedFile> Files, IReadOnlyList<HandedTap> Taps) Compose(
+    /// <summary>Of the socket the QEMU guest agent is reached through, in the run folder.</summary>
+    public const string AgentSocket = "agent.sock";
+
+    /// <summary>The character device and the port that lead there. The name of the port is the one the agent looks for.</summary>
+    public const string Agent = "agent";
+
+    public static (IReadOnlyList<string> Arguments, QemuFiles Files) Compose(
         InstanceSpec spec, GantryRoot root, HostFacts host, Accelerator accelerator, UefiFirmware? firmware, IReadOnlyDictionary<string, Disk> disks)
     {
         var line = new QemuCommandLine(spec, root, host, accelerator, firmware, disks);
         var arguments = line.Compose();
-        return (arguments, line._files.All, line._files.Taps);
+        return (arguments, line._files);
     }
 
     private List<string> Compose()
     {
-        List<string> machine = [.. Firmware(), .. Devices(), .. Boot()];
+        List<string> machine = [.. Firmware(), .. Devices(), .. Boot(), .. AgentPort()];
         return
         [
             "-nodefaults", "-no-user-config",
@@ -148,6 +154,14 @@ internal sealed class QemuCommandLine(InstanceSpec spec, GantryRoot root, HostFa
             }
         }
     }
+
+    /// <summary>Behind all others, whose places in the machine it so leaves as they are.</summary>
+    private string[] AgentPort() =>
+    [
+        "-chardev", Number($"socket,id={Agent},fd={_files.Listen(AgentSocket)},server=on,wait=off"),
+        "-device", $"virtio-serial-{_platform.Transport},id=ports",
+        "-device", $"virtserialport,bus=ports.0,chardev={Agent},id={Agent},name=org.qemu.guest_agent.0",
+    ];
 
     private bool IsX86 => (spec.Architecture ?? host.Guest) == Architecture.X86_64;
 

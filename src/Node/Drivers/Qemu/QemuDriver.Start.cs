@@ -14,7 +14,7 @@ public sealed partial class QemuDriver
     {
         if (await AttachAsync(slot, id) is { } running)
         {
-            if (await AwaitAnswerAsync(running, ct) is not { State: InstanceState.Stopped } ended)
+            if (await AwaitAnswerAsync(running, AnswersWithin, ct) is not { State: InstanceState.Stopped } ended)
             {
                 return true;
             }
@@ -22,17 +22,24 @@ public sealed partial class QemuDriver
             await running.FinishAsync(ended);
         }
 
+        await StartAsync(slot, id, start => start, async guest => await AwaitAnswerAsync(guest, AnswersWithin, ct), ct);
+        return true;
+    }, ct);
+
+    /// <param name="change">What is other than at a boot.</param>
+    /// <param name="up">Waits until it is up.</param>
+    private async Task StartAsync(Slot slot, Id<Instance> id, Func<QemuStart, QemuStart> change, Func<QemuGuest, Task> up, CancellationToken ct)
+    {
         var spec = node.Folders.Read(id);
         await CheckAsync(spec, ct);
         await ClearAsync(slot, id);
         try
         {
-            await LaunchAsync(spec);
+            await LaunchAsync(spec, change);
             ct.ThrowIfCancellationRequested();
             var guest = await AttachAsync(slot, id) ?? throw new QmpFailed(QemuLog.LastWords(LogPath(id)));
-            await AwaitAnswerAsync(guest, ct);
+            await up(guest);
             await QemuPinning.ApplyAsync(guest, spec, ct);
-            return true;
         }
         catch (Exception e)
         {
@@ -44,20 +51,20 @@ public sealed partial class QemuDriver
                 _ => e,
             };
         }
-    }, ct);
+    }
 
     /// <summary>
     /// Runs the launcher, which returns once QEMU was executed. Not cancelled half-way: it takes milliseconds, and
     /// a launcher killed between its steps could leave a supervisor nobody has written down yet.
     /// </summary>
-    private async Task LaunchAsync(InstanceSpec spec)
+    private async Task LaunchAsync(InstanceSpec spec, Func<QemuStart, QemuStart> change)
     {
         var run = node.Folders.Run(spec.Id);
         Directory.CreateDirectory(run, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         QemuHost.DemandHugePages(spec);
         var accelerator = _host.AcceleratorOf(spec);
         var firmware = _host.Uefi(spec);
-        var start = await _host.ComposeAsync(spec, accelerator, firmware, CancellationToken.None);
+        var start = change(await _host.ComposeAsync(spec, accelerator, firmware, CancellationToken.None));
         start.Write(StartPath(spec.Id));
         if (firmware is not null && InstanceVolumes.NvramOf(node.Root, spec.Id) is var nvram && !File.Exists(nvram))
         {
@@ -72,7 +79,8 @@ public sealed partial class QemuDriver
         {
             SerialBytes = node.SerialLogBytes,
             Before = isolation.Before,
-            Options = [.. isolation.Options, .. group, .. tpm, .. (start.Files ?? []).SelectMany(f => (string[])["--open", f.ToString()]), .. (start.Taps ?? []).SelectMany(t => (string[])["--tap", t.ToString()])],
+            Options = [.. isolation.Options, .. group, .. tpm, .. (start.Files ?? []).SelectMany(f => (string[])["--open", f.ToString()]), .. (start.Taps ?? []).SelectMany(t => (string[])["--tap", t.ToString()]),
+                .. (start.Sockets ?? []).SelectMany(s => (string[])["--listen", s.ToString()])],
         };
         await node.Shell.RunAsync(launch.Within(LaunchDeadline), CancellationToken.None);
     }
@@ -90,7 +98,7 @@ public sealed partial class QemuDriver
     }
 
     /// <summary>Until QEMU says how the guest is.</summary>
-    private async Task<InstanceStatus> AwaitAnswerAsync(QemuGuest guest, CancellationToken ct)
+    private async Task<InstanceStatus> AwaitAnswerAsync(QemuGuest guest, TimeSpan within, CancellationToken ct)
     {
         var began = node.Time.GetTimestamp();
         while (true)
@@ -99,7 +107,7 @@ public sealed partial class QemuDriver
             {
                 return await guest.QueryAsync(ct);
             }
-            catch (QmpFailed) when (!guest.Process.Ended.IsCompleted && node.Time.GetElapsedTime(began) < AnswersWithin)
+            catch (QmpFailed) when (!guest.Process.Ended.IsCompleted && node.Time.GetElapsedTime(began) < within)
             {
                 // A busy host: the connection was accepted by the kernel, QEMU itself has not come to it yet.
                 await Task.WhenAny(guest.Process.Ended, Task.Delay(TimeSpan.FromMilliseconds(100), node.Time, ct));

@@ -14,7 +14,7 @@ namespace Gantry.Node.Drivers.Qemu;
 /// What belongs to a running one lies in its run folder: qmp.sock, pids and exit (written by the launcher), start.json, resets and end.
 /// </summary>
 /// <param name="program">For tests: another program in QEMU's place.</param>
-public sealed partial class QemuDriver(NodeContext node, string? program = null) : IPause, IReset, IResize, INics, IDisks, ISerialLog, ISerialConsole, ICommandLine
+public sealed partial class QemuDriver(NodeContext node, string? program = null) : IPause, IMemory, IAgentChannel, IReset, IResize, INics, IDisks, ISerialLog, ISerialConsole, ICommandLine
 {
     private readonly QemuHost _host = new(node, program);
     private readonly QemuIsolation _isolation = new(node);
@@ -57,6 +57,11 @@ public sealed partial class QemuDriver(NodeContext node, string? program = null)
     public async Task<InstanceStatus> RecoverAsync(Id<Instance> id, CancellationToken ct)
     {
         var status = await InspectAsync(id, ct);
+        if (status.State == InstanceState.Paused)
+        {
+            await EndSavingAsync(id);
+        }
+
         if (status.State == InstanceState.Stopped)
         {
             await node.Cgroups.RemoveAsync(node.Folders.Run(id));

@@ -16,6 +16,13 @@ internal sealed record HandedTap(int Number, string Name)
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Number}:{Name}");
 }
 
+/// <summary>A socket in the run folder at which QEMU finds itself listening under a number.</summary>
+internal sealed record HandedSocket(int Number, string Name)
+{
+    /// <summary>As the launcher's <c>--listen</c> takes it.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Number}:{Name}");
+}
+
 /// <summary>Gives out the numbers.</summary>
 internal sealed class QemuFiles
 {
@@ -25,11 +32,21 @@ internal sealed class QemuFiles
 
     private readonly List<HandedFile> _all = [];
     private readonly List<HandedTap> _taps = [];
+    private readonly List<HandedSocket> _sockets = [];
     private readonly List<string> _sets = [];
 
     public IReadOnlyList<HandedFile> All => _all;
 
     public IReadOnlyList<HandedTap> Taps => _taps;
+
+    public IReadOnlyList<HandedSocket> Sockets => _sockets;
+
+    public int Listen(string name)
+    {
+        var socket = new HandedSocket(Next, name);
+        _sockets.Add(socket);
+        return socket.Number;
+    }
 
     public int Tap(string name)
     {
@@ -57,7 +74,7 @@ internal sealed class QemuFiles
     public IEnumerable<string> Declarations() =>
         _sets.SelectMany(set => (string[])["-add-fd", set]);
 
-    private int Next => Tpm + 1 + _all.Count + _taps.Count;
+    private int Next => Tpm + 1 + _all.Count + _taps.Count + _sockets.Count;
 
     private int Hand(string path, bool writable)
     {

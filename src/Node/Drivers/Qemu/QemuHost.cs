@@ -33,8 +33,8 @@ internal sealed class QemuHost(NodeContext node, string? program)
     {
         var disks = await new InstanceDisks(node).FindAsync(spec, ct);
         var platform = QemuPlatform.Of(spec, Facts.Guest);
-        var (arguments, files, taps) = QemuCommandLine.Compose(spec, node.Root, Facts, accelerator, firmware, disks);
-        return new(Find(platform.Program) ?? $"/usr/bin/{platform.Program}", arguments, accelerator.Name, files) { MaxMemoryBytes = spec.MaxMemoryBytes, Taps = taps };
+        var (arguments, files) = QemuCommandLine.Compose(spec, node.Root, Facts, accelerator, firmware, disks);
+        return new(Find(platform.Program) ?? $"/usr/bin/{platform.Program}", arguments, accelerator.Name, files.All) { MaxMemoryBytes = spec.MaxMemoryBytes, Taps = files.Taps, Sockets = files.Sockets };
     }
 
     /// <summary>A guest of another architecture is always emulated.</summary>

@@ -14,6 +14,12 @@ internal sealed record QemuStart(string Program, IReadOnlyList<string> Arguments
     /// <summary>What the launcher hands over of its NICs.</summary>
     public IReadOnlyList<HandedTap>? Taps { get; init; }
 
+    /// <summary>What the launcher listens at for it.</summary>
+    public IReadOnlyList<HandedSocket>? Sockets { get; init; }
+
+    /// <summary>The file of the memory it was started from; null for one that booted.</summary>
+    public string? Loads { get; init; }
+
     public static QemuStart? Read(string path)
     {
         try

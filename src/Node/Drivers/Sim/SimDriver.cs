@@ -10,7 +10,7 @@ namespace Gantry.Node.Drivers.Sim;
 /// A platform that only pretends: it passes the same suite as the real ones, so tests and benchmarks of the control
 /// plane stand on it. What it "runs" is a file in the instance's run folder, so that it outlives the daemon as a real guest does.
 /// </summary>
-public sealed partial class SimDriver(NodeContext node) : IPause, IReset, IResize, INics, IDisks, ISerialLog, ISerialConsole, ICommandLine
+public sealed partial class SimDriver(NodeContext node) : IPause, IMemory, IAgentChannel, IReset, IResize, INics, IDisks, ISerialLog, ISerialConsole, ICommandLine
 {
     private readonly Channel<InstanceChange> _changes = Channel.CreateUnbounded<InstanceChange>();
 

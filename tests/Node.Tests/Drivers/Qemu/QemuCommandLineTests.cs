@@ -1,3 +1,4 @@
+using System.Globalization;
 using Gantry.Contracts;
 using Gantry.Node.Drivers.Qemu;
 using Gantry.Node.Host;
@@ -40,6 +41,11 @@ public sealed class QemuCommandLineTests
         -device pvpanic
         """;
 
+    /// <summary>Where the guest's agent listens, behind all that is handed over before.</summary>
+    private static string Agent(int number, string transport) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"-chardev socket,id=agent,fd={number},server=on,wait=off -device virtio-serial-{transport},id=ports -device virtserialport,bus=ports.0,chardev=agent,id=agent,name=org.qemu.guest_agent.0");
+
     [Fact]
     public void A_microvm_under_TCG() => Line(Spec, new("tcg")).ShouldBe(Golden($"""
         {Common}
@@ -48,6 +54,7 @@ public sealed class QemuCommandLineTests
         -device virtio-rng-device -device virtio-balloon-device,id=balloon
         -kernel /dev/fd/6 -append console=ttyS0 reboot=t panic=-1 tsc_early_khz=2596126 gantry.name=web-1 quiet my=1
         -initrd /dev/fd/7
+        {Agent(8, "device")}
         """));
 
     [Fact]
@@ -59,6 +66,7 @@ public sealed class QemuCommandLineTests
         {Slots}
         {Ports}
         -kernel /dev/fd/6 -append console=ttyS0 reboot=t panic=-1 gantry.name=web-1
+        {Agent(7, "pci")}
         """));
 
     [Fact]
@@ -117,6 +125,7 @@ public sealed class QemuCommandLineTests
             -netdev tap,id=net.eth0,fd=11,vhost=off -device virtio-net-pci,id=nic.eth0,netdev=net.eth0,mac=52:54:00:00:00:01,bus=plug.0,bootindex=3
             -netdev hubport,id=net.eth1,hubid=1 -device e1000e,id=nic.eth1,netdev=net.eth1,mac=52:54:00:00:00:02,bus=plug.1,romfile=
             -chardev socket,id=tpm,fd=5 -tpmdev emulator,id=tpm,chardev=tpm -device tpm-crb,tpmdev=tpm
+            {{{{Agent(12, "pci")}}}}
             """));
     }
 
@@ -131,6 +140,7 @@ public sealed class QemuCommandLineTests
         {Devices.Replace(" -device pvpanic", panic is null ? "" : $" -device {panic}", StringComparison.Ordinal).Replace("\n-device pvpanic", panic is null ? "" : $"\n-device {panic}", StringComparison.Ordinal)}
         -device virtio-rng-pci -device virtio-balloon-pci,id=balloon
         {(machine == "virt" ? $"{Slots}\n{Ports}\n" : "")}-kernel /dev/fd/6 -append console={console} panic=-1 gantry.name=web-1
+        {Agent(7, "pci")}
         """));
 
     [Fact]
@@ -149,9 +159,10 @@ public sealed class QemuCommandLineTests
             -netdev tap,id=net.eth2,fd=7,vhost=off -device virtio-net-device,id=nic.eth2,netdev=net.eth2,mac=52:54:00:00:00:03
             -kernel /dev/fd/8 -append console=ttyS0 reboot=t panic=-1 tsc_early_khz=2596126 gantry.name=web-1 quiet my=1
             -initrd /dev/fd/9
+            {Agent(10, "device")}
             """));
-        composed.Taps.Select(t => t.ToString()).ShouldBe([$"6:{NetworkNames.Tap(spec.Id, "eth0")}", $"7:{NetworkNames.Tap(spec.Id, "eth2")}"]);
-        composed.Files.Select(f => f.ToString()).ShouldBe(["8:r:/images/a,b/kernel", "9:r:/images/a,b/initrd"]);
+        composed.Files.Taps.Select(t => t.ToString()).ShouldBe([$"6:{NetworkNames.Tap(spec.Id, "eth0")}", $"7:{NetworkNames.Tap(spec.Id, "eth2")}"]);
+        composed.Files.All.Select(f => f.ToString()).ShouldBe(["8:r:/images/a,b/kernel", "9:r:/images/a,b/initrd"]);
     }
 
     [Fact]
