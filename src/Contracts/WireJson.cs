@@ -19,6 +19,7 @@ namespace Gantry.Contracts;
         typeof(Words<NetworkKind>), typeof(Words<PoolKind>), typeof(Words<Ipv6Mode>), typeof(Words<TransportProtocol>), typeof(Words<PolicyAction>), typeof(Words<PolicyDirection>),
         typeof(Words<PolicyProtocol>), typeof(Words<LabelOperator>),
         typeof(Words<SnapshotLevel>),
+        typeof(Words<QuotaScope>), typeof(Words<QuotaPolicy>), typeof(Words<QuotaLevel>),
         typeof(Words<ScheduledAction>), typeof(Words<ScheduleKind>), typeof(Words<Weekday>), typeof(Words<MissedRuns>), typeof(Words<RunTrigger>), typeof(Words<RunState>),
     ],
     NumberHandling = JsonNumberHandling.Strict,
@@ -87,6 +88,13 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(ChangeSnapshot))]
 [JsonSerializable(typeof(RestoreSnapshot))]
 [JsonSerializable(typeof(SnapshotVerdict))]
+[JsonSerializable(typeof(SnapshotTree))]
+[JsonSerializable(typeof(SnapshotStatistics))]
+[JsonSerializable(typeof(Quota))]
+[JsonSerializable(typeof(Page<Quota>))]
+[JsonSerializable(typeof(QuotaSettings))]
+[JsonSerializable(typeof(QuotaSummary))]
+[JsonSerializable(typeof(QuotaEnforced))]
 [JsonSerializable(typeof(Page<Schedule>))]
 [JsonSerializable(typeof(ScheduleSettings))]
 [JsonSerializable(typeof(Page<ScheduleRun>))]
@@ -102,7 +110,11 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(Settings))]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(JsonElement))]
-public sealed partial class WireJson : JsonSerializerContext;
+public sealed partial class WireJson : JsonSerializerContext
+{
+    /// <summary>For answers that are as deep as a tree of snapshots can get.</summary>
+    public static WireJson Deep => field ??= new(new JsonSerializerOptions(Default.Options) { MaxDepth = (3 * Limits.Snapshots) + Limits.JsonDepth });
+}
 
 /// <summary>An enum as its camelCase word (<c>running</c>); a number is refused. Each enum on the wire has a place in <see cref="WireJson"/>.</summary>
 public sealed class Words<T>() : JsonStringEnumConverter<T>(JsonNamingPolicy.CamelCase, allowIntegerValues: false)

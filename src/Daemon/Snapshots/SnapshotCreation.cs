@@ -9,10 +9,11 @@ using Gantry.Node.Snapshots;
 namespace Gantry.Daemon.Snapshots;
 
 /// <summary>Takes a snapshot of an instance. It is the instance's operation, so that nothing else changes meanwhile.</summary>
-internal sealed class SnapshotCreation(SnapshotStore store, InstanceStore instances, EventLog events, LocalNode node) : OperationType<SnapshotCreation.Input>
+internal sealed class SnapshotCreation(SnapshotStore store, InstanceStore instances, EventLog events, LocalNode node, DemandSnapshotRoom demandRoom) : OperationType<SnapshotCreation.Input>
 {
     /// <param name="Schedule">Whose run takes it; null where somebody asked for it.</param>
-    public sealed record Input(Id<Snapshot> Id, Id<Instance> Instance, CreateSnapshot Wanted, Id<Schedule>? Schedule = null);
+    /// <param name="Removed">What was removed to make room for it; its deletions were begun before.</param>
+    public sealed record Input(Id<Snapshot> Id, Id<Instance> Instance, CreateSnapshot Wanted, Id<Schedule>? Schedule = null, IReadOnlyList<SnapshotRemoval>? Removed = null);
 
     public override string Kind => "snapshot.create";
 
@@ -26,7 +27,14 @@ internal sealed class SnapshotCreation(SnapshotStore store, InstanceStore instan
                 var name = context.Operation.TargetName;
                 var state = await instances.LockAsync(transaction, input.Instance) ?? throw InstanceErrors.Unknown(name);
                 SnapshotRules.DemandAtRest(name, state, "a snapshot");
+                var pools = node.SnapshotPools(input.Instance);
+                await demandRoom(transaction, input.Instance, name, pools);
                 await store.InsertAsync(transaction, input.Id, input.Instance, name, input.Wanted, state, input.Schedule);
+                await SnapshotStore.NotePoolsAsync(transaction, input.Id, pools);
+                foreach (var gone in input.Removed ?? [])
+                {
+                    context.Log($"To make room, {gone.InstanceName}/{gone.Name} was removed: {gone.Reason}. Operation {gone.Operation}");
+                }
             }, (transaction, _, _) => SnapshotStore.DeleteAsync(transaction, input.Id)),
             new HostStep("take",
                 async (_, ct) => taken = await node.TakeSnapshotAsync(input.Instance, input.Id, ct),
@@ -38,8 +46,12 @@ internal sealed class SnapshotCreation(SnapshotStore store, InstanceStore instan
                 var level = record.State == InstanceState.Stopped ? (SnapshotLevel?)null : SnapshotLevel.Crash;
                 await store.SetTakenAsync(transaction, input.Id, input.Instance, record.TakenAt, record.State, level, sha256);
                 await SnapshotSteps.TellAsync(events, transaction, context, EventTypes.SnapshotCreated, input.Id, input.Instance, input.Wanted.Name);
-                context.SetResult(new { id = $"{input.Id}", name = input.Wanted.Name });
+                context.SetResult(new SnapshotTaken($"{input.Id}", input.Wanted.Name, input.Removed is { Count: > 0 } removed ? removed : null));
             }),
         ];
     }
 }
+
+/// <summary>What a creation answers with.</summary>
+/// <param name="Removed">What had to go first; null when nothing had.</param>
+internal sealed record SnapshotTaken(string Id, string Name, IReadOnlyList<SnapshotRemoval>? Removed);
