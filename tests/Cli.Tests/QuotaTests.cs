@@ -44,16 +44,16 @@ public sealed class QuotaTests
     {
         var enforced = new QuotaEnforced("instance:web1", false, [Gone with { Operation = Samples.OperationId }, Gone with { Name = "two", Error = "The pool is gone." }],
             Web1.Usage, Web1.Usage with { Count = 2 }, "there are 2 of 1; no other would help");
-        await using var daemon = (await FakeDaemon.StartAsync())
+        await using var given = (await FakeDaemon.StartAsync())
             .On("GET /quotas", new Page<Quota>([Web1], null), WireJson.Default.PageQuota)
             .On("GET /quotas/instance:web1", Web1, WireJson.Default.Quota)
             .On("GET /quotas/system", Whole, WireJson.Default.Quota)
             .On("GET /quotas/usage", new QuotaSummary(new(4, 4 << 20, 1, QuotaLevel.Ok), [Web1], 1, 0, 1), WireJson.Default.QuotaSummary)
             .On("DELETE /quotas/instance:web1", Whole, WireJson.Default.Quota)
             .On("POST /quotas/system/enforce", new QuotaEnforced("system", true, [], Whole.Usage, Whole.Usage), WireJson.Default.QuotaEnforced);
-        daemon = commandLine.EndsWith("--dry-run", StringComparison.Ordinal)
-            ? daemon.On("POST /quotas/instance:web1/enforce", enforced with { DryRun = true, Removed = [Gone], NotMet = null }, WireJson.Default.QuotaEnforced)
-            : daemon.On("POST /quotas/instance:web1/enforce", Samples.Operation(OperationState.Running, "quota.enforce"), WireJson.Default.Operation, 202)
+        var daemon = commandLine.EndsWith("--dry-run", StringComparison.Ordinal)
+            ? given.On("POST /quotas/instance:web1/enforce", enforced with { DryRun = true, Removed = [Gone], NotMet = null }, WireJson.Default.QuotaEnforced)
+            : given.On("POST /quotas/instance:web1/enforce", Samples.Operation(OperationState.Running, "quota.enforce"), WireJson.Default.Operation, 202)
                 .On($"GET /operations/{Samples.OperationId}", Samples.Operation(OperationState.Succeeded, "quota.enforce") with { Result = JsonSerializer.SerializeToElement(enforced, WireJson.Default.QuotaEnforced) }, WireJson.Default.Operation);
         var result = await CliRig.RunAsync(daemon, commandLine.Split(' '));
 
