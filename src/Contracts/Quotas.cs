@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Gantry.Contracts;
 
 /// <summary>How many snapshots there may be, how much they may occupy and how old they may get, and what is done about it.</summary>
@@ -40,14 +42,18 @@ public sealed record QuotaSummary(QuotaUsage Total, IReadOnlyList<Quota> Quotas,
 /// <param name="DryRun">Nothing was removed: <paramref name="Removed"/> is what would be.</param>
 /// <param name="Before">What was used before, <paramref name="After"/> what is used then.</param>
 /// <param name="NotMet">Why it is exceeded still; null when it is not.</param>
-public sealed record QuotaEnforced(string Quota, bool DryRun, IReadOnlyList<SnapshotRemoval> Removed, QuotaUsage Before, QuotaUsage After, string? NotMet = null);
+public sealed record QuotaEnforced(string Quota, bool DryRun, IReadOnlyList<SnapshotRemoval> Removed, QuotaUsage Before, QuotaUsage After,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? NotMet = null);
 
 /// <summary>A snapshot that was removed to keep a quota, or is to be.</summary>
 /// <param name="SizeBytes">What is free without it; null when it was not measured.</param>
 /// <param name="Operation">Of its deletion; null when that was not begun.</param>
 /// <param name="Error">Why it could not be deleted; null when it was.</param>
 public sealed record SnapshotRemoval(
-    Id<Snapshot> Id, string Name, Id<Instance> Instance, string InstanceName, string Reason, long? SizeBytes = null, Id<Operation>? Operation = null, string? Error = null);
+    Id<Snapshot> Id, string Name, Id<Instance> Instance, string InstanceName, string Reason,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? SizeBytes = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Id<Operation>? Operation = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Error = null);
 
 public enum QuotaScope
 {

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Gantry.Contracts;
 using Gantry.Daemon.Events;
 using Gantry.Daemon.Instances;
@@ -54,4 +55,4 @@ internal sealed class SnapshotCreation(SnapshotStore store, InstanceStore instan
 
 /// <summary>What a creation answers with.</summary>
 /// <param name="Removed">What had to go first; null when nothing had.</param>
-internal sealed record SnapshotTaken(string Id, string Name, IReadOnlyList<SnapshotRemoval>? Removed);
+internal sealed record SnapshotTaken(string Id, string Name, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<SnapshotRemoval>? Removed);

@@ -17,6 +17,8 @@ internal static class SnapshotSteps
         EventLog events, NpgsqlTransaction transaction, StepContext context, string type, Id<Snapshot> id, Id<Instance> instance, string name, string? reason = null)
     {
         var caller = Caller.Of(context.Operation);
-        return events.AppendAsync(transaction, type, $"snapshots/{id}", caller.Name, caller.RequestId, new { name, instance = $"{instance}", instanceName = context.Operation.TargetName, reason });
+        return events.AppendAsync(transaction, type, $"snapshots/{id}", caller.Name, caller.RequestId, reason is null
+            ? (object)new { name, instance = $"{instance}", instanceName = context.Operation.TargetName }
+            : new { name, instance = $"{instance}", instanceName = context.Operation.TargetName, reason });
     }
 }

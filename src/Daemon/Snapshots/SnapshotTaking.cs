@@ -11,6 +11,11 @@ internal sealed class SnapshotTaking(SnapshotCreation create, SnapshotStore stor
     /// <exception cref="Refusal"><c>snapshot.name_taken</c>, <c>quota.reached</c>, <c>operation.target_busy</c></exception>
     public async Task<Operation> BeginAsync(Instance instance, CreateSnapshot wanted, Id<Schedule>? schedule, Caller caller, BeginOptions options, CancellationToken ct)
     {
+        if (await operations.ReplayAsync(caller, options, ct) is { } first)
+        {
+            return first;
+        }
+
         await store.DemandNameAsync(instance.Id, wanted.Name, ct);
         var removed = await makeRoom(instance, caller, options, ct);
         var behind = options with { Queue = options.Queue || removed.Any(r => r.Instance == instance.Id) };

@@ -142,6 +142,20 @@ public sealed class QuotaTests(RunningDaemon daemon) : IClassFixture<RunningDaem
     }
 
     [Fact]
+    public async Task Asked_for_again_with_the_same_key_it_is_the_same_creation_though_the_quota_is_reached_since()
+    {
+        await GivenAsync();
+        await Api.SetQuotaAsync(Quota, new(MaxCount: 1, Policy: QuotaPolicy.Oldest));
+        var (taking, operations) = (daemon.Services.GetRequiredService<SnapshotTaking>(), daemon.Services.GetRequiredService<Daemon.Operations.Operations>());
+        var instance = await Api.GetInstanceAsync(_name);
+        var first = await taking.BeginAsync(instance, new("one"), null, Caller.System, new(Queue: true, _name, "x"), default);
+        (await operations.WaitAsync(first.Id, TimeSpan.FromMinutes(1), default)).State.ShouldBe(OperationState.Succeeded);
+
+        (await taking.BeginAsync(instance, new("one"), null, Caller.System, new(Queue: true, _name, "x"), default)).Id.ShouldBe(first.Id);
+        (await NamesAsync()).ShouldBe(["one"]);
+    }
+
+    [Fact]
     public async Task A_dry_run_tells_what_an_enforcement_then_does()
     {
         await GivenAsync("one", "two", "three");

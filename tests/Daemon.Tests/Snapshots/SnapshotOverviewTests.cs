@@ -124,6 +124,7 @@ public sealed class SnapshotOverviewTests(TestPostgres postgres)
         foreach (var choice in choices)
         {
             var plan = await overview.PlanAsync(choice, new(100, "80000000-0000-0000-0000-000000000000", null), default);
+            TestContext.Current.TestOutputHelper?.WriteLine(plan);
             plan.ShouldNotContain("Seq Scan on snapshots", customMessage: plan);
             (await overview.ListAsync(choice, new(100, null, null), default)).Items.Count.ShouldBe(choice.Schedule is null ? 100 : 10);
         }
