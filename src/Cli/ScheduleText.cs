@@ -113,10 +113,13 @@ internal static class ScheduleText
         return null;
     }
 
-    private static double? Seconds(string text) => text.Length > 1 && Number(text[..^1]) is { } n
+    /// <summary>A number with s, m, h or d.</summary>
+    /// <returns>Null when it is none.</returns>
+    public static double? Seconds(string text) => text.Length > 1 && Number(text[..^1]) is { } n
         ? text[^1] switch { 's' => n, 'm' => n * 60d, 'h' => n * 3_600d, 'd' => n * 86_400d, _ => null } : null;
 
-    private static string Span(double seconds)
+    /// <summary>In the largest unit it is whole in: <c>90m</c>, <c>30d</c>.</summary>
+    public static string Span(double seconds)
     {
         var (unit, letter) = (seconds % 86_400, seconds % 3_600, seconds % 60) switch
         {

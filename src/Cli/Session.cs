@@ -94,7 +94,7 @@ internal sealed class Session(Terminal terminal, Globals globals, ParseResult pa
                 Out.WriteLine("---");
             }
 
-            Yaml.Write(Out, Read(answer, WireJson.Default.JsonElement));
+            Yaml.Write(Out, Read(answer, WireJson.Deep.JsonElement));
         }
         else
         {

@@ -27,5 +27,30 @@ public sealed partial class ApiClient
     public Task<Operation> DeleteSnapshotAsync(string instance, string snapshot, int waitSeconds = 0, CancellationToken ct = default) =>
         SendAsync(HttpMethod.Delete, $"{PathOf(instance, snapshot)}?wait={waitSeconds}", WireJson.Default.Operation, null, ct);
 
+    public Task<Page<Snapshot>> ListAllSnapshotsAsync(string query = "", CancellationToken ct = default) => GetAsync($"/snapshots{query}", WireJson.Default.PageSnapshot, ct);
+
+    public Task<SnapshotStatistics> GetSnapshotStatisticsAsync(CancellationToken ct = default) => GetAsync("/snapshots/statistics", WireJson.Default.SnapshotStatistics, ct);
+
+    public Task<SnapshotTree> GetSnapshotTreeAsync(string instance, CancellationToken ct = default) =>
+        GetAsync($"/instances/{Escape(instance)}/snapshots/tree", WireJson.Deep.SnapshotTree, ct);
+
+    public Task<Page<Quota>> ListQuotasAsync(string query = "", CancellationToken ct = default) => GetAsync($"/quotas{query}", WireJson.Default.PageQuota, ct);
+
+    public Task<QuotaSummary> GetQuotaUsageAsync(CancellationToken ct = default) => GetAsync("/quotas/usage", WireJson.Default.QuotaSummary, ct);
+
+    /// <param name="quota"><c>system</c>, <c>pool:NAME</c> or <c>instance:NAME</c>.</param>
+    public Task<Quota> GetQuotaAsync(string quota, CancellationToken ct = default) => GetAsync($"/quotas/{Escape(quota)}", WireJson.Default.Quota, ct);
+
+    public Task<Quota> SetQuotaAsync(string quota, QuotaSettings body, CancellationToken ct = default) =>
+        SendAsync(HttpMethod.Put, $"/quotas/{Escape(quota)}", WireJson.Default.Quota, JsonContent.Create(body, WireJson.Default.QuotaSettings), ct);
+
+    public async Task RemoveQuotaAsync(string quota, CancellationToken ct = default) => (await SendAsync(HttpMethod.Delete, $"/quotas/{Escape(quota)}", ct: ct)).Dispose();
+
+    public Task<Operation> EnforceQuotaAsync(string quota, int waitSeconds = 0, CancellationToken ct = default) =>
+        SendAsync(HttpMethod.Post, $"/quotas/{Escape(quota)}/enforce?wait={waitSeconds}", WireJson.Default.Operation, null, ct);
+
+    public Task<QuotaEnforced> PlanQuotaAsync(string quota, CancellationToken ct = default) =>
+        SendAsync(HttpMethod.Post, $"/quotas/{Escape(quota)}/enforce?dryRun=true", WireJson.Default.QuotaEnforced, null, ct);
+
     private static string PathOf(string instance, string snapshot) => $"/instances/{Escape(instance)}/snapshots/{Escape(snapshot)}";
 }

@@ -54,6 +54,12 @@ public static class EventTypes
     public const string SnapshotDamaged = "snapshot.damaged";
     public const string SnapshotNotThawed = "snapshot.not_thawed";
     public const string SnapshotDeleted = "snapshot.deleted";
+    public const string QuotaUpdated = "quota.updated";
+    public const string QuotaRemoved = "quota.removed";
+    public const string QuotaWarned = "quota.warned";
+    public const string QuotaExceeded = "quota.exceeded";
+    public const string QuotaRecovered = "quota.recovered";
+    public const string QuotaEnforced = "quota.enforced";
     public const string ScheduleCreated = "schedule.created";
     public const string ScheduleUpdated = "schedule.updated";
     public const string ScheduleStarted = "schedule.started";
@@ -77,6 +83,7 @@ public static class EventTypes
         NetworkCreated, NetworkUpdated, NetworkRepaired, NetworkFailed, NetworkDeleted,
         PoolCreated, PoolDeleted, PoolFailed, PoolRecovered, PoolFilling,
         SnapshotCreated, SnapshotUpdated, SnapshotRestored, SnapshotDamaged, SnapshotNotThawed, SnapshotDeleted,
+        QuotaUpdated, QuotaRemoved, QuotaWarned, QuotaExceeded, QuotaRecovered, QuotaEnforced,
         ScheduleCreated, ScheduleUpdated, ScheduleStarted, ScheduleFinished, ScheduleFailed, ScheduleMissed, ScheduleDeleted,
         OperationCreated, OperationProgressed, OperationFinished,
         DaemonStarted, DaemonStopping,

@@ -24,6 +24,8 @@ public static partial class Limits
     public const long MaxVolumeBytes = 10L << 40;
     public const int Snapshots = 100;
     public const int SnapshotNameLength = 80;
+    public const long MinSnapshotAge = 60;
+    public const long MaxSnapshotAge = 3_153_600_000;
     public const int Nics = 8;
     public const int NicNameLength = 15;
     public const long MinNicBytesPerSecond = 1_000;

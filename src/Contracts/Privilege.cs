@@ -31,4 +31,8 @@ public enum Privilege
     InstanceSnapshot = 40,
     ScheduleAudit = 30,
     ScheduleAllocate = 31,
+    QuotaAudit = 50,
+
+    /// <summary>Sets quotas, takes them away, and has them enforced, which deletes snapshots.</summary>
+    QuotaAllocate = 51,
 }

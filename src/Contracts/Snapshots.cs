@@ -10,6 +10,9 @@ public sealed record Snapshot
     public string? Description { get; init; }
     public required Id<Instance> Instance { get; init; }
 
+    /// <summary>Of the instance; told in the list of all.</summary>
+    public string? InstanceName { get; init; }
+
     /// <summary>The name of the snapshot it came after; null for one that came after none.</summary>
     public string? Parent { get; init; }
 
@@ -25,8 +28,20 @@ public sealed record Snapshot
     /// <summary>What its memory takes, in bytes; null when it has none.</summary>
     public long? MemoryBytes { get; init; }
 
-    /// <summary>What would be free without it; null when its pools could not be asked.</summary>
+    /// <summary>What would be free without it; null when its pools could not be asked. In the list of all: as it was measured last.</summary>
     public long? SizeBytes { get; init; }
+
+    /// <summary>It is not deleted, by nobody, until this is lifted.</summary>
+    public bool Protected { get; init; }
+
+    /// <summary>Likewise until then.</summary>
+    public DateTimeOffset? KeepUntil { get; init; }
+
+    /// <summary>When it was restored or cloned last; null when it never was.</summary>
+    public DateTimeOffset? LastUsedAt { get; init; }
+
+    /// <summary>The schedule whose run took it, which may be gone; null where somebody asked for it.</summary>
+    public Id<Schedule>? Schedule { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
     public required string Etag { get; init; }
 }
@@ -62,7 +77,7 @@ public enum SnapshotQuiesce
 public sealed record CreateSnapshot(string Name, string? Description = null, bool Memory = false, SnapshotQuiesce? Quiesce = null);
 
 /// <summary>What <c>PATCH</c> can change of a snapshot, as a JSON merge patch (RFC 7396).</summary>
-public sealed record ChangeSnapshot(string? Name = null, string? Description = null);
+public sealed record ChangeSnapshot(string? Name = null, string? Description = null, bool? Protected = null, DateTimeOffset? KeepUntil = null);
 
 /// <summary>The body of <c>POST /instances/{instance}/snapshots/{snapshot}/restore</c>.</summary>
 /// <param name="Stop">A running instance is stopped first, as if by pulling the plug; without it one is refused.</param>
@@ -74,3 +89,30 @@ public sealed record RestoreSnapshot(bool Stop = false, bool Start = false, bool
 /// <summary>What an operation <c>snapshot.verify</c> answers with.</summary>
 /// <param name="Faults">What is missing, damaged or altered, in sentences; none when it is whole.</param>
 public sealed record SnapshotVerdict(IReadOnlyList<string> Faults);
+
+/// <summary>What <c>GET /instances/{instance}/snapshots/tree</c> answers with.</summary>
+/// <param name="Current">The name of the snapshot the instance, as it is now, came after; null when it came after none.</param>
+/// <param name="Roots">Those that came after none, the first taken first.</param>
+/// <param name="SizeBytes">What all of them would free; null when the pools could not be asked.</param>
+public sealed record SnapshotTree(IReadOnlyList<SnapshotBranch> Roots, int Count, string? Current = null, long? SizeBytes = null);
+
+/// <param name="After">What came after it, the first taken first.</param>
+public sealed record SnapshotBranch(Snapshot Snapshot, IReadOnlyList<SnapshotBranch> After);
+
+/// <summary>What <c>GET /snapshots/statistics</c> answers with.</summary>
+/// <param name="Bytes">What each would free, as it was measured last, added up.</param>
+/// <param name="Unmeasured">How many have not been measured yet.</param>
+/// <param name="AverageBytes">Of those that were measured; null when none was.</param>
+/// <param name="Instances">Those with the most bytes first, at most 100.</param>
+/// <param name="Schedules">Likewise, by the schedule whose runs took them.</param>
+public sealed record SnapshotStatistics(
+    int Count, long Bytes, int Unmeasured, int Protected, SnapshotLevels Levels, IReadOnlyList<SnapshotShare> Instances, IReadOnlyList<SnapshotShare> Pools,
+    IReadOnlyList<SnapshotShare> Schedules, long? AverageBytes = null, Snapshot? Oldest = null, Snapshot? Newest = null, Snapshot? Largest = null);
+
+/// <summary>How many snapshots reached which level.</summary>
+/// <param name="Stopped">Those of instances that did not run, which have none.</param>
+public sealed record SnapshotLevels(int Application, int Filesystem, int Crash, int Stopped);
+
+/// <summary>A part of all snapshots.</summary>
+/// <param name="Name">Of the instance, pool or schedule; its id when it is gone.</param>
+public sealed record SnapshotShare(string Name, int Count, long Bytes);

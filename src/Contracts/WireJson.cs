@@ -20,6 +20,7 @@ namespace Gantry.Contracts;
         typeof(Words<PolicyProtocol>), typeof(Words<LabelOperator>),
         typeof(Words<SnapshotLevel>),
         typeof(Words<SnapshotQuiesce>),
+        typeof(Words<QuotaScope>), typeof(Words<QuotaPolicy>), typeof(Words<QuotaLevel>),
         typeof(Words<ScheduledAction>), typeof(Words<ScheduleKind>), typeof(Words<Weekday>), typeof(Words<MissedRuns>), typeof(Words<RunTrigger>), typeof(Words<RunState>),
     ],
     NumberHandling = JsonNumberHandling.Strict,
@@ -88,6 +89,13 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(ChangeSnapshot))]
 [JsonSerializable(typeof(RestoreSnapshot))]
 [JsonSerializable(typeof(SnapshotVerdict))]
+[JsonSerializable(typeof(SnapshotTree))]
+[JsonSerializable(typeof(SnapshotStatistics))]
+[JsonSerializable(typeof(Quota))]
+[JsonSerializable(typeof(Page<Quota>))]
+[JsonSerializable(typeof(QuotaSettings))]
+[JsonSerializable(typeof(QuotaSummary))]
+[JsonSerializable(typeof(QuotaEnforced))]
 [JsonSerializable(typeof(Page<Schedule>))]
 [JsonSerializable(typeof(ScheduleSettings))]
 [JsonSerializable(typeof(Page<ScheduleRun>))]
@@ -103,7 +111,11 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(Settings))]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(JsonElement))]
-public sealed partial class WireJson : JsonSerializerContext;
+public sealed partial class WireJson : JsonSerializerContext
+{
+    /// <summary>For answers that are as deep as a tree of snapshots can get.</summary>
+    public static WireJson Deep => field ??= new(new JsonSerializerOptions(Default.Options) { MaxDepth = (3 * Limits.Snapshots) + Limits.JsonDepth });
+}
 
 /// <summary>An enum as its camelCase word (<c>running</c>); a number is refused. Each enum on the wire has a place in <see cref="WireJson"/>.</summary>
 public sealed class Words<T>() : JsonStringEnumConverter<T>(JsonNamingPolicy.CamelCase, allowIntegerValues: false)

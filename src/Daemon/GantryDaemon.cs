@@ -12,6 +12,7 @@ using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
 using Gantry.Daemon.Pools;
 using Gantry.Daemon.Postgres;
+using Gantry.Daemon.Quotas;
 using Gantry.Daemon.Snapshots;
 using Gantry.Daemon.Schedules;
 using Gantry.Daemon.Systems;
@@ -120,6 +121,12 @@ internal static class GantryDaemon
         services.AddSingleton<PoolStore>().AddOperation<PoolCreation>().AddOperation<PoolDeletion>();
         services.AddSingleton<PoolKeeper>().AddHostedService(p => p.GetRequiredService<PoolKeeper>());
         services.AddSingleton<SnapshotStore>().AddOperation<SnapshotCreation>().AddOperation<SnapshotRestoration>().AddOperation<SnapshotDeletion>().AddOperation<SnapshotVerification>();
+        services.AddSingleton<SnapshotTaking>().AddSingleton<SnapshotSizes>().AddSingleton<SnapshotOverview>();
+        services.AddSingleton<QuotaStore>().AddSingleton<QuotaItems>().AddSingleton<QuotaRoom>().AddSingleton<QuotaDeletions>().AddOperation<QuotaEnforcement>();
+        services.AddSingleton<DemandSnapshotRoom>(p => (transaction, id, name, pools) => QuotaRoom.DemandAsync(p.GetRequiredService<QuotaStore>(), transaction, id, name, pools));
+        services.AddSingleton<MakeSnapshotRoom>(p => p.GetRequiredService<QuotaRoom>().MakeAsync);
+        services.AddSingleton<DeleteForQuota>(p => (wanted, enforcement, ct) => p.GetRequiredService<QuotaDeletions>().DeleteAsync(wanted, enforcement, ct)); // which needs the operations, which need this
+        services.AddSingleton<QuotaKeeper>().AddHostedService(p => p.GetRequiredService<QuotaKeeper>());
         services.AddSingleton<NetworkStore>().AddSingleton<AddressStore>().AddSingleton<NetworkPlan>().AddSingleton<NetworkSync>();
         services.AddSingleton<INodeNetworks>(p => NodeNetworks.Of(config.NetworkDriver, p.GetRequiredService<NodeContext>()));
         services.AddOperation<NetworkCreation>().AddOperation<NetworkConfiguration>().AddOperation<NetworkDeletion>();
@@ -145,6 +152,8 @@ internal static class GantryDaemon
     {
         api.MapInstances();
         api.MapSnapshots();
+        api.MapSnapshotOverview();
+        api.MapQuotas();
         api.MapConsoles();
         api.MapImages();
         api.MapTemplates();

@@ -54,6 +54,12 @@ public sealed partial class LocalNode
     /// <summary>What would be free without each snapshot of an instance, in bytes.</summary>
     public Task<IReadOnlyDictionary<Id<Snapshot>, long>> SnapshotSizesAsync(Id<Instance> id, CancellationToken ct) => Snapshots.SizesAsync(id, ct);
 
+    /// <summary>Where that is, of each snapshot of an instance.</summary>
+    public Task<IReadOnlyDictionary<Id<Snapshot>, SnapshotSpace>> SnapshotSpacesAsync(Id<Instance> id, CancellationToken ct) => Snapshots.SpacesAsync(id, ct);
+
+    /// <summary>The pools in which a snapshot that is taken now would have disks; null for the one beside the instances.</summary>
+    public IReadOnlyList<Id<Pool>?> SnapshotPools(Id<Instance> id) => Snapshots.PoolsOf(id);
+
     /// <summary>How large an instance's disks are, by the volume's name.</summary>
     public IReadOnlyDictionary<string, long> DiskSizes(Id<Instance> id) =>
         InstanceVolumes.Disks(Context.Folders.Read(id)).ToDictionary(v => v.Name, v => v.SizeBytes);

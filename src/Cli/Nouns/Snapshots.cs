@@ -11,7 +11,8 @@ internal static class Snapshots
 {
     public static Command Build(App app) => new Verb(
             "snapshot", "Keep an instance as it is, and go back to that.", "gantry snapshot create web1 before-upgrade", "gantry snapshot tree web1", "gantry snapshot restore web1 before-upgrade --stop")
-        .With(Creating(app), List(app), Tree(app), Info(app), Restoring(app), Renaming(app), Describing(app), Verifying(app), Deleting(app));
+        .With(Creating(app), SnapshotOverview.List(app), SnapshotOverview.Tree(app), SnapshotOverview.Statistics(app), Info(app), Restoring(app), Renaming(app), Describing(app),
+            SnapshotProtection.Protect(app), SnapshotProtection.Unprotect(app), Verifying(app), Deleting(app));
 
     private static Verb Creating(App app)
     {
@@ -30,38 +31,6 @@ internal static class Snapshots
             });
     }
 
-    private static Verb List(App app)
-    {
-        var instance = Name.Of("instance", app, "/instances");
-        var filter = Lists.Filter("name like 'nightly*'");
-        var limit = Lists.Limit();
-        return new Verb("list", "Show the snapshots of an instance; the one it is after now has a star.", "gantry snapshot list web1").With(instance, filter, limit).Runs(app, (parsed, session, ct) => Lists.ShowAsync(
-            session, PathOf(parsed.GetValue(instance)!), WireJson.Default.PageSnapshot, [("filter", parsed.GetValue(filter))], parsed.GetValue(limit), snapshot => snapshot.Name, snapshots =>
-            {
-                var table = new Table("NAME", "AFTER", "OF", "LEVEL", ">SIZE", ">AGE", "DESCRIPTION");
-                foreach (var snapshot in snapshots)
-                {
-                    table.Add(snapshot.Current ? $"{snapshot.Name} *" : snapshot.Name, snapshot.Parent, Words.Of(snapshot.State), snapshot.Level is { } level ? Words.Of(level) : null,
-                        snapshot.SizeBytes is { } size ? Sizes.Format(size) : null, Words.Ago(snapshot.CreatedAt, session.Terminal.Time), snapshot.Description);
-                }
-
-                table.Write(session.Out);
-            }, ct));
-    }
-
-    private static Verb Tree(App app)
-    {
-        var instance = Name.Of("instance", app, "/instances");
-        return new Verb("tree", "Show which snapshot came after which, and where the instance is.", "gantry snapshot tree web1").With(instance).Runs(app, (parsed, session, ct) => Lists.ShowAsync(
-            session, PathOf(parsed.GetValue(instance)!), WireJson.Default.PageSnapshot, [], null, snapshot => snapshot.Name, snapshots =>
-            {
-                foreach (var line in SnapshotTree.Draw(snapshots))
-                {
-                    session.Out.WriteLine(line);
-                }
-            }, ct));
-    }
-
     private static Verb Info(App app)
     {
         var (instance, snapshot) = Both(app);
@@ -77,6 +46,8 @@ internal static class Snapshots
                 .Add("Memory", one.MemoryBytes is { } memory ? Sizes.Format(memory) : null)
                 .Add("Frees", one.SizeBytes is { } size ? Sizes.Format(size) : "its pools do not answer")
                 .Add("Taken", Words.Time(one.CreatedAt))
+                .Add("Last used", one.LastUsedAt is { } used ? Words.Time(used) : null)
+                .Add("Kept", one.Protected ? "until its protection is lifted" : one.KeepUntil is { } until ? $"until {Words.Time(until)}" : null)
                 .Write(session.Out), ct));
     }
 
@@ -104,7 +75,7 @@ internal static class Snapshots
         var newName = new Argument<string>("NEW") { Description = "Its new name: 1 to 80 of a-z, 0-9, '-' and '_'." };
         return new Verb("rename", "Give a snapshot another name.", "gantry snapshot rename web1 s1 before-upgrade").With(instance, snapshot, newName).Runs(app, async (parsed, session, ct) =>
         {
-            var answer = await PatchAsync(session, parsed.GetValue(instance)!, parsed.GetValue(snapshot)!, "name", parsed.GetValue(newName)!, ct);
+            var answer = await PatchAsync(session, parsed.GetValue(instance)!, parsed.GetValue(snapshot)!, new() { ["name"] = parsed.GetValue(newName)! }, ct);
             session.Show(answer, WireJson.Default.Snapshot, one => [one.Name], one => session.Out.WriteLine($"{Words.Clean(parsed.GetValue(snapshot)!)} is now {Words.Clean(one.Name)}"));
             return ExitCode.Done;
         });
@@ -116,7 +87,7 @@ internal static class Snapshots
         var text = new Argument<string>("TEXT") { Description = "For people; at most 1,000 characters. Empty for none." };
         return new Verb("describe", "Say what a snapshot is for.", "gantry snapshot describe web1 s1 \"Before the upgrade\"").With(instance, snapshot, text).Runs(app, async (parsed, session, ct) =>
         {
-            var answer = await PatchAsync(session, parsed.GetValue(instance)!, parsed.GetValue(snapshot)!, "description", parsed.GetValue(text)!, ct);
+            var answer = await PatchAsync(session, parsed.GetValue(instance)!, parsed.GetValue(snapshot)!, new() { ["description"] = parsed.GetValue(text)! }, ct);
             session.Show(answer, WireJson.Default.Snapshot, one => [one.Name], one => session.Out.WriteLine($"{Words.Clean(one.Name)} described"));
             return ExitCode.Done;
         });
@@ -153,11 +124,11 @@ internal static class Snapshots
             Waiting.EachAsync(session, parsed.GetValue(names)!, name => session.SendAsync(HttpMethod.Delete, PathOf(parsed.GetValue(instance)!, name), null, ct), "deleted", ct));
     }
 
-    private static (Argument<string> Instance, Argument<string> Snapshot) Both(App app) => (Name.Of("instance", app, "/instances"), Name.Of("snapshot", app));
+    internal static (Argument<string> Instance, Argument<string> Snapshot) Both(App app) => (Name.Of("instance", app, "/instances"), Name.Of("snapshot", app));
 
-    private static async Task<byte[]> PatchAsync(Session session, string instance, string snapshot, string field, string value, CancellationToken ct)
+    internal static async Task<byte[]> PatchAsync(Session session, string instance, string snapshot, JsonObject patch, CancellationToken ct)
     {
-        using var body = new StringContent(new JsonObject { [field] = value }.ToJsonString(), Encoding.UTF8, "application/json");
+        using var body = new StringContent(patch.ToJsonString(), Encoding.UTF8, "application/json");
         return await session.SendAsync(HttpMethod.Patch, PathOf(instance, snapshot), body, ct);
     }
 
@@ -167,43 +138,7 @@ internal static class Snapshots
     private static string NotStarted(Operation ended) =>
         ended.Result is { ValueKind: JsonValueKind.Object } result && result.TryGetProperty("notStarted", out var why) && why.GetString() is { } text ? $"; it was not started: {text}" : "";
 
-    private static string PathOf(string instance) => $"/instances/{ApiClient.Escape(instance)}/snapshots";
+    internal static string PathOf(string instance) => $"/instances/{ApiClient.Escape(instance)}/snapshots";
 
     private static string PathOf(string instance, string snapshot) => $"{PathOf(instance)}/{ApiClient.Escape(snapshot)}";
-}
-
-/// <summary>The tree of an instance's snapshots, drawn.</summary>
-internal static class SnapshotTree
-{
-    private const string Here = "* the instance, as it is now";
-
-    public static IEnumerable<string> Draw(IReadOnlyList<Snapshot> snapshots)
-    {
-        var names = snapshots.Select(s => s.Name).ToHashSet();
-        var children = snapshots.ToLookup(s => s.Parent is { } parent && names.Contains(parent) ? parent : "");
-        var lines = new List<string>();
-        foreach (var root in children[""])
-        {
-            lines.Add(Words.Clean(root.Name));
-            Under(root, "");
-        }
-
-        return snapshots.Any(s => s.Current) ? lines : lines.Append(Here);
-
-        void Under(Snapshot parent, string indent)
-        {
-            var below = children[parent.Name].ToList();
-            for (var at = 0; at < below.Count; at++)
-            {
-                var last = at == below.Count - 1 && !parent.Current;
-                lines.Add($"{indent}{(last ? "└─ " : "├─ ")}{Words.Clean(below[at].Name)}");
-                Under(below[at], indent + (last ? "   " : "│  "));
-            }
-
-            if (parent.Current)
-            {
-                lines.Add($"{indent}└─ {Here}");
-            }
-        }
-    }
 }

@@ -44,7 +44,7 @@ internal static partial class ConfigSettings
         new("images.link_local", _ => "refuse",
             "Whether images may be fetched from link-local addresses, where clouds keep secrets of this host: refuse or allow.", value => value is "refuse" or "allow" ? null : "give refuse or allow"),
         new("operations.concurrency", _ => "64",
-            "How many operations run at once; more wait. 1 to 1000.", value => CheckNumber(value, 1, 1000)),
+            "How many operations run at once; more wait. 2 to 1000: some wait for others.", value => CheckNumber(value, 2, 1000)),
         new("retention.operations", _ => "30d",
             "How long finished operations and their logs are kept: a number and s, m, h or d.", CheckDuration),
         new("retention.events", _ => "30d",

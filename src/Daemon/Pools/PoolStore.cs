@@ -88,7 +88,9 @@ internal sealed class PoolStore(Db db, NodeIdentity node, GantryRoot root, TimeP
     public static Task SetReadyAsync(NpgsqlTransaction transaction, Id<Pool> id, bool ready) =>
         transaction.Connection!.ExecuteAsync("update pools set is_ready = @ready, version = version + 1 where id = @id", new { id = id.Value, ready }, transaction);
 
-    public static Task DeleteAsync(NpgsqlTransaction transaction, Id<Pool> id) => transaction.Connection!.ExecuteAsync("delete from pools where id = @Value", id, transaction);
+    /// <summary>With what limits snapshots in it.</summary>
+    public static Task DeleteAsync(NpgsqlTransaction transaction, Id<Pool> id) =>
+        transaction.Connection!.ExecuteAsync("delete from quotas where pool = @Value; delete from pools where id = @Value", id, transaction);
 
     /// <summary>Locks the row against those who would use it; false when it is gone.</summary>
     public static async Task<bool> LockAsync(NpgsqlTransaction transaction, Id<Pool> id) =>

@@ -6,7 +6,7 @@ namespace Gantry.Daemon.Schedules;
 
 /// <summary>Takes snapshots, and deletes those of the same schedule that its retention does not keep.</summary>
 internal sealed class ScheduledSnapshots(
-    SnapshotStore store, SnapshotCreation create, SnapshotDeletion delete, Operations.Operations operations, TimeProvider time) : IScheduledAction
+    SnapshotStore store, SnapshotTaking taking, SnapshotDeletion delete, Operations.Operations operations, TimeProvider time) : IScheduledAction
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromMinutes(10);
 
@@ -17,15 +17,21 @@ internal sealed class ScheduledSnapshots(
 
     public async Task<Operation?> BeginAsync(ScheduledWork work, Instance instance, BeginOptions options, CancellationToken ct)
     {
-        if (!await store.HasRoomAsync(instance.Id, ct))
-        {
-            await MakeRoomAsync(work, instance, ct); // it queues behind the deletions
-        }
-
         var how = work.Settings.Snapshot;
         var wanted = new CreateSnapshot(work.SnapshotName, how?.Description, how?.Memory ?? false, how?.Quiesce);
-        return await operations.BeginAsync(
-            create, new(Id<Snapshot>.New(), instance.Id, wanted, work.Schedule), $"instances/{instance.Id}", instance.Name, work.Actor, options, ct);
+        try
+        {
+            return await taking.BeginAsync(instance, wanted, work.Schedule, work.Actor, options, ct);
+        }
+        catch (Refusal refusal) when (refusal.Code == "quota.reached")
+        {
+            if (await MakeRoomAsync(work, instance, ct) == 0)
+            {
+                throw;
+            }
+
+            return await taking.BeginAsync(instance, wanted, work.Schedule, work.Actor, options with { Queue = true }, ct); // behind the deletions
+        }
     }
 
     public async Task FollowAsync(ScheduledWork work, Instance instance, Operation ended, CancellationToken ct)
@@ -44,7 +50,7 @@ internal sealed class ScheduledSnapshots(
         foreach (var id in Superfluous(work, mine.Select(s => new RetentionItem($"{s.Id}", s.CreatedAt, 0))))
         {
             // The one that was just taken stays, whatever the clock says.
-            if (mine.Single(s => $"{s.Id}" == id) is var gone && gone.Name != work.SnapshotName)
+            if (mine.Single(s => $"{s.Id}" == id) is var gone && gone.Name != work.SnapshotName && !gone.IsKept(time.GetUtcNow()))
             {
                 await EndOfAsync(await DeleteAsync(work, instance, gone, ct), ct);
             }
@@ -54,18 +60,23 @@ internal sealed class ScheduledSnapshots(
     /// <summary>
     /// Begins to delete what retention would not keep once there is one more. Of those that there are the newest stays, since that one more may never come.
     /// </summary>
-    private async Task MakeRoomAsync(ScheduledWork work, Instance instance, CancellationToken ct)
+    /// <returns>How many.</returns>
+    private async Task<int> MakeRoomAsync(ScheduledWork work, Instance instance, CancellationToken ct)
     {
+        var begun = 0;
         var mine = await MineAsync(work, instance, ct);
         var next = new RetentionItem("next", time.GetUtcNow(), 0);
         var newest = mine.MaxBy(s => s.CreatedAt);
         foreach (var id in Superfluous(work, [next, .. mine.Select(s => new RetentionItem($"{s.Id}", s.CreatedAt, 0))]))
         {
-            if (mine.SingleOrDefault(s => $"{s.Id}" == id) is { } gone && gone != newest)
+            if (mine.SingleOrDefault(s => $"{s.Id}" == id) is { } gone && gone != newest && !gone.IsKept(time.GetUtcNow()))
             {
                 await DeleteAsync(work, instance, gone, ct);
+                begun++;
             }
         }
+
+        return begun;
     }
 
     private async Task<IReadOnlyList<StoredSnapshot>> MineAsync(ScheduledWork work, Instance instance, CancellationToken ct) =>

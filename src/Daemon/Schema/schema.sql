@@ -176,6 +176,20 @@ CREATE TABLE public.pools (
     created_at timestamp with time zone NOT NULL,
     version bigint DEFAULT 1 NOT NULL
 );
+CREATE TABLE public.quotas (
+    key text NOT NULL,
+    scope smallint NOT NULL,
+    pool uuid,
+    instance uuid,
+    max_count integer,
+    max_bytes bigint,
+    max_age bigint,
+    warn_percent smallint NOT NULL,
+    policy smallint NOT NULL,
+    level smallint DEFAULT 1 NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    version bigint DEFAULT 1 NOT NULL
+);
 CREATE TABLE public.schedule_runs (
     id uuid NOT NULL,
     schedule uuid NOT NULL,
@@ -210,6 +224,11 @@ CREATE TABLE public.schema_migrations (
     sha256 text NOT NULL,
     applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
+CREATE TABLE public.snapshot_pools (
+    snapshot uuid NOT NULL,
+    pool uuid NOT NULL,
+    size_bytes bigint
+);
 CREATE TABLE public.snapshots (
     id uuid NOT NULL,
     instance uuid NOT NULL,
@@ -224,7 +243,16 @@ CREATE TABLE public.snapshots (
     version bigint DEFAULT 1 NOT NULL,
     schedule uuid,
     memory_bytes bigint
+    is_protected boolean DEFAULT false NOT NULL,
+    keep_until timestamp with time zone,
+    last_used_at timestamp with time zone,
+    size_bytes bigint,
+    measured_at timestamp with time zone
 );
+CREATE VIEW public.snapshots_going AS
+ SELECT ((operations.input ->> 'id'::text))::uuid AS snapshot
+   FROM public.operations
+  WHERE ((operations.kind = 'snapshot.delete'::text) AND (operations.state = ANY (ARRAY[1, 2])) AND (NOT operations.unwinding));
 CREATE TABLE public.templates (
     id uuid NOT NULL,
     name text NOT NULL,
@@ -266,12 +294,16 @@ ALTER TABLE ONLY public.operations
     ADD CONSTRAINT operations_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.pools
     ADD CONSTRAINT pools_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.quotas
+    ADD CONSTRAINT quotas_pkey PRIMARY KEY (key);
 ALTER TABLE ONLY public.schedule_runs
     ADD CONSTRAINT schedule_runs_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.schedules
     ADD CONSTRAINT schedules_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY public.snapshot_pools
+    ADD CONSTRAINT snapshot_pools_pkey PRIMARY KEY (snapshot, pool);
 ALTER TABLE ONLY public.snapshots
     ADD CONSTRAINT snapshots_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.templates
@@ -294,6 +326,8 @@ CREATE INDEX operations_of_target ON public.operations USING btree (target, crea
 CREATE UNIQUE INDEX operations_one_at_a_time ON public.operations USING btree (target) WHERE ((state = ANY (ARRAY[1, 2, 5])) AND (NOT behind));
 CREATE UNIQUE INDEX pools_name ON public.pools USING btree (name COLLATE "C");
 CREATE UNIQUE INDEX pools_source ON public.pools USING btree (node, kind, source);
+CREATE INDEX quotas_instance ON public.quotas USING btree (instance) WHERE (instance IS NOT NULL);
+CREATE INDEX quotas_pool ON public.quotas USING btree (pool) WHERE (pool IS NOT NULL);
 CREATE UNIQUE INDEX schedule_runs_due ON public.schedule_runs USING btree (schedule, due);
 CREATE UNIQUE INDEX schedule_runs_idempotency ON public.schedule_runs USING btree (schedule, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE INDEX schedule_runs_running ON public.schedule_runs USING btree (schedule) WHERE (state = 1);
@@ -301,10 +335,13 @@ CREATE INDEX schedules_due ON public.schedules USING btree (next_run) WHERE enab
 CREATE UNIQUE INDEX schedules_idempotency ON public.schedules USING btree (created_by, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE INDEX schedules_instance ON public.schedules USING btree (instance);
 CREATE UNIQUE INDEX schedules_name ON public.schedules USING btree (name COLLATE "C");
+CREATE INDEX snapshot_pools_pool ON public.snapshot_pools USING btree (pool, snapshot);
+CREATE INDEX snapshots_created ON public.snapshots USING btree (created_at);
 CREATE UNIQUE INDEX snapshots_name ON public.snapshots USING btree (instance, name COLLATE "C");
 CREATE INDEX snapshots_of_instance ON public.snapshots USING btree (instance, id);
 CREATE INDEX snapshots_of_schedule ON public.snapshots USING btree (instance, schedule) WHERE (schedule IS NOT NULL);
 CREATE INDEX snapshots_parent ON public.snapshots USING btree (parent);
+CREATE INDEX snapshots_schedule ON public.snapshots USING btree (schedule, id) WHERE (schedule IS NOT NULL);
 CREATE UNIQUE INDEX templates_idempotency ON public.templates USING btree (created_by, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE UNIQUE INDEX templates_name ON public.templates USING btree (name COLLATE "C");
 ALTER TABLE ONLY public.addresses
@@ -325,10 +362,14 @@ ALTER TABLE ONLY public.instances
     ADD CONSTRAINT instances_image_fkey FOREIGN KEY (image) REFERENCES public.images(id);
 ALTER TABLE ONLY public.operation_log
     ADD CONSTRAINT operation_log_operation_fkey FOREIGN KEY (operation) REFERENCES public.operations(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.quotas
+    ADD CONSTRAINT quotas_instance_fkey FOREIGN KEY (instance) REFERENCES public.instances(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.schedule_runs
     ADD CONSTRAINT schedule_runs_schedule_fkey FOREIGN KEY (schedule) REFERENCES public.schedules(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.schedules
     ADD CONSTRAINT schedules_instance_fkey FOREIGN KEY (instance) REFERENCES public.instances(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.snapshot_pools
+    ADD CONSTRAINT snapshot_pools_snapshot_fkey FOREIGN KEY (snapshot) REFERENCES public.snapshots(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.snapshots
     ADD CONSTRAINT snapshots_instance_fkey FOREIGN KEY (instance) REFERENCES public.instances(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.snapshots

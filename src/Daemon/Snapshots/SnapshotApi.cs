@@ -43,8 +43,7 @@ internal static class SnapshotApi
     }
 
     private static async Task<IResult> Create(
-        string instance, HttpContext http, Body<CreateSnapshot> body, SnapshotCreation create, InstanceStore instances, SnapshotStore store, Operations.Operations operations, Caller caller,
-        CancellationToken ct)
+        string instance, HttpContext http, Body<CreateSnapshot> body, SnapshotTaking taking, InstanceStore instances, Operations.Operations operations, Caller caller, CancellationToken ct)
     {
         var wanted = body.Checked(SnapshotRules.Faults);
         return await operations.BeginAsync(http, caller, wanted, async options =>
@@ -56,8 +55,7 @@ internal static class SnapshotApi
                 SnapshotRules.DemandMemory(found.Name, found.State, wanted);
             }
 
-            await store.DemandRoomAsync(found, wanted.Name, ct);
-            return await operations.BeginAsync(create, new(Id<Snapshot>.New(), found.Id, wanted), found, caller, options, ct);
+            return await taking.BeginAsync(found, wanted, schedule: null, caller, options, ct);
         });
     }
 
@@ -68,8 +66,8 @@ internal static class SnapshotApi
         while (true)
         {
             var (owner, found) = await FindAsync(instance, snapshot, http, instances, store, ct);
-            var wanted = patch.Applied(new(found.Name, found.Description), SnapshotRules.Faults);
-            if (await db.InTransactionAsync(async transaction => await SnapshotStore.ChangeAsync(transaction, found, wanted.Name!, wanted.Description is { Length: > 0 } text ? text : null)
+            var wanted = patch.Applied(new(found.Name, found.Description, found.Protected, found.KeepUntil), SnapshotRules.Faults);
+            if (await db.InTransactionAsync(async transaction => await SnapshotStore.ChangeAsync(transaction, found, wanted)
                 && await TellAsync(transaction), ct))
             {
                 return await Get(owner.Id.ToString(), found.Id.ToString(), http, instances, store, node, time, ct);
@@ -114,13 +112,18 @@ internal static class SnapshotApi
 
     private static Task<IResult> Delete(
         string instance, string snapshot, HttpContext http, SnapshotDeletion delete, InstanceStore instances, SnapshotStore store, Operations.Operations operations, Caller caller,
-        CancellationToken ct) =>
+        Db db, TimeProvider time, CancellationToken ct) =>
         operations.BeginAsync(http, caller, null, async options =>
         {
             var (owner, found) = await FindAsync(instance, snapshot, http, instances, store, ct);
             if (!options.Queue)
             {
                 SnapshotRules.DemandAtRest(owner.Name, owner.State, "deleting a snapshot");
+            }
+
+            if (await db.WithAsync(connection => SnapshotProtection.ReasonAsync(connection, null, found.Id, time.GetUtcNow()), ct) is { } reason)
+            {
+                throw SnapshotErrors.Protected(found.Name, reason);
             }
 
             return await operations.BeginAsync(delete, new(found.Id, owner.Id, found.Name), owner, caller, options, ct);
@@ -136,7 +139,7 @@ internal static class SnapshotApi
     }
 
     /// <returns>Null when they could not be told in time.</returns>
-    private static async Task<IReadOnlyDictionary<Id<Snapshot>, long>?> SizesAsync(LocalNode node, Id<Instance> instance, TimeProvider time, CancellationToken ct)
+    internal static async Task<IReadOnlyDictionary<Id<Snapshot>, long>?> SizesAsync(LocalNode node, Id<Instance> instance, TimeProvider time, CancellationToken ct)
     {
         try
         {
@@ -148,5 +151,5 @@ internal static class SnapshotApi
         }
     }
 
-    private static long? SizeOf(IReadOnlyDictionary<Id<Snapshot>, long>? sizes, Id<Snapshot> id) => sizes is not null && sizes.TryGetValue(id, out var bytes) ? bytes : null;
+    internal static long? SizeOf(IReadOnlyDictionary<Id<Snapshot>, long>? sizes, Id<Snapshot> id) => sizes is not null && sizes.TryGetValue(id, out var bytes) ? bytes : null;
 }

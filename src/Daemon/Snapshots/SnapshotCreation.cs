@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Gantry.Contracts;
 using Gantry.Daemon.Events;
 using Gantry.Daemon.Instances;
@@ -9,10 +10,11 @@ using Gantry.Node.Snapshots;
 namespace Gantry.Daemon.Snapshots;
 
 /// <summary>Takes a snapshot of an instance. It is the instance's operation, so that nothing else changes meanwhile.</summary>
-internal sealed class SnapshotCreation(SnapshotStore store, InstanceStore instances, EventLog events, LocalNode node) : OperationType<SnapshotCreation.Input>
+internal sealed class SnapshotCreation(SnapshotStore store, InstanceStore instances, EventLog events, LocalNode node, DemandSnapshotRoom demandRoom) : OperationType<SnapshotCreation.Input>
 {
     /// <param name="Schedule">Whose run takes it; null where somebody asked for it.</param>
-    public sealed record Input(Id<Snapshot> Id, Id<Instance> Instance, CreateSnapshot Wanted, Id<Schedule>? Schedule = null);
+    /// <param name="Removed">What was removed to make room for it; its deletions were begun before.</param>
+    public sealed record Input(Id<Snapshot> Id, Id<Instance> Instance, CreateSnapshot Wanted, Id<Schedule>? Schedule = null, IReadOnlyList<SnapshotRemoval>? Removed = null);
 
     public override string Kind => "snapshot.create";
 
@@ -33,7 +35,14 @@ internal sealed class SnapshotCreation(SnapshotStore store, InstanceStore instan
                     SnapshotRules.DemandMemory(name, state, input.Wanted);
                 }
 
+                var pools = node.SnapshotPools(input.Instance);
+                await demandRoom(transaction, input.Instance, name, pools);
                 await store.InsertAsync(transaction, input.Id, input.Instance, name, input.Wanted, state, input.Schedule);
+                await SnapshotStore.NotePoolsAsync(transaction, input.Id, pools);
+                foreach (var gone in input.Removed ?? [])
+                {
+                    context.Log($"To make room, {gone.InstanceName}/{gone.Name} was removed: {gone.Reason}. Operation {gone.Operation}");
+                }
             }, (transaction, _, _) => SnapshotStore.DeleteAsync(transaction, input.Id)),
             new HostStep("take",
                 async (context, ct) => taken = await node.TakeSnapshotAsync(input.Instance, input.Id, ct, wish, SnapshotSteps.Reporter(context, "save memory")),
@@ -50,7 +59,7 @@ internal sealed class SnapshotCreation(SnapshotStore store, InstanceStore instan
                 }
 
                 Remark(context, input, record);
-                context.SetResult(new { id = $"{input.Id}", name = input.Wanted.Name });
+                context.SetResult(new SnapshotTaken($"{input.Id}", input.Wanted.Name, input.Removed is { Count: > 0 } removed ? removed : null));
             }),
         ];
     }
@@ -74,3 +83,7 @@ internal sealed class SnapshotCreation(SnapshotStore store, InstanceStore instan
         }
     }
 }
+
+/// <summary>What a creation answers with.</summary>
+/// <param name="Removed">What had to go first; null when nothing had.</param>
+internal sealed record SnapshotTaken(string Id, string Name, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<SnapshotRemoval>? Removed);

@@ -11,8 +11,13 @@ internal static class SnapshotErrors
     public static Refusal NameTaken(string name) => Refusal.Conflict(
         "snapshot.name_taken", $"The instance has a snapshot '{name}' already.", "Choose another name, or delete that one first.");
 
-    public static Refusal LimitReached(string instance, int count) => Refusal.Conflict(
-        "snapshot.limit_reached", string.Create(CultureInfo.InvariantCulture, $"'{instance}' has {count} snapshots, and {Limits.Snapshots} are allowed."), "Delete some first: `gantry snapshot list` shows what each would free.");
+    /// <param name="why">As a clause: <c>it is protected</c>.</param>
+    public static Refusal Protected(string name, string why) => Refusal.Conflict(
+        "snapshot.protected", $"The snapshot '{name}' cannot be deleted: {why}.", "Lift that first: `gantry snapshot unprotect`. Nothing deletes it before, --force neither.");
+
+    /// <param name="what"><c>pool</c> or <c>schedule</c>.</param>
+    public static Refusal NotChosenBy(string what, string name) => Refusal.NotFound(
+        $"{what}.unknown", $"There is no {what} '{Shown(name)}'.", $"`gantry {what} list` shows those there are; one that is gone has its id.");
 
     public static Refusal NotReady(string name) => Refusal.Conflict(
         "snapshot.not_ready", $"The snapshot '{name}' is being taken or deleted.", "`gantry operation list` shows how far it is.");

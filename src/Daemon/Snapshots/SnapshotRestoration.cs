@@ -11,7 +11,7 @@ namespace Gantry.Daemon.Snapshots;
 /// Makes an instance what it was in a snapshot. Other snapshots stay, newer ones too: what follows is a branch. What was not in any of them is
 /// gone, so from the stop on it only goes forward; that all is there for it is found out before.
 /// </summary>
-internal sealed class SnapshotRestoration(InstanceStore instances, InstanceStates states, EventLog events, LocalNode node) : OperationType<SnapshotRestoration.Input>
+internal sealed class SnapshotRestoration(SnapshotStore store, InstanceStore instances, InstanceStates states, EventLog events, LocalNode node) : OperationType<SnapshotRestoration.Input>
 {
     /// <param name="Sha256">Of the node's record of it.</param>
     /// <param name="Memory">It goes on from the memory in it.</param>
@@ -45,6 +45,7 @@ internal sealed class SnapshotRestoration(InstanceStore instances, InstanceState
                 await states.FollowAsync(transaction, input.Instance, Caller.Of(context.Operation), ct, asked: true);
                 await instances.SetVolumeSizesAsync(transaction, input.Instance, node.DiskSizes(input.Instance));
                 await SnapshotStore.MoveAsync(transaction, input.Instance, input.Id);
+                await store.SetUsedAsync(transaction, input.Id);
                 await SnapshotSteps.TellAsync(events, transaction, context, EventTypes.SnapshotRestored, input.Id, input.Instance, input.Name);
                 if (input.Start || input.Memory)
                 {

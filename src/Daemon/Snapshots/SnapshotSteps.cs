@@ -14,9 +14,11 @@ internal static class SnapshotSteps
         new(stage, done.TotalBytes > 0 ? Math.Min(100, 100.0 * done.DoneBytes / done.TotalBytes) : null, done.DoneBytes, done.TotalBytes));
 
     public static Task TellAsync(
-        EventLog events, NpgsqlTransaction transaction, StepContext context, string type, Id<Snapshot> id, Id<Instance> instance, string name)
+        EventLog events, NpgsqlTransaction transaction, StepContext context, string type, Id<Snapshot> id, Id<Instance> instance, string name, string? reason = null)
     {
         var caller = Caller.Of(context.Operation);
-        return events.AppendAsync(transaction, type, $"snapshots/{id}", caller.Name, caller.RequestId, new { name, instance = $"{instance}", instanceName = context.Operation.TargetName });
+        return events.AppendAsync(transaction, type, $"snapshots/{id}", caller.Name, caller.RequestId, reason is null
+            ? (object)new { name, instance = $"{instance}", instanceName = context.Operation.TargetName }
+            : new { name, instance = $"{instance}", instanceName = context.Operation.TargetName, reason });
     }
 }

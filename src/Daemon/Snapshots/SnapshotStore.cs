@@ -8,8 +8,9 @@ namespace Gantry.Daemon.Snapshots;
 /// <summary>The table of snapshots, and where in their trees the instances are.</summary>
 internal sealed class SnapshotStore(Db db, TimeProvider time)
 {
-    private const string Columns = """
-        s.id, s.instance, s.name, s.description, p.name as parent, coalesce(i.current_snapshot = s.id, false) as is_current, s.state, s.level, s.sha256, s.is_ready, s.created_at, s.version, s.memory_bytes
+    internal const string Columns = """
+        s.id, s.instance, s.name, s.description, p.name as parent, coalesce(i.current_snapshot = s.id, false) as is_current, s.state, s.level, s.sha256, s.is_ready, s.created_at, s.version,
+        s.memory_bytes, s.is_protected, s.keep_until, s.last_used_at, s.schedule, s.size_bytes, i.name as instance_name
         from snapshots s join instances i on i.id = s.instance left join snapshots p on p.id = s.parent
         """;
 
@@ -39,10 +40,6 @@ internal sealed class SnapshotStore(Db db, TimeProvider time)
             $"select {Columns} where s.instance = @Instance and s.schedule = @Schedule and s.is_ready order by s.id",
             new { Instance = instance.Value, Schedule = schedule.Value }, cancellationToken: ct))).Select(FromRow)], ct);
 
-    /// <summary>Whether the instance may have one more.</summary>
-    public Task<bool> HasRoomAsync(Id<Instance> instance, CancellationToken ct) => db.WithAsync(connection => connection.ExecuteScalarAsync<bool>(new CommandDefinition(
-        "select count(*) < @Snapshots from snapshots where instance = @Instance", new { Limits.Snapshots, Instance = instance.Value }, cancellationToken: ct)), ct);
-
     /// <param name="nameOrId">A name, or the id.</param>
     /// <exception cref="Refusal"><c>snapshot.unknown</c>, <c>snapshot.not_ready</c></exception>
     public async Task<StoredSnapshot> GetAsync(Instance instance, string nameOrId, CancellationToken ct)
@@ -55,16 +52,15 @@ internal sealed class SnapshotStore(Db db, TimeProvider time)
     }
 
     /// <summary>Refuses at once what the operation would refuse.</summary>
-    /// <exception cref="Refusal"><c>snapshot.name_taken</c>, <c>snapshot.limit_reached</c></exception>
-    public Task DemandRoomAsync(Instance instance, string name, CancellationToken ct) =>
-        db.WithAsync(connection => DemandRoomAsync(connection, null, instance.Id, instance.Name, name), ct);
+    /// <exception cref="Refusal"><c>snapshot.name_taken</c></exception>
+    public Task DemandNameAsync(Id<Instance> instance, string name, CancellationToken ct) => db.WithAsync(connection => DemandNameAsync(connection, null, instance, name), ct);
 
     /// <summary>Writes down one that is to be taken, after the one the instance came after. The instance's row is locked.</summary>
-    /// <exception cref="Refusal"><c>snapshot.name_taken</c>, <c>snapshot.limit_reached</c></exception>
+    /// <exception cref="Refusal"><c>snapshot.name_taken</c></exception>
     public async Task InsertAsync(
         NpgsqlTransaction transaction, Id<Snapshot> id, Id<Instance> instance, string instanceName, CreateSnapshot wanted, InstanceState state, Id<Schedule>? schedule)
     {
-        await DemandRoomAsync(transaction.Connection!, transaction, instance, instanceName, wanted.Name);
+        await DemandNameAsync(transaction.Connection!, transaction, instance, wanted.Name);
         await transaction.Connection!.ExecuteAsync("""
             insert into snapshots (id, instance, name, description, parent, state, schedule, created_at)
             select @Id, i.id, @Name, @Description, i.current_snapshot, @State, @Schedule, @Now from instances i where i.id = @Instance
@@ -83,6 +79,18 @@ internal sealed class SnapshotStore(Db db, TimeProvider time)
     /// <summary>The instance comes after this one now.</summary>
     public static Task MoveAsync(NpgsqlTransaction transaction, Id<Instance> instance, Id<Snapshot> to) => transaction.Connection!.ExecuteAsync(
         "update instances set current_snapshot = @To where id = @Instance", new { Instance = instance.Value, To = to.Value }, transaction);
+
+    /// <summary>It was restored or cloned now: what is not used for longest goes first where a quota says so.</summary>
+    public Task SetUsedAsync(NpgsqlTransaction transaction, Id<Snapshot> id) =>
+        transaction.Connection!.ExecuteAsync("update snapshots set last_used_at = @Now where id = @Id", new { Id = id.Value, Now = time.GetUtcNow() }, transaction);
+
+    /// <summary>Notes in which pools it has disks.</summary>
+    /// <param name="pools">Null for the one beside the instance's node.</param>
+    public static Task NotePoolsAsync(NpgsqlTransaction transaction, Id<Snapshot> id, IReadOnlyList<Id<Pool>?> pools) => transaction.Connection!.ExecuteAsync("""
+        insert into snapshot_pools (snapshot, pool)
+        select distinct s.id, coalesce(p.pool, i.node) from snapshots s join instances i on i.id = s.instance, unnest(@Pools::uuid[]) as p (pool) where s.id = @Id
+        on conflict do nothing
+        """, new { Id = id.Value, Pools = pools.Select(p => p?.Value).ToArray() }, transaction);
 
     /// <summary>Locks one that is whole until the transaction ends.</summary>
     /// <exception cref="Refusal"><c>snapshot.unknown</c></exception>
@@ -113,34 +121,51 @@ internal sealed class SnapshotStore(Db db, TimeProvider time)
 
     /// <returns>False when it was changed since it was read.</returns>
     /// <exception cref="Refusal"><c>snapshot.name_taken</c></exception>
-    public static async Task<bool> ChangeAsync(NpgsqlTransaction transaction, StoredSnapshot read, string name, string? description)
+    public static async Task<bool> ChangeAsync(NpgsqlTransaction transaction, StoredSnapshot read, ChangeSnapshot wanted)
     {
         try
         {
             return await transaction.Connection!.ExecuteAsync(
-                "update snapshots set name = @name, description = @description, version = version + 1 where id = @Id and version = @Version and is_ready",
-                new { Id = read.Id.Value, read.Version, name, description }, transaction) > 0;
+                """
+                update snapshots set name = @Name, description = @Description, is_protected = @IsProtected, keep_until = @KeepUntil, version = version + 1
+                where id = @Id and version = @Version and is_ready
+                """,
+                new
+                {
+                    Id = read.Id.Value,
+                    read.Version,
+                    wanted.Name,
+                    Description = wanted.Description is { Length: > 0 } text ? text : null,
+                    IsProtected = wanted.Protected ?? false,
+                    KeepUntil = wanted.KeepUntil?.UtcDateTime,
+                }, transaction) > 0;
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UniqueViolation)
         {
-            throw SnapshotErrors.NameTaken(name);
+            throw SnapshotErrors.NameTaken(wanted.Name!);
         }
     }
 
-    private static async Task<bool> DemandRoomAsync(NpgsqlConnection connection, NpgsqlTransaction? transaction, Id<Instance> instance, string instanceName, string name)
-    {
-        var (count, taken) = await connection.QuerySingleAsync<(long, bool)>(
-            """select count(*), coalesce(bool_or(name collate "C" = @name), false) from snapshots where instance = @Instance""", new { Instance = instance.Value, name }, transaction);
-        return taken ? throw SnapshotErrors.NameTaken(name) : count < Limits.Snapshots ? true : throw SnapshotErrors.LimitReached(instanceName, (int)count);
-    }
+    private static async Task<bool> DemandNameAsync(NpgsqlConnection connection, NpgsqlTransaction? transaction, Id<Instance> instance, string name) =>
+        await connection.ExecuteScalarAsync<bool>(
+            """select exists (select from snapshots where instance = @Instance and name collate "C" = @name)""", new { Instance = instance.Value, name }, transaction)
+            ? throw SnapshotErrors.NameTaken(name) : true;
 
-    private static StoredSnapshot FromRow(Row row) => new(
+    internal static StoredSnapshot FromRow(Row row) => new(
         new(row.id), new(row.instance), row.name, row.description, row.parent, row.is_current, (InstanceState)row.state, (SnapshotLevel?)row.level, row.sha256,
-        row.is_ready, row.created_at, row.version, row.memory_bytes);
+        row.is_ready, row.created_at, row.version, row.memory_bytes)
+    {
+        Protected = row.is_protected,
+        KeepUntil = row.keep_until,
+        LastUsedAt = row.last_used_at,
+        Schedule = row.schedule is { } schedule ? new(schedule) : null,
+        MeasuredBytes = row.size_bytes,
+        InstanceName = row.instance_name,
+    };
 
 #pragma warning disable IDE1006 // named as the columns are, for Dapper
-    private sealed record Row(
+    internal sealed record Row(
         Guid id, Guid instance, string name, string? description, string? parent, bool is_current, short state, short? level, string? sha256, bool is_ready,
-        DateTime created_at, long version, long? memory_bytes);
+        DateTime created_at, long version, long? memory_bytes, bool is_protected, DateTime? keep_until, DateTime? last_used_at, Guid? schedule, long? size_bytes, string instance_name);
 #pragma warning restore IDE1006
 }

@@ -178,23 +178,31 @@ internal sealed partial class InstanceSnapshots(LocalNode node)
     }
 
     /// <summary>What would be free without each snapshot of an instance, in bytes.</summary>
-    public async Task<IReadOnlyDictionary<Id<Snapshot>, long>> SizesAsync(Id<Instance> id, CancellationToken ct)
+    public async Task<IReadOnlyDictionary<Id<Snapshot>, long>> SizesAsync(Id<Instance> id, CancellationToken ct) =>
+        (await SpacesAsync(id, ct)).ToDictionary(s => s.Key, s => s.Value.Bytes);
+
+    /// <summary>Where it would be free.</summary>
+    public async Task<IReadOnlyDictionary<Id<Snapshot>, SnapshotSpace>> SpacesAsync(Id<Instance> id, CancellationToken ct)
     {
         var spec = node.Context.Folders.Read(id);
-        var sizes = Directory.Exists(SnapshotFolder.Of(Root, id))
+        var spaces = Directory.Exists(SnapshotFolder.Of(Root, id))
             ? Directory.EnumerateDirectories(SnapshotFolder.Of(Root, id)).Select(d => Id<Snapshot>.TryParse(Path.GetFileName(d), null, out var one) ? one : default)
-                .Where(one => one != default).ToDictionary(one => one, one => new SnapshotFolder(Root, id, one).Bytes)
+                .Where(one => one != default).ToDictionary(one => one, one => new SnapshotSpace(new SnapshotFolder(Root, id, one).Bytes, []))
             : [];
         foreach (var pool in InstanceVolumes.Disks(spec).Select(v => v.Pool).Distinct())
         {
             foreach (var (snapshot, bytes) in await node.Context.Pools.Of(pool).SnapshotsAsync(id.ToString(), ct))
             {
-                sizes[snapshot] = sizes.GetValueOrDefault(snapshot) + bytes;
+                var space = spaces.GetValueOrDefault(snapshot) ?? new(0, []);
+                spaces[snapshot] = space with { Pools = [.. space.Pools, (pool, bytes)] };
             }
         }
 
-        return sizes;
+        return spaces;
     }
+
+    /// <summary>The pools in which a snapshot that is taken now would have disks.</summary>
+    public IReadOnlyList<Id<Pool>?> PoolsOf(Id<Instance> id) => [.. InstanceVolumes.Disks(node.Context.Folders.Read(id)).Select(v => v.Pool).Distinct()];
 
     private List<(IPool Pool, IReadOnlyList<string> Disks)> PoolsOf(IEnumerable<SnapshotDisk> disks) =>
         [.. disks.GroupBy(d => d.Pool).Select(g => (node.Context.Pools.Of(g.Key), (IReadOnlyList<string>)[.. g.Select(d => d.Volume)]))];

@@ -38,6 +38,14 @@ public sealed record SnapshotDisk(string Volume, long SizeBytes, Id<Pool>? Pool 
 /// <param name="Machine">What has to be like it to go on from there.</param>
 public sealed record KeptMemory(long Bytes, SavedMachine Machine);
 
+/// <summary>What would be free without a snapshot.</summary>
+/// <param name="BesideBytes">In its folder.</param>
+/// <param name="Pools">In each pool it has disks in; null for the pool beside the instances.</param>
+public sealed record SnapshotSpace(long BesideBytes, IReadOnlyList<(Id<Pool>? Pool, long Bytes)> Pools)
+{
+    public long Bytes => BesideBytes + Pools.Sum(p => p.Bytes);
+}
+
 /// <param name="Sha256">Of the record's file.</param>
 public sealed record TakenSnapshot(SnapshotRecord Record, string Sha256);
 

@@ -14,7 +14,7 @@ public sealed class SnapshotCreationConformance(TestPostgres postgres) : Operati
 {
     internal override OperationRig NewRig() => new SnapshotRig<SnapshotCreation.Input>(
         Database, "one; current one; disk of 1 MiB; Running", "one, two after one; current two; disk of 1 MiB; Running",
-        (w, s) => new SnapshotCreation(s, w.Store, new(), w.Node), r => new(r.Two, r.Instance, new("two", Memory: true)));
+        (w, s) => new SnapshotCreation(s, w.Store, new(), w.Node, (_, _, _, _) => Task.CompletedTask), r => new(r.Two, r.Instance, new("two", Memory: true)));
 }
 
 /// <summary>Of a running instance, whose disk has grown since.</summary>
@@ -22,7 +22,7 @@ public sealed class SnapshotRestorationConformance(TestPostgres postgres) : Oper
 {
     internal override OperationRig NewRig() => new SnapshotRig<SnapshotRestoration.Input>(
         Database, "one, two after one; current two; disk of 2 MiB; Running", "one, two after one; current one; disk of 1 MiB; Stopped",
-        (w, _) => new SnapshotRestoration(w.Store, w.States, new(), w.Node), r => new(r.One, r.Instance, "one", r.Sha256, Stop: true, Start: false), two: true, grown: true);
+        (w, s) => new SnapshotRestoration(s, w.Store, w.States, new(), w.Node), r => new(r.One, r.Instance, "one", r.Sha256, Stop: true, Start: false), two: true, grown: true);
 }
 
 /// <summary>Of one with memory, from which it goes on.</summary>
@@ -30,14 +30,14 @@ public sealed class SnapshotMemoryRestorationConformance(TestPostgres postgres) 
 {
     internal override OperationRig NewRig() => new SnapshotRig<SnapshotRestoration.Input>(
         Database, "one, two after one; current two; disk of 1 MiB; Running", "one, two after one; current one; disk of 1 MiB; Running",
-        (w, _) => new SnapshotRestoration(w.Store, w.States, new(), w.Node), r => new(r.One, r.Instance, "one", r.Sha256, Stop: true, Start: false, Memory: true), two: true);
+        (w, s) => new SnapshotRestoration(s, w.Store, w.States, new(), w.Node), r => new(r.One, r.Instance, "one", r.Sha256, Stop: true, Start: false, Memory: true), two: true);
 }
 
 public sealed class SnapshotDeletionConformance(TestPostgres postgres) : OperationConformance(postgres)
 {
     internal override OperationRig NewRig() => new SnapshotRig<SnapshotDeletion.Input>(
         Database, "one, two after one; current two; disk of 1 MiB; Running", "two; current two; disk of 1 MiB; Running",
-        (w, _) => new SnapshotDeletion(w.Store, new(), w.Node), r => new(r.One, r.Instance, "one"), two: true);
+        (w, _) => new SnapshotDeletion(w.Store, new(), w.Node, TimeProvider.System), r => new(r.One, r.Instance, "one"), two: true);
 }
 
 public sealed class SnapshotVerificationConformance(TestPostgres postgres) : OperationConformance(postgres)
@@ -49,8 +49,11 @@ public sealed class SnapshotVerificationConformance(TestPostgres postgres) : Ope
 
 /// <param name="two">There is a second snapshot, after the first.</param>
 /// <param name="grown">The disk has grown after that.</param>
+/// <param name="target">What the operation changes; null for the instance.</param>
+/// <param name="given">What there is besides.</param>
 internal sealed class SnapshotRig<TInput>(
-    string database, string before, string after, Func<InstanceWorld, SnapshotStore, OperationType<TInput>> type, Func<SnapshotRig<TInput>, TInput> input, bool two = false, bool grown = false)
+    string database, string before, string after, Func<InstanceWorld, SnapshotStore, OperationType<TInput>> type, Func<SnapshotRig<TInput>, TInput> input, bool two = false, bool grown = false,
+    string? target = null, Func<InstanceWorld, Task>? given = null)
     : OperationRig
 {
     private readonly InstanceWorld _world = new(database, disk: true);
@@ -85,8 +88,9 @@ internal sealed class SnapshotRig<TInput>(
             await _world.Node.StartAsync(Instance, default);
         }
 
+        await (given?.Invoke(_world) ?? Task.CompletedTask);
         (await PictureAsync()).ShouldBe(before);
-        return await daemon.Operations.BeginAsync((OperationType<TInput>)Type, input(this), $"instances/{Instance}", _world.Spec.Name, Caller.System, BeginOptions.Default, default);
+        return await daemon.Operations.BeginAsync((OperationType<TInput>)Type, input(this), target ?? $"instances/{Instance}", _world.Spec.Name, Caller.System, BeginOptions.Default, default);
     }
 
     public override async Task<IReadOnlyList<string>> LeftoversAsync(TestDaemon daemon) => await PictureAsync() is var picture && picture == before ? [] : [picture];
