@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Gantry.Contracts;
+using Gantry.Daemon.Clones;
 using Gantry.Daemon.Config;
 using Gantry.Daemon.Consoles;
 using Gantry.Daemon.Events;
@@ -120,6 +121,7 @@ internal static class GantryDaemon
         services.AddSingleton<PoolStore>().AddOperation<PoolCreation>().AddOperation<PoolDeletion>();
         services.AddSingleton<PoolKeeper>().AddHostedService(p => p.GetRequiredService<PoolKeeper>());
         services.AddSingleton<SnapshotStore>().AddOperation<SnapshotCreation>().AddOperation<SnapshotRestoration>().AddOperation<SnapshotDeletion>().AddOperation<SnapshotVerification>();
+        services.AddSingleton<ClonePlan>().AddOperation<InstanceCloning>().AddOperation<InstancePromotion>();
         services.AddSingleton<NetworkStore>().AddSingleton<AddressStore>().AddSingleton<NetworkPlan>().AddSingleton<NetworkSync>();
         services.AddSingleton<INodeNetworks>(p => NodeNetworks.Of(config.NetworkDriver, p.GetRequiredService<NodeContext>()));
         services.AddOperation<NetworkCreation>().AddOperation<NetworkConfiguration>().AddOperation<NetworkDeletion>();
@@ -145,6 +147,7 @@ internal static class GantryDaemon
     {
         api.MapInstances();
         api.MapSnapshots();
+        api.MapClones();
         api.MapConsoles();
         api.MapImages();
         api.MapTemplates();

@@ -21,6 +21,7 @@ public class AreaTests
         ["Pools"] = [],
         ["Instances"] = ["Config", "Images", "Networks", "Pools"],
         ["Snapshots"] = ["Instances"],
+        ["Clones"] = ["Images", "Instances", "Pools", "Snapshots"],
         ["Templates"] = ["Instances"],
         ["Schedules"] = ["Instances", "Snapshots"],
         ["Consoles"] = ["Config", "Instances"],

@@ -56,6 +56,19 @@ public sealed partial class QemuImg
         await LentAsync(loan, chain[0].Path, ["commit", "-q", "-d", Chain(chain)], WithTables(virtualBytes), DeadlineFor(virtualBytes), null, ct);
     }
 
+    /// <summary>Writes a disk of Gantry's own and all that lies under it into one that is there and empty.</summary>
+    /// <param name="chain">The upper first.</param>
+    /// <exception cref="Refusal"><c>image.damaged</c>, <c>image.no_space</c></exception>
+    public async Task CopyAsync(IReadOnlyList<DiskFile> chain, DiskFile to, Action<double> percent, CancellationToken ct)
+    {
+        var virtualBytes = Examine(chain);
+        using var loan = uids.Borrow();
+        using var files = await FileLoan.OfAsync(loan.Uid, chain.Select(f => f.Path), [to.Path], ct);
+        await LentAsync(
+            loan, chain[0].Path, ["convert", "-p", "-n", "--target-is-zero", "-O", to.Format, Chain(chain), to.Path],
+            WithTables(virtualBytes), DeadlineFor(virtualBytes), line => Hear(line, percent), ct);
+    }
+
     /// <summary>Makes the upper layer of a disk larger that is not open.</summary>
     /// <exception cref="Refusal"><c>image.damaged</c>, <c>image.no_space</c></exception>
     public async Task GrowAsync(IReadOnlyList<DiskFile> chain, long sizeBytes, CancellationToken ct)

@@ -102,6 +102,16 @@ internal sealed record LayerTree(
     /// <summary>The spare layer under the top of a running guest, which can only go into one with it when another top was put over both.</summary>
     public string? WaitsForTop() => Layers[Top].Parent is { } lower && IsSpare(lower) && ChildrenOf(lower).Count() == 1 ? lower : null;
 
+    /// <summary>The layer that lies over the disk's base.</summary>
+    public string Lowest => Layers.Single(l => l.Value.Parent is null).Key;
+
+    /// <summary>With another layer in place of one, which holds all that the one did.</summary>
+    public LayerTree WithInPlaceOf(string layer, string fresh) => new(
+        Top == layer ? fresh : Top,
+        Layers.ToDictionary(l => l.Key == layer ? fresh : l.Key, l => l.Value.Parent == layer ? l.Value with { Parent = fresh } : l.Value),
+        Snapshots.ToDictionary(s => s.Key, s => s.Value == layer ? fresh : s.Value),
+        [.. Clones.Select(c => c.Layer == layer ? c with { Layer = fresh } : c)]);
+
     /// <summary>How it is when a step is done.</summary>
     public LayerTree After(LayerStep step)
     {

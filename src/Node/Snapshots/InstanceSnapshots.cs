@@ -15,6 +15,9 @@ internal sealed class InstanceSnapshots(LocalNode node)
 
     private GantryRoot Root => node.Context.Root;
 
+    /// <summary>The right to do what must not happen while a snapshot of an instance is taken, restored or deleted.</summary>
+    public Task<NamedLocks.Held> TurnAsync(Id<Instance> id, CancellationToken ct) => _turns.HoldAsync(ct, id.ToString());
+
     /// <summary>All disks at one instant, with what firmware and TPM remember.</summary>
     public async Task<TakenSnapshot> TakeAsync(Id<Instance> id, Id<Snapshot> snapshot, CancellationToken ct)
     {
