@@ -70,7 +70,7 @@ internal static class Clones
     private static IReadOnlyList<(string Nic, string Value)> Pairs(string[]? texts) =>
         [.. (texts ?? []).Select(t => t.Split('=', 2) is [var nic, var value] ? (nic, value) : (FirstNic, t))];
 
-    private static IReadOnlyList<CloneNic>? NicsOf(IReadOnlyList<(string Nic, string Value)> macs, IReadOnlyList<(string Nic, string Value)> addresses)
+    private static List<CloneNic>? NicsOf(IReadOnlyList<(string Nic, string Value)> macs, IReadOnlyList<(string Nic, string Value)> addresses)
     {
         var plain = addresses.Where(a => !a.Value.Contains('/')).ToList();
         var nics = macs.Concat(plain).Select(p => p.Nic).Distinct().Select(nic => new CloneNic

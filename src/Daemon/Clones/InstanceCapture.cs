@@ -37,7 +37,7 @@ internal sealed class InstanceCapture(InstanceStore instances, ImageSteps images
             (context, ct) => input.Snapshot is { } snapshot
                 ? node.CaptureImageAsync(input.Id, input.Plan, input.Instance, snapshot, context.Report, ct)
                 : node.CaptureImageAsync(input.Id, input.Plan, context.Report, ct),
-            (_, ct) => node.RemoveImageAsync(input.Id, input.Instance, ct)),
+            (_, ct) => input.Snapshot is null ? node.RemoveImageAsync(input.Id, ct) : node.RemoveImageAsync(input.Id, input.Instance, ct)),
         images.Publish(input.Id, input.Name, EventTypes.ImageCaptured, context => new { name = input.Name, instance = context.Operation.TargetName }),
     ];
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Gantry.Contracts;
 using Gantry.Node.Host;
@@ -85,6 +86,16 @@ public sealed partial class QemuImg
     {
         using var loan = uids.Borrow();
         await ConfinedAsync(loan, layer.Path, ["check", "-q", Chain([layer])], 0, DeadlineFor(new FileInfo(layer.Path).Length), null, ct);
+    }
+
+    /// <summary>Nothing was ever written to a layer, so that all shows through that it lies over.</summary>
+    /// <exception cref="Refusal"><c>image.damaged</c></exception>
+    public async Task<bool> IsEmptyAsync(DiskFile layer, CancellationToken ct)
+    {
+        using var loan = uids.Borrow();
+        var said = await ConfinedAsync(loan, layer.Path, ["map", "--output=json", Chain([layer])], 0, ShortDeadline, null, ct);
+        using var map = JsonDocument.Parse(said.Output);
+        return map.RootElement.EnumerateArray().All(part => part.TryGetProperty("present", out var present) && !present.GetBoolean());
     }
 
     private static long Examine(IReadOnlyList<DiskFile> chain)

@@ -85,6 +85,13 @@ public interface IPool
 public interface ITiedClones : IPool
 {
     /// <summary>
+    /// Keeps disks that nobody has open, and that nobody has written to since an earlier snapshot, as what they are in that one: a hundred clones of what does
+    /// not change lie no deeper than the first.
+    /// </summary>
+    /// <returns>False, and nothing is changed, where they were written to, or where that does not matter here.</returns>
+    Task<bool> TrySnapshotAgainAsync(string owner, IReadOnlyList<string> disks, Id<Snapshot> snapshot, CancellationToken ct) => Task.FromResult(false);
+
+    /// <summary>
     /// Makes a disk stand alone that began as a linked clone; one that does already stays as it is. Nothing else changes, its snapshots and what its guest does neither.
     /// No linked clone stands on it.
     /// </summary>

@@ -40,6 +40,12 @@ internal sealed record LayerTree(
     public LayerTree WithSnapshot(string snapshot, string fresh) =>
         WithTop(fresh) with { Snapshots = new Dictionary<string, string>(Snapshots) { [snapshot] = Top } };
 
+    /// <summary>The top lies over what some snapshot is.</summary>
+    public bool IsOverSnapshot => Layers[Top].Parent is { } lower && Snapshots.Values.Contains(lower) && Layers[lower].SizeBytes == SizeBytes;
+
+    /// <summary>What the top lies over is another snapshot too.</summary>
+    public LayerTree WithSnapshotAgain(string snapshot) => this with { Snapshots = new Dictionary<string, string>(Snapshots) { [snapshot] = Layers[Top].Parent! } };
+
     /// <summary>A new top over a snapshot; the top before is dropped with what only it needed.</summary>
     public LayerTree WithRestored(string snapshot, string fresh)
     {

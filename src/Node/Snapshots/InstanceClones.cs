@@ -61,7 +61,7 @@ internal sealed class InstanceClones(LocalNode node)
     public Task ReadAsync(Id<Instance> instance, Id<Snapshot> snapshot, string reader, Func<Disk, Task> work, CancellationToken ct)
     {
         var (_, record) = Read(instance, snapshot);
-        var disk = record.Disks.FirstOrDefault() ?? throw NodeSnapshotErrors.NoDisk(snapshot);
+        var disk = record.Disks is [var first, ..] ? first : throw NodeSnapshotErrors.NoDisk(snapshot);
         return ReadAsync(_pools.Of(disk.Pool), InstanceDisks.NameOf(instance, disk.Volume), snapshot, reader, work, ct);
     }
 

@@ -45,6 +45,11 @@ internal sealed class InstanceSnapshots(LocalNode node)
         // Layers are only made ready here: the instant is the one at which the guest is switched to them.
         foreach (var (pool, names) in pools.Where(p => p.Pool.IsLayered))
         {
+            if (state == InstanceState.Stopped && pool is ITiedClones tied && await tied.TrySnapshotAgainAsync(id.ToString(), names, snapshot, ct))
+            {
+                continue;
+            }
+
             await pool.SnapshotAsync(id.ToString(), names, snapshot, ct);
         }
 

@@ -213,6 +213,12 @@ public sealed class CloneTests(RunningDaemon daemon) : IClassFixture<RunningDaem
         (clone.Template, clone.State, clone.Parent!.Name).ShouldBe((false, InstanceState.Running, _name));
         (await daemon.SendAsync(HttpMethod.Patch, $"/instances/{Copy}", """{"template": true}""")).Problem!.Code.ShouldBe("instance.wrong_state");
 
+        // However many there are, each lies over the same: the template does not change.
+        await CloneAsync(new() { Name = $"{_name}-e" });
+        var last = await Api.GetInstanceAsync($"{_name}-e");
+        (await daemon.Node.Context.Pools.Of(null).FindAsync(new($"{last.Id}", "data"), default)).Layers.Count.ShouldBe(2);
+        (await FirstAsync($"{_name}-e")).ShouldBe(7);
+
         await CloneAsync(new() { Name = $"{_name}-d", Linked = false });
         (await Api.GetInstanceAsync($"{_name}-d")).Parent.ShouldBeNull();
         (await daemon.SendAsync(HttpMethod.Patch, $"/instances/{_name}", """{"template": false}""")).Status.ShouldBe(200);
