@@ -113,7 +113,7 @@ internal sealed partial class DirPool
         foreach (var (name, known) in record.Disks)
         {
             var disk = new DiskName(owner, name);
-            if (known.Tree.Snapshots.TryGetValue(snapshot.ToString(), out var layer) && LivingClones(disk, known).FirstOrDefault(c => c.Layer == layer) is { } clone)
+            if (known.Tree.Snapshots.TryGetValue(snapshot.ToString(), out var layer) && known.Tree.Snapshots.Values.Count(l => l == layer) == 1 && LivingClones(disk, known).FirstOrDefault(c => c.Layer == layer) is { } clone)
             {
                 throw PoolErrors.SnapshotHasClones(snapshot, $"{clone.Owner}/{clone.Disk}");
             }

@@ -34,11 +34,15 @@ public sealed class DirPoolTests : PoolConformance
         (await pool.TrySnapshotAgainAsync(Owner, ["root"], again, default)).ShouldBeTrue();
         (await pool.TrySnapshotAgainAsync(Owner, ["root"], again, default)).ShouldBeTrue();
         (await FindAsync(Root)).Layers.Count.ShouldBe(2);
+        var clone = new DiskName($"{Id<Instance>.New()}", "root");
+        await Pool.CloneAsync(Root, again, clone, linked: true, _ => { }, default);
         await WriteAsync((Root, 1, 2));
         (await pool.TrySnapshotAgainAsync(Owner, ["root"], later, default)).ShouldBeFalse();
 
         (await Pool.SnapshotsAsync(Owner, default)).ShouldBe(new Dictionary<Id<Snapshot>, long> { [first] = 0, [again] = 0 }, ignoreOrder: true);
         await DeleteAsync(first);
+        await ShouldRefuseAsync("snapshot.in_use", () => DeleteAsync(again));
+        (await ReadAsync(clone)).ShouldBe(Blocks((0, 1)));
         (await Pool.VerifyAsync(Owner, again, default)).ShouldBeEmpty();
         await Pool.RestoreAsync(Owner, again, default);
         (await ReadAsync(Root)).ShouldBe(Blocks((0, 1)));
