@@ -54,7 +54,8 @@ internal sealed class InstanceCloning(InstanceStore store, InstanceStates states
                 }
 
                 await store.SetVolumeSizesAsync(transaction, id, node.DiskSizes(id));
-                await events.AppendAsync(transaction, EventTypes.InstanceCreated, $"instances/{id}", caller.Name, caller.RequestId, new { name = input.Spec.Name, clonedFrom = input.FromName, linked = input.Tied });
+                await events.AppendAsync(
+                    transaction, EventTypes.InstanceCreated, $"instances/{id}", caller.Name, caller.RequestId, new { name = input.Spec.Name, clonedFrom = input.FromName, linked = input.Tied });
                 await states.FollowAsync(transaction, id, caller, ct);
                 context.SetResult(new { id = $"{id}", name = input.Spec.Name });
             }),
@@ -86,5 +87,6 @@ internal sealed class InstanceCloning(InstanceStore store, InstanceStates states
         }
     }
 
-    private Task RemoveSnapshotAsync(CloneSource from, StepContext context, CancellationToken ct) => node.DeleteSnapshotAsync(from.Instance, from.Snapshot, SnapshotSteps.Reporter(context), ct);
+    private Task RemoveSnapshotAsync(CloneSource from, StepContext context, CancellationToken ct) =>
+        node.DeleteSnapshotAsync(from.Instance, from.Snapshot, SnapshotSteps.Reporter(context), ct);
 }

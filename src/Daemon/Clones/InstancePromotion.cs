@@ -30,7 +30,8 @@ internal sealed class InstancePromotion(InstanceStore store, EventLog events, Lo
 
         // From here on it needs its parent no more, and nobody else has the snapshot.
         .. input.Parent.Own
-            ? [new HostStep("remove the snapshot", (context, ct) => node.DeleteSnapshotAsync(input.Parent.Source, input.Parent.Snapshot, SnapshotSteps.Reporter(context), ct)) { OnlyForward = true }]
+            ? [new HostStep("remove the snapshot",
+                (context, ct) => node.DeleteSnapshotAsync(input.Parent.Source, input.Parent.Snapshot, SnapshotSteps.Reporter(context), ct)) { OnlyForward = true }]
             : (Step[])[],
         new DbStep("publish", async (transaction, context, _) =>
         {

@@ -21,7 +21,10 @@ internal sealed class InstanceClones(LocalNode node)
         await _pools.DemandAsync(InstanceVolumes.Disks(spec).Select(v => v.Pool), ct);
         var (folder, record) = Read(source.Instance, source.Snapshot);
         var disks = record.Disks.ToDictionary(d => d.Volume);
-        spec = node.Keep(spec with { Volumes = spec.Volumes is null ? null : [.. spec.Volumes.Select(v => disks.TryGetValue(v.Name, out var was) ? v with { SizeBytes = was.SizeBytes } : v)] });
+        spec = node.Keep(spec with
+        {
+            Volumes = spec.Volumes is null ? null : [.. spec.Volumes.Select(v => disks.TryGetValue(v.Name, out var was) ? v with { SizeBytes = was.SizeBytes } : v)],
+        });
 
         var (done, total) = (0L, InstanceVolumes.Disks(spec).Sum(v => v.SizeBytes));
         foreach (var volume in InstanceVolumes.Disks(spec))
