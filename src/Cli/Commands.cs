@@ -8,7 +8,7 @@ internal static class Commands
     /// <summary>How `gantry --help` shows them.</summary>
     public static IReadOnlyList<(string Title, string[] Names)> Groups { get; } =
     [
-        ("Every day", ["launch", "create", "list", "info", "start", "shutdown", "stop", "restart", "reset", "pause", "resume", "resize", "rename", "set", "cloud-init", "delete", "console", "logs", "command-line"]),
+        ("Every day", ["launch", "create", "list", "info", "start", "shutdown", "stop", "restart", "reset", "pause", "resume", "resize", "rename", "set", "clone", "promote", "cloud-init", "delete", "console", "logs", "command-line"]),
         ("What instances are made from", ["image", "template"]),
         ("What they are plugged into", ["network", "nic", "forward", "policy"]),
         ("Where their data lies", ["volume", "snapshot", "pool", "quota"]),
@@ -36,6 +36,8 @@ internal static class Commands
             Changes.Resize(app),
             Changes.Rename(app),
             Changes.Set(app),
+            Clones.Clone(app),
+            Clones.Promote(app),
             CloudInits.Build(app),
             Power.Delete(app),
             Consoles.Build(app),

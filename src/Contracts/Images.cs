@@ -98,8 +98,9 @@ public sealed record ImportImage
     public string? Description { get; init; }
 }
 
-/// <summary>The body of <c>POST /images</c>: an image of what is on a stopped instance's first disk.</summary>
-public sealed record CreateImage(string Name, string FromInstance, string? Description = null);
+/// <summary>The body of <c>POST /images</c>: an image of what is on a stopped instance's first disk, or was on it in a snapshot.</summary>
+/// <param name="FromSnapshot">A snapshot of that instance, which may run then.</param>
+public sealed record CreateImage(string Name, string FromInstance, string? Description = null, string? FromSnapshot = null);
 
 /// <summary>The body of <c>POST /images/{image}/rename</c>.</summary>
 public sealed record RenameImage(string Name);

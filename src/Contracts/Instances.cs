@@ -31,6 +31,12 @@ public sealed record Instance : Machine
 
     /// <summary>Null where it is told nothing by cloud-init.</summary>
     public CloudInitInfo? CloudInit { get; init; }
+
+    /// <summary>What a linked clone stands on; null for what stands alone.</summary>
+    public InstanceParent? Parent { get; init; }
+
+    /// <summary>It is there to be cloned, and is not started.</summary>
+    public bool Template { get; init; }
     public required InstanceState State { get; init; }
     public required DateTimeOffset StateSince { get; init; }
 

@@ -53,4 +53,5 @@ public sealed record RenameInstance(string Name);
 public sealed record ResizeInstance(int? Cpus = null, long? MemoryBytes = null, bool NextStart = false);
 
 /// <summary>What <c>PATCH /instances/{instance}</c> can change, as a JSON merge patch (RFC 7396): a null takes the value away.</summary>
-public sealed record ChangeInstance(string? Description = null, IReadOnlyDictionary<string, string>? Labels = null, bool? AutoStart = null);
+/// <param name="Template">It is there to be cloned, linked when nobody says, and is not started. Only a stopped one can become one.</param>
+public sealed record ChangeInstance(string? Description = null, IReadOnlyDictionary<string, string>? Labels = null, bool? AutoStart = null, bool? Template = null);

@@ -45,6 +45,7 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(ResizeInstance))]
 [JsonSerializable(typeof(ChangeInstance))]
 [JsonSerializable(typeof(PendingResize))]
+[JsonSerializable(typeof(CloneInstance))]
 [JsonSerializable(typeof(BatchInstances))]
 [JsonSerializable(typeof(BatchResults))]
 [JsonSerializable(typeof(SerialOutput))]

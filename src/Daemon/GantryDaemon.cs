@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Gantry.Contracts;
+using Gantry.Daemon.Clones;
 using Gantry.Daemon.Config;
 using Gantry.Daemon.Consoles;
 using Gantry.Daemon.Events;
@@ -127,6 +128,7 @@ internal static class GantryDaemon
         services.AddSingleton<MakeSnapshotRoom>(p => p.GetRequiredService<QuotaRoom>().MakeAsync);
         services.AddSingleton<DeleteForQuota>(p => (wanted, enforcement, ct) => p.GetRequiredService<QuotaDeletions>().DeleteAsync(wanted, enforcement, ct)); // which needs the operations, which need this
         services.AddSingleton<QuotaKeeper>().AddHostedService(p => p.GetRequiredService<QuotaKeeper>());
+        services.AddSingleton<ClonePlan>().AddOperation<InstanceCloning>().AddOperation<InstancePromotion>();
         services.AddSingleton<NetworkStore>().AddSingleton<AddressStore>().AddSingleton<NetworkPlan>().AddSingleton<NetworkSync>();
         services.AddSingleton<INodeNetworks>(p => NodeNetworks.Of(config.NetworkDriver, p.GetRequiredService<NodeContext>()));
         services.AddOperation<NetworkCreation>().AddOperation<NetworkConfiguration>().AddOperation<NetworkDeletion>();
@@ -154,6 +156,7 @@ internal static class GantryDaemon
         api.MapSnapshots();
         api.MapSnapshotOverview();
         api.MapQuotas();
+        api.MapClones();
         api.MapConsoles();
         api.MapImages();
         api.MapTemplates();

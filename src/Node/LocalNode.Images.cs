@@ -1,6 +1,7 @@
 using Gantry.Contracts;
 using Gantry.Node.Images;
 using Gantry.Node.Instances;
+using Gantry.Node.Pools;
 
 namespace Gantry.Node;
 
@@ -39,8 +40,7 @@ public sealed partial class LocalNode
     public async Task<IReadOnlyList<DiskFile>> FirstDiskAsync(Id<Instance> id, string name, CancellationToken ct)
     {
         var volume = Context.Folders.Read(id).Volumes?.FirstOrDefault(v => v.Device == VolumeDevice.Disk) ?? throw ImageErrors.NoDisk(name);
-        var disk = await Context.Pools.Of(volume.Pool).FindAsync(new($"{id}", volume.Name), ct);
-        return [.. disk.Layers.Select(l => new DiskFile(l.Path, l.Format == Pools.DiskFormat.Raw ? "raw" : "qcow2"))];
+        return NodePools.FilesOf(await Context.Pools.Of(volume.Pool).FindAsync(new($"{id}", volume.Name), ct));
     }
 
     /// <summary>What an image is made of.</summary>

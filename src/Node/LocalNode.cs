@@ -53,7 +53,11 @@ public sealed partial class LocalNode(
     }
 
     /// <summary>Writes the instance's folder, gives it user ids of its own, which stay the same when it is written again, and makes its disks.</summary>
-    public async Task DefineAsync(InstanceSpec spec, CancellationToken ct)
+    public Task DefineAsync(InstanceSpec spec, CancellationToken ct) => _volumes.EnsureAsync(Keep(spec), ct);
+
+    /// <summary>Writes its folder alone.</summary>
+    /// <returns>With its user ids.</returns>
+    internal InstanceSpec Keep(InstanceSpec spec)
     {
         lock (_uids)
         {
@@ -65,15 +69,19 @@ public sealed partial class LocalNode(
                 _uidsTaken[spec.Id] = uids;
             }
 
-            Context.Folders.Write(spec with { Uid = uids.Guest, TpmUid = uids.Tpm });
+            var kept = spec with { Uid = uids.Guest, TpmUid = uids.Tpm };
+            Context.Folders.Write(kept);
+            return kept;
         }
-
-        await _volumes.EnsureAsync(spec, ct);
     }
 
-    /// <summary>Its name and NICs may have changed since its disc for cloud-init was made.</summary>
+    /// <summary>
+    /// Its name and NICs may have changed since its disc for cloud-init was made. Where layers of its disks are just becoming one for a snapshot's sake,
+    /// it waits for that: nobody else may write to them meanwhile.
+    /// </summary>
     public async Task StartAsync(Id<Instance> id, CancellationToken ct)
     {
+        using var turn = await Snapshots.TurnAsync(id, ct);
         _volumes.EnsureSeed(Context.Folders.Read(id));
         await DriverOf(id).StartAsync(id, ct);
     }
@@ -253,7 +261,7 @@ public sealed partial class LocalNode(
             : null;
     }
 
-    private InstanceSpec? TryRead(Id<Instance> id)
+    internal InstanceSpec? TryRead(Id<Instance> id)
     {
         try
         {

@@ -22,6 +22,7 @@ public class AreaTests
         ["Instances"] = ["Config", "Images", "Networks", "Pools"],
         ["Snapshots"] = ["Instances"],
         ["Quotas"] = ["Instances", "Pools", "Snapshots"],
+        ["Clones"] = ["Images", "Instances", "Pools", "Snapshots"],
         ["Templates"] = ["Instances"],
         ["Schedules"] = ["Instances", "Snapshots"],
         ["Consoles"] = ["Config", "Instances"],

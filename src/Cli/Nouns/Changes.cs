@@ -55,9 +55,10 @@ internal static class Changes
         var label = new Option<string[]>("--label") { Description = "A label to add or replace; may be given several times.", HelpName = "KEY=VALUE" };
         var unlabel = new Option<string[]>("--remove-label") { Description = "A label to take away; may be given several times.", HelpName = "KEY" };
         var autoStart = new Option<bool?>("--auto-start") { Description = "Whether it starts when the host has booted.", HelpName = "true|false" };
+        var template = new Option<bool?>("--template") { Description = "Whether it is a template: there to be cloned, and not started. It must be stopped.", HelpName = "true|false" };
         return new Verb("set", "Change what is noted about an instance.",
             "gantry set web1 --description \"front of the shop\"", "gantry set web1 --label tier=front --remove-label old", "gantry set web1 --auto-start false")
-            .With(name, description, label, unlabel, autoStart).Runs(app, async (parsed, session, ct) =>
+            .With(name, description, label, unlabel, autoStart, template).Runs(app, async (parsed, session, ct) =>
         {
             var patch = new JsonObject();
             if (parsed.GetValue(description) is { } text)
@@ -81,9 +82,14 @@ internal static class Changes
                 patch["autoStart"] = starts;
             }
 
+            if (parsed.GetValue(template) is { } isTemplate)
+            {
+                patch["template"] = isTemplate;
+            }
+
             if (patch.Count == 0)
             {
-                throw new WrongUseException("`gantry set` needs something to change.", "Give --description, --label, --remove-label or --auto-start.");
+                throw new WrongUseException("`gantry set` needs something to change.", "Give --description, --label, --remove-label, --auto-start or --template.");
             }
 
             var one = parsed.GetValue(name)!;

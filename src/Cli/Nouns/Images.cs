@@ -32,14 +32,15 @@ internal static class Images
     private static Verb Capturing(App app)
     {
         var name = new Argument<string>("NAME") { Description = "The image's name: 1 to 63 of a-z, 0-9 and '-'." };
-        var from = Choose.Text("--from", "The stopped instance whose disk it is made of.", "INSTANCE");
+        var from = Choose.Text("--from", "The stopped instance whose first disk it is made of; or INSTANCE@SNAPSHOT, of one that may run.", "INSTANCE[@SNAPSHOT]");
         from.Required = true;
         from.CompletionSources.Add(context => NamesOfDaemon.Ask(app, context.ParseResult, "/instances").Select(n => new System.CommandLine.Completions.CompletionItem(n)));
         var description = Choose.Text("--description", "For people; at most 1,000 characters.", "TEXT");
-        return new Verb("create", "Make an image of a stopped instance.", "gantry image create web-golden --from web1")
+        return new Verb("create", "Make an image of a stopped instance, or of a snapshot.", "gantry image create web-golden --from web1", "gantry image create web-golden --from web1@before-upgrade")
             .With(name, from, description).Runs(app, async (parsed, session, ct) =>
             {
-                var body = new CreateImage(parsed.GetValue(name)!, parsed.GetValue(from)!, parsed.GetValue(description));
+                var (instance, snapshot) = Clones.Source(parsed.GetValue(from)!);
+                var body = new CreateImage(parsed.GetValue(name)!, instance, parsed.GetValue(description), snapshot);
                 var begun = await session.SendAsync(HttpMethod.Post, "/images", body, WireJson.Default.CreateImage, ct);
                 return await Waiting.FinishAsync(session, begun, body.Name, "created", ct);
             });

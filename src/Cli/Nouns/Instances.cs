@@ -70,6 +70,8 @@ internal static class Instances
             .Add("Cause", CauseOf(instance))
             .Add("Reason", instance.StateReason)
             .Add("Image", instance.Image)
+            .Add("Stands on", instance.Parent is { } parent ? $"{parent.Name}{(parent.Snapshot is { } snapshot ? $"@{snapshot}" : "")}" : null)
+            .Add("Template", instance.Template ? "yes" : null)
             .Add("Driver", instance.Driver)
             .Add("Node", instance.Node)
             .Add("CPUs", instance.Cpus.ToString(CultureInfo.InvariantCulture))

@@ -23,9 +23,14 @@ internal static class InstanceChanges
         while (true)
         {
             var found = await InstanceApi.FindAsync(instance, http, store, ct);
-            var before = new ChangeInstance(found.Description, found.Labels, found.AutoStart);
+            var before = new ChangeInstance(found.Description, found.Labels, found.AutoStart, found.Template);
             var after = patch.Applied(before, InstanceRules.Faults);
             var changed = Changed(before, after).ToList();
+            if (after.Template == true && !found.Template && found.State != InstanceState.Stopped)
+            {
+                throw InstanceErrors.NoTemplate(found.Name, found.State);
+            }
+
             if (changed.Count == 0 || await db.InTransactionAsync(async tx => await store.SetAsync(tx, found, after) && await TellAsync(tx), ct))
             {
                 var now = changed.Count == 0 ? found : await store.GetAsync(found.Id.ToString(), ct);
@@ -58,6 +63,11 @@ internal static class InstanceChanges
         if (before.AutoStart != (after.AutoStart ?? false))
         {
             yield return "autoStart";
+        }
+
+        if (before.Template != (after.Template ?? false))
+        {
+            yield return "template";
         }
     }
 

@@ -23,9 +23,18 @@ internal sealed class InstanceDeletion(
             var name = context.Operation.TargetName;
             var state = await store.LockAsync(transaction, input.Id) ?? throw InstanceErrors.Unknown(name);
             InstanceActions.Demand(name, state, InstanceAction.Delete, input.Force);
+            await InstanceStore.DemandNoClonesAsync(transaction, input.Id, $"'{name}' cannot be deleted");
             await store.HideAsync(transaction, input.Id);
         }),
-        new HostStep("remove from the node", (_, ct) => node.RemoveAsync(input.Id, ct)) { OnlyForward = true },
+        new HostStep("remove from the node", async (_, ct) =>
+        {
+            await node.RemoveAsync(input.Id, ct);
+            if (await store.TieAsync(input.Id, ct) is { Own: true } tie)
+            {
+                await node.DeleteSnapshotAsync(tie.Source, tie.Snapshot, _ => { }, ct);
+            }
+        })
+        { OnlyForward = true },
         new DbStep("forget", async (transaction, context, _) =>
         {
             var caller = Caller.Of(context.Operation);

@@ -22,6 +22,11 @@ internal sealed class InstanceStates(InstanceStore store, EventLog events, Local
         {
             var name = context.Operation.TargetName;
             InstanceActions.Demand(name, await store.LockAsync(transaction, id) ?? throw InstanceErrors.Unknown(name), action, force);
+            if (action == InstanceAction.Start)
+            {
+                await InstanceStore.DemandNoTemplateAsync(transaction, id, name);
+            }
+
             await store.SetStateAsync(transaction, id, marked);
         },
         (transaction, context, ct) => FollowAsync(transaction, id, Caller.Of(context.Operation), ct, asked: true));

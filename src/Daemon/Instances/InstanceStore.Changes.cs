@@ -75,7 +75,7 @@ internal sealed partial class InstanceStore
     {
         Touch(transaction);
         return await transaction.Connection!.ExecuteAsync("""
-            update instances set description = @Description, labels = @Labels::jsonb, auto_start = @AutoStart, updated_at = @At, version = version + 1
+            update instances set description = @Description, labels = @Labels::jsonb, auto_start = @AutoStart, is_template = @Template, updated_at = @At, version = version + 1
             where id = @Id and version = @Version and not deleted
             """, new
         {
@@ -84,6 +84,7 @@ internal sealed partial class InstanceStore
             settings.Description,
             Labels = Json(settings.Labels ?? new Dictionary<string, string>()),
             AutoStart = settings.AutoStart ?? false,
+            Template = settings.Template ?? false,
             At = time.GetUtcNow(),
         }, transaction) > 0;
     }
@@ -147,7 +148,7 @@ internal sealed partial class InstanceStore
     /// <summary>Those that start by themselves now: stopped, and meant to run.</summary>
     public Task<IReadOnlyList<Instance>> ToStartAsync(CancellationToken ct) => db.WithAsync<IReadOnlyList<Instance>>(async connection =>
         [.. (await connection.QueryAsync<Row>(new CommandDefinition(
-            $"select {Columns} where not i.deleted and i.node = @Node and i.auto_start and i.wanted_running and i.state = @Stopped",
+            $"select {Columns} where not i.deleted and i.node = @Node and i.auto_start and not i.is_template and i.wanted_running and i.state = @Stopped",
             new { Node = node.Id.Value, Stopped = (short)InstanceState.Stopped }, cancellationToken: ct))).Select(ToWire)], ct);
 
     /// <summary>Whether the node's host has restarted since its instances were last taken up.</summary>

@@ -16,8 +16,10 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
         i.id, i.name, i.kind, i.driver, m.name as image, i.node, i.cpus, i.memory_bytes, i.description, i.labels, i.boot, i.auto_start, i.machine,
         i.max_cpus, i.max_memory_bytes, i.pending_cpus, i.pending_memory_bytes, i.pending_reason,
         case when i.cloud_init is not null then i.cloud_init_number end as cloud_init_number,
-        i.state, i.state_since, i.state_reason, i.stop_cause, i.pause_cause, i.created_at, i.updated_at, i.version
+        i.is_template, i.state, i.state_since, i.state_reason, i.stop_cause, i.pause_cause, i.created_at, i.updated_at, i.version,
+        p.id as parent_id, p.name as parent_name, ps.name as parent_snapshot
         from instances i left join images m on m.id = i.image
+            left join clones c on c.instance = i.id and c.linked left join instances p on p.id = c.source left join snapshots ps on ps.id = c.snapshot
         """;
 
     private static readonly Dictionary<string, FilterField> Fields = new()
@@ -196,6 +198,8 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
         Pending = row.pending_cpus is null && row.pending_memory_bytes is null ? null : new(row.pending_cpus, row.pending_memory_bytes, row.pending_reason),
         AutoStart = row.auto_start,
         CloudInit = row.cloud_init_number is { } number ? new(CloudInitSpec.InstanceIdOf(new(row.id), number)) : null,
+        Parent = row.parent_id is { } parent ? new(new(parent), row.parent_name!, row.parent_snapshot) : null,
+        Template = row.is_template,
         State = (InstanceState)row.state,
         StateSince = row.state_since,
         StateReason = row.state_reason,
@@ -218,7 +222,8 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
     private sealed record Row(
         Guid id, string name, short kind, string driver, string? image, Guid node, int cpus, long memory_bytes, string? description, string labels,
         string boot, bool auto_start, string machine, int? max_cpus, long? max_memory_bytes, int? pending_cpus, long? pending_memory_bytes, string? pending_reason,
-        int? cloud_init_number, short state, DateTime state_since, string? state_reason, short? stop_cause, short? pause_cause, DateTime created_at, DateTime updated_at, long version);
+        int? cloud_init_number, bool is_template, short state, DateTime state_since, string? state_reason, short? stop_cause, short? pause_cause, DateTime created_at, DateTime updated_at, long version,
+        Guid? parent_id, string? parent_name, string? parent_snapshot);
 #pragma warning restore IDE1006
 }
 

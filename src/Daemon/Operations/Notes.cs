@@ -11,6 +11,7 @@ internal sealed class Notes(TimeProvider time, Action dirty)
 {
     private readonly Lock _lock = new();
     private readonly List<(DateTime Time, string Text)> _lines = [];
+    private readonly ProgressRate _rate = new(time);
     private Progress? _progress;
     private string? _result;
     private Task _written = Task.CompletedTask;
@@ -19,7 +20,7 @@ internal sealed class Notes(TimeProvider time, Action dirty)
     {
         lock (_lock)
         {
-            _progress = progress;
+            _progress = _rate.Of(progress, time.GetTimestamp());
         }
 
         dirty();

@@ -9,6 +9,13 @@ CREATE TABLE public.addresses (
     ipv6 inet,
     is_static boolean NOT NULL
 );
+CREATE TABLE public.clones (
+    instance uuid NOT NULL,
+    source uuid NOT NULL,
+    snapshot uuid NOT NULL,
+    own boolean NOT NULL,
+    linked boolean NOT NULL
+);
 CREATE TABLE public.default_networks (
     node uuid NOT NULL
 );
@@ -101,7 +108,8 @@ CREATE TABLE public.instances (
     current_snapshot uuid,
     cloud_init jsonb,
     cloud_init_number integer DEFAULT 1 NOT NULL,
-    cloud_init_last integer DEFAULT 0 NOT NULL
+    cloud_init_last integer DEFAULT 0 NOT NULL,
+    is_template boolean DEFAULT false NOT NULL
 );
 CREATE TABLE public.networks (
     id uuid NOT NULL,
@@ -268,6 +276,8 @@ CREATE TABLE public.templates (
 );
 ALTER TABLE ONLY public.addresses
     ADD CONSTRAINT addresses_pkey PRIMARY KEY (instance, nic);
+ALTER TABLE ONLY public.clones
+    ADD CONSTRAINT clones_pkey PRIMARY KEY (instance);
 ALTER TABLE ONLY public.default_networks
     ADD CONSTRAINT default_networks_pkey PRIMARY KEY (node);
 ALTER TABLE ONLY public.event_counter
@@ -311,6 +321,8 @@ ALTER TABLE ONLY public.templates
 CREATE UNIQUE INDEX addresses_ipv4 ON public.addresses USING btree (network, ipv4);
 CREATE UNIQUE INDEX addresses_ipv6 ON public.addresses USING btree (network, ipv6);
 CREATE UNIQUE INDEX addresses_mac ON public.addresses USING btree (network, mac);
+CREATE INDEX clones_snapshot ON public.clones USING btree (snapshot);
+CREATE INDEX clones_source ON public.clones USING btree (source);
 CREATE UNIQUE INDEX images_name ON public.images USING btree (name);
 CREATE INDEX instance_images_image ON public.instance_images USING btree (image);
 CREATE INDEX instance_pools_pool ON public.instance_pools USING btree (pool);
@@ -348,6 +360,10 @@ ALTER TABLE ONLY public.addresses
     ADD CONSTRAINT addresses_instance_fkey FOREIGN KEY (instance) REFERENCES public.instances(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.addresses
     ADD CONSTRAINT addresses_network_fkey FOREIGN KEY (network) REFERENCES public.networks(id);
+ALTER TABLE ONLY public.clones
+    ADD CONSTRAINT clones_instance_fkey FOREIGN KEY (instance) REFERENCES public.instances(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.clones
+    ADD CONSTRAINT clones_source_fkey FOREIGN KEY (source) REFERENCES public.instances(id);
 ALTER TABLE ONLY public.instance_images
     ADD CONSTRAINT instance_images_image_fkey FOREIGN KEY (image) REFERENCES public.images(id);
 ALTER TABLE ONLY public.instance_images

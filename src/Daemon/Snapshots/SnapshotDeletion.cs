@@ -23,6 +23,7 @@ internal sealed class SnapshotDeletion(InstanceStore instances, EventLog events,
             var name = context.Operation.TargetName;
             SnapshotRules.DemandAtRest(name, await instances.LockAsync(transaction, input.Instance) ?? throw InstanceErrors.Unknown(name), "deleting a snapshot");
             await SnapshotStore.LockAsync(transaction, input.Id, name, input.Name);
+            await InstanceStore.DemandNoClonesAsync(transaction, input.Instance, $"The snapshot '{input.Name}' of '{name}' cannot be deleted", input.Id);
             await SnapshotProtection.DemandNoneAsync(transaction, input.Id, input.Name, time.GetUtcNow());
             await SnapshotStore.HideAsync(transaction, input.Id);
         }, (transaction, _, _) => SnapshotStore.ShowAsync(transaction, input.Id)),

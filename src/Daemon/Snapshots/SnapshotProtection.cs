@@ -15,6 +15,8 @@ internal static class SnapshotProtection
         select id as snapshot, 'it is protected' as reason from snapshots where is_protected
         union all
         select id, 'it is kept until ' || to_char(keep_until at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"') from snapshots where keep_until > @Now
+        union all
+        select c.snapshot, 'the clone ' || i.name || ' stands on it' from clones c join instances i on i.id = c.instance
         """;
 
     /// <exception cref="Refusal"><c>snapshot.protected</c></exception>

@@ -32,6 +32,11 @@ internal sealed class SnapshotRestoration(SnapshotStore store, InstanceStore ins
                 var state = await instances.LockAsync(transaction, input.Instance) ?? throw InstanceErrors.Unknown(name);
                 SnapshotRules.DemandRestorable(name, state, input.Stop);
                 await SnapshotStore.LockAsync(transaction, input.Id, name, input.Name);
+                if (input.Start)
+                {
+                    await InstanceStore.DemandNoTemplateAsync(transaction, input.Instance, name);
+                }
+
                 if (state != InstanceState.Stopped)
                 {
                     await instances.SetStateAsync(transaction, input.Instance, InstanceState.Stopping);

@@ -34,10 +34,10 @@ internal sealed class SnapshotStore(Db db, TimeProvider time)
         return paging.Cut([.. rows.Select(FromRow)], s => s.Id.ToString());
     }, ct);
 
-    /// <summary>Those that are whole and were taken by runs of a schedule, whatever either is called now.</summary>
+    /// <summary>Those that are whole, that no clone keeps, and that were taken by runs of a schedule, whatever either is called now.</summary>
     public Task<IReadOnlyList<StoredSnapshot>> TakenByAsync(Id<Instance> instance, Id<Schedule> schedule, CancellationToken ct) => db.WithAsync<IReadOnlyList<StoredSnapshot>>(async connection =>
         [.. (await connection.QueryAsync<Row>(new CommandDefinition(
-            $"select {Columns} where s.instance = @Instance and s.schedule = @Schedule and s.is_ready order by s.id",
+            $"select {Columns} where s.instance = @Instance and s.schedule = @Schedule and s.is_ready and not exists (select from clones c where c.snapshot = s.id) order by s.id",
             new { Instance = instance.Value, Schedule = schedule.Value }, cancellationToken: ct))).Select(FromRow)], ct);
 
     /// <param name="nameOrId">A name, or the id.</param>

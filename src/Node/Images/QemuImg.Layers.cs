@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Gantry.Contracts;
 using Gantry.Node.Host;
@@ -56,6 +57,19 @@ public sealed partial class QemuImg
         await LentAsync(loan, chain[0].Path, ["commit", "-q", "-d", Chain(chain)], WithTables(virtualBytes), DeadlineFor(virtualBytes), null, ct);
     }
 
+    /// <summary>Writes a disk of Gantry's own and all that lies under it into one that is there and empty.</summary>
+    /// <param name="chain">The upper first.</param>
+    /// <exception cref="Refusal"><c>image.damaged</c>, <c>image.no_space</c></exception>
+    public async Task CopyAsync(IReadOnlyList<DiskFile> chain, DiskFile to, Action<double> percent, CancellationToken ct)
+    {
+        var virtualBytes = Examine(chain);
+        using var loan = uids.Borrow();
+        using var files = await FileLoan.OfAsync(loan.Uid, chain.Select(f => f.Path), [to.Path], ct);
+        await LentAsync(
+            loan, chain[0].Path, ["convert", "-p", "-n", "--target-is-zero", "-O", to.Format, Chain(chain), to.Path],
+            WithTables(virtualBytes), DeadlineFor(virtualBytes), line => Hear(line, percent), ct);
+    }
+
     /// <summary>Makes the upper layer of a disk larger that is not open.</summary>
     /// <exception cref="Refusal"><c>image.damaged</c>, <c>image.no_space</c></exception>
     public async Task GrowAsync(IReadOnlyList<DiskFile> chain, long sizeBytes, CancellationToken ct)
@@ -72,6 +86,16 @@ public sealed partial class QemuImg
     {
         using var loan = uids.Borrow();
         await ConfinedAsync(loan, layer.Path, ["check", "-q", Chain([layer])], 0, DeadlineFor(new FileInfo(layer.Path).Length), null, ct);
+    }
+
+    /// <summary>Nothing was ever written to a layer, so that all shows through that it lies over.</summary>
+    /// <exception cref="Refusal"><c>image.damaged</c></exception>
+    public async Task<bool> IsEmptyAsync(DiskFile layer, CancellationToken ct)
+    {
+        using var loan = uids.Borrow();
+        var said = await ConfinedAsync(loan, layer.Path, ["map", "--output=json", Chain([layer])], 0, ShortDeadline, null, ct);
+        using var map = JsonDocument.Parse(said.Output);
+        return map.RootElement.EnumerateArray().All(part => part.TryGetProperty("present", out var present) && !present.GetBoolean());
     }
 
     private static long Examine(IReadOnlyList<DiskFile> chain)

@@ -35,6 +35,47 @@ internal sealed partial class DirPool
         report(new(chain.SizeBytes, chain.SizeBytes));
     }
 
+    /// <summary>
+    /// A guest that has it open takes what shows through from others' layers into the lowest of its own, one layer after the other; what is under those, an
+    /// image, stays. Else a layer that holds all takes the place of the lowest: its file is not written to where others read it.
+    /// </summary>
+    public async Task PromoteAsync(DiskName disk, IDiskMerging merging, Action<DiskProgress> report, CancellationToken ct)
+    {
+        using var held = await ChangeAsync(ct, disk);
+        var known = Known(disk);
+        if (known.Base?.Layer is null)
+        {
+            return;
+        }
+
+        if (LivingClones(disk, known).FirstOrDefault() is { } clone)
+        {
+            throw PoolErrors.HasClones(disk, $"{clone.Owner}/{clone.Disk}");
+        }
+
+        var lowest = known.Tree.Lowest;
+        if (await merging.SwitchAsync(ct))
+        {
+            var chain = ChainOf(disk);
+            var upper = chain.Layers.Single(l => l.Name == lowest);
+            var own = chain.Layers.TakeWhile(l => l != upper).Append(upper).ToList();
+            for (var below = chain.Layers.Skip(own.Count).ToList(); below is [{ Name: not ImageLayer }, ..]; below.RemoveAt(0))
+            {
+                await TryAsync($"Copying {disk}", () => merging.StreamAsync(disk, chain with { Layers = [.. own, .. below] }, upper, ct));
+            }
+
+            Write(disk.Owner, Read(disk.Owner).With(disk.Name, known with { Base = chain.Layers is [.., { Name: ImageLayer } image] ? new(Image: image.Path) : null }));
+        }
+        else
+        {
+            var (chain, fresh) = (ChainOf(disk, known, lowest), NewName());
+            await TryAsync($"Copying {disk}", () => qemu.FlattenAsync(Files(chain), FileOf(disk, fresh), percent => report(new((long)(percent / 100 * chain.SizeBytes), chain.SizeBytes)), ct));
+            Settle(disk, fresh);
+            Write(disk.Owner, Read(disk.Owner).With(disk.Name, new(null, known.Tree.WithInPlaceOf(lowest, fresh))));
+            Sweep(disk.Owner);
+        }
+    }
+
     public async Task<IReadOnlyList<string>> VerifyAsync(string owner, Id<Snapshot> snapshot, CancellationToken ct)
     {
         Demand(new(owner, "x"));

@@ -32,6 +32,36 @@ internal sealed partial class DirPool
         Write(owner, record);
     }
 
+    public async Task<bool> TrySnapshotAgainAsync(string owner, IReadOnlyList<string> disks, Id<Snapshot> snapshot, CancellationToken ct)
+    {
+        using var held = await ChangeAsync(ct, [.. disks.Select(d => new DiskName(owner, d))]);
+        var record = Read(owner);
+        foreach (var name in disks)
+        {
+            var disk = new DiskName(owner, name);
+            var known = record.Disks.GetValueOrDefault(name) ?? throw PoolErrors.DiskMissing(disk);
+            if (!known.Tree.IsOverSnapshot || BytesOf(disk, known.Tree.Top) > SmallTop || !await IsEmptyAsync(disk, known.Tree.Top, ct))
+            {
+                return false;
+            }
+
+            record = record.With(name, known with { Tree = known.Tree.WithSnapshotAgain(snapshot.ToString()) });
+        }
+
+        if (!HasSnapshot(Read(owner), snapshot))
+        {
+            Write(owner, record);
+        }
+
+        return true;
+    }
+
+    private async Task<bool> IsEmptyAsync(DiskName disk, string layer, CancellationToken ct)
+    {
+        Examine(disk, FileOf(disk, layer));
+        return await qemu.IsEmptyAsync(new(FileOf(disk, layer)), ct);
+    }
+
     public async Task DemandRestorableAsync(string owner, Id<Snapshot> snapshot, CancellationToken ct)
     {
         Demand(new(owner, "x"));
@@ -83,7 +113,7 @@ internal sealed partial class DirPool
         foreach (var (name, known) in record.Disks)
         {
             var disk = new DiskName(owner, name);
-            if (known.Tree.Snapshots.TryGetValue(snapshot.ToString(), out var layer) && LivingClones(disk, known).FirstOrDefault(c => c.Layer == layer) is { } clone)
+            if (known.Tree.Snapshots.TryGetValue(snapshot.ToString(), out var layer) && known.Tree.Snapshots.Values.Count(l => l == layer) == 1 && LivingClones(disk, known).FirstOrDefault(c => c.Layer == layer) is { } clone)
             {
                 throw PoolErrors.SnapshotHasClones(snapshot, $"{clone.Owner}/{clone.Disk}");
             }
@@ -125,7 +155,7 @@ internal sealed partial class DirPool
     private static bool HasSnapshot(OwnerRecord record, Id<Snapshot> snapshot) => record.Disks.Values.Any(d => d.Tree.Snapshots.ContainsKey(snapshot.ToString()));
 
     /// <summary>Of two layers that become one, the smaller is written into the other, so at most that much is free then.</summary>
-    private long FreedBy(DiskName disk, LayerTree tree, string layer) => (tree.HasClones(layer), tree.ChildrenOf(layer).ToList()) switch
+    private long FreedBy(DiskName disk, LayerTree tree, string layer) => (tree.HasClones(layer) || tree.Snapshots.Values.Count(l => l == layer) > 1, tree.ChildrenOf(layer).ToList()) switch
     {
         (true, _) => 0,
         (_, []) => BytesOf(disk, layer),

@@ -11,9 +11,10 @@ namespace Gantry.Node.Pools;
 /// breaks off leaves at most a file nobody knows, which the next change of that owner removes.
 /// </summary>
 /// <param name="id">What the directory is marked with.</param>
-internal sealed partial class DirPool(string path, string id, QemuImg qemu, TimeProvider time) : IPool
+internal sealed partial class DirPool(string path, string id, QemuImg qemu, TimeProvider time) : ITiedClones
 {
     private const string Record = "disks.json";
+    private const string ImageLayer = "image";
 
     private readonly PoolFolder _folder = new(path, id, time);
     private readonly NamedLocks _locks = new();
@@ -290,7 +291,7 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
         .. known.Tree.From(layer).Select(l => new DiskLayer(l, FileOf(disk, l), DiskFormat.Qcow2)),
         .. known.Base switch
         {
-            { Image: { } image } => [new DiskLayer("image", image, DiskFormat.Qcow2)],
+            { Image: { } image } => [new DiskLayer(ImageLayer, image, DiskFormat.Qcow2)],
             { Layer: { } below } when new DiskName(below.Owner, below.Disk) is var parent =>
                 Read(below.Owner).Disks.GetValueOrDefault(below.Disk) is { } base_ && base_.Tree.Layers.ContainsKey(below.Layer)
                     ? LayersOf(parent, base_, below.Layer) : throw PoolErrors.DiskDamaged(disk, $"the layer {below.Layer} of {parent}, which it stands on, is not there"),

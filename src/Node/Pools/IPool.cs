@@ -81,6 +81,25 @@ public interface IPool
     Task CloneAsync(DiskName from, Id<Snapshot> at, DiskName to, bool linked, Action<DiskProgress> report, CancellationToken ct);
 }
 
+/// <summary>A pool whose linked clones need what they were made of. In one that is not, a linked clone stands alone from the start.</summary>
+public interface ITiedClones : IPool
+{
+    /// <summary>
+    /// Keeps disks that nobody has open, and that nobody has written to since an earlier snapshot, as what they are in that one: a hundred clones of what does
+    /// not change lie no deeper than the first.
+    /// </summary>
+    /// <returns>False, and nothing is changed, where they were written to, or where that does not matter here.</returns>
+    Task<bool> TrySnapshotAgainAsync(string owner, IReadOnlyList<string> disks, Id<Snapshot> snapshot, CancellationToken ct) => Task.FromResult(false);
+
+    /// <summary>
+    /// Makes a disk stand alone that began as a linked clone; one that does already stays as it is. Nothing else changes, its snapshots and what its guest does neither.
+    /// No linked clone stands on it.
+    /// </summary>
+    /// <param name="merging">How two layers become one; the disk may be open.</param>
+    /// <exception cref="Refusal"><c>volume.tied</c> where that is not possible as it is; <c>pool.*</c></exception>
+    Task PromoteAsync(DiskName disk, IDiskMerging merging, Action<DiskProgress> report, CancellationToken ct);
+}
+
 /// <summary>A disk of a pool.</summary>
 /// <param name="Owner">The id of the instance, or of a volume that belongs to none.</param>
 /// <param name="Name">As its instance calls it.</param>

@@ -40,6 +40,12 @@ internal sealed record LayerTree(
     public LayerTree WithSnapshot(string snapshot, string fresh) =>
         WithTop(fresh) with { Snapshots = new Dictionary<string, string>(Snapshots) { [snapshot] = Top } };
 
+    /// <summary>The top lies over what some snapshot is.</summary>
+    public bool IsOverSnapshot => Layers[Top].Parent is { } lower && Snapshots.Values.Contains(lower) && Layers[lower].SizeBytes == SizeBytes;
+
+    /// <summary>What the top lies over is another snapshot too.</summary>
+    public LayerTree WithSnapshotAgain(string snapshot) => this with { Snapshots = new Dictionary<string, string>(Snapshots) { [snapshot] = Layers[Top].Parent! } };
+
     /// <summary>A new top over a snapshot; the top before is dropped with what only it needed.</summary>
     public LayerTree WithRestored(string snapshot, string fresh)
     {
@@ -101,6 +107,16 @@ internal sealed record LayerTree(
 
     /// <summary>The spare layer under the top of a running guest, which can only go into one with it when another top was put over both.</summary>
     public string? WaitsForTop() => Layers[Top].Parent is { } lower && IsSpare(lower) && ChildrenOf(lower).Count() == 1 ? lower : null;
+
+    /// <summary>The layer that lies over the disk's base.</summary>
+    public string Lowest => Layers.Single(l => l.Value.Parent is null).Key;
+
+    /// <summary>With another layer in place of one, which holds all that the one did.</summary>
+    public LayerTree WithInPlaceOf(string layer, string fresh) => new(
+        Top == layer ? fresh : Top,
+        Layers.ToDictionary(l => l.Key == layer ? fresh : l.Key, l => l.Value.Parent == layer ? l.Value with { Parent = fresh } : l.Value),
+        Snapshots.ToDictionary(s => s.Key, s => s.Value == layer ? fresh : s.Value),
+        [.. Clones.Select(c => c.Layer == layer ? c with { Layer = fresh } : c)]);
 
     /// <summary>How it is when a step is done.</summary>
     public LayerTree After(LayerStep step)

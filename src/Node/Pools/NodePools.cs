@@ -77,6 +77,14 @@ public sealed class NodePools
         }
     }
 
+    /// <summary>Copies all of a disk that does not change into an empty one of at least its size, which nobody has open.</summary>
+    /// <exception cref="Refusal"><c>image.damaged</c>, <c>image.no_space</c></exception>
+    public Task CopyAsync(Disk from, Disk to, Action<DiskProgress> report, CancellationToken ct) => _qemu.CopyAsync(
+        FilesOf(from), FilesOf(to)[0], percent => report(new((long)(percent / 100 * from.SizeBytes), from.SizeBytes)), ct);
+
+    /// <summary>As qemu-img is told of it.</summary>
+    public static IReadOnlyList<DiskFile> FilesOf(Disk disk) => [.. disk.Layers.Select(l => new DiskFile(l.Path, l.Format == DiskFormat.Raw ? "raw" : "qcow2"))];
+
     /// <summary>Makes a pool in its place and keeps it. One that is open already stays as it is.</summary>
     /// <exception cref="Refusal"><c>pool.not_usable</c></exception>
     public async Task OpenAsync(PoolSpec spec, CancellationToken ct)

@@ -41,12 +41,15 @@ internal static class PoolErrors
     public static Refusal HasSnapshots(DiskName disk) => Refusal.Conflict(
         "volume.in_use", $"Snapshots have the disk {disk}.", "Delete the snapshots first.");
 
+    /// <param name="hint">A sentence.</param>
+    public static Refusal Tied(DiskName disk, string why, string hint) => Refusal.Conflict("volume.tied", $"The disk {disk} cannot be made to stand alone as it is: {why}.", hint);
+
     public static Refusal HasClones(DiskName disk, string clone) => Refusal.Conflict(
-        "volume.in_use", $"The linked clone {clone} stands on the disk {disk}.", "Delete the clone first, or cut the tie with --promote.");
+        "volume.in_use", $"The linked clone {clone} stands on the disk {disk}.", "Delete the clone first, or make it stand alone: `gantry promote`.");
 
     public static Refusal SnapshotMissing(string owner, Id<Snapshot> snapshot) => Refusal.NotFound(
         "snapshot.missing", $"The pool has no snapshot {snapshot} of {owner}.", "`gantry snapshot list` shows what there is.");
 
     public static Refusal SnapshotHasClones(Id<Snapshot> snapshot, string clone) => Refusal.Conflict(
-        "snapshot.in_use", $"The linked clone {clone} stands on the snapshot {snapshot}.", "Delete the clone first, or cut the tie with --promote.");
+        "snapshot.in_use", $"The linked clone {clone} stands on the snapshot {snapshot}.", "Delete the clone first, or make it stand alone: `gantry promote`.");
 }

@@ -13,7 +13,7 @@ namespace Gantry.Node.Pools;
 /// snapshot needs it, below <c>gantry-branches</c>. Each command is whole or not done; what several of them leave half done, the next call ends.
 /// </summary>
 /// <param name="source">The data set.</param>
-internal sealed partial class ZfsPool(string source, string id, IShell shell, QemuImg qemu, TimeProvider time) : IPool
+internal sealed partial class ZfsPool(string source, string id, IShell shell, QemuImg qemu, TimeProvider time) : ITiedClones
 {
     private const string Mark = "gantry:pool";
     private const string DisksOf = "gantry:disks";
@@ -142,9 +142,10 @@ internal sealed partial class ZfsPool(string source, string id, IShell shell, Qe
     {
         Demand(disk);
         await MountAsync(ct);
-        if (File.Exists(RestoringOf(disk.Owner)))
+        if (File.Exists(RestoringOf(disk.Owner)) || !await IsThereAsync(disk, ct))
         {
             using var held = await ChangeAsync(ct, disk);
+            await FinishPromotionAsync(disk, ct);
         }
 
         return await IsThereAsync(disk, ct)

@@ -16,6 +16,9 @@ internal sealed partial class InstanceSnapshots(LocalNode node)
 
     private GantryRoot Root => node.Context.Root;
 
+    /// <summary>The right to do what must not happen while a snapshot of an instance is taken, restored or deleted.</summary>
+    public Task<NamedLocks.Held> TurnAsync(Id<Instance> id, CancellationToken ct) => _turns.HoldAsync(ct, id.ToString());
+
     /// <summary>All disks at one instant, with what firmware and TPM remember, and the memory where that is wished for.</summary>
     public async Task<TakenSnapshot> TakeAsync(Id<Instance> id, Id<Snapshot> snapshot, SnapshotWish wish, Action<DiskProgress> report, CancellationToken ct)
     {
@@ -45,6 +48,11 @@ internal sealed partial class InstanceSnapshots(LocalNode node)
         // Layers are only made ready here: the instant is the one at which the guest is switched to them.
         foreach (var (pool, names) in pools.Where(p => p.Pool.IsLayered))
         {
+            if (state == InstanceState.Stopped && pool is ITiedClones tied && await tied.TrySnapshotAgainAsync(id.ToString(), names, snapshot, ct))
+            {
+                continue;
+            }
+
             await pool.SnapshotAsync(id.ToString(), names, snapshot, ct);
         }
 

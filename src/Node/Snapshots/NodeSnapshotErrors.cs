@@ -8,6 +8,9 @@ internal static class NodeSnapshotErrors
     public static Refusal Missing(Id<Snapshot> snapshot) => Refusal.NotFound(
         "snapshot.missing", $"This node keeps no whole snapshot {snapshot}.", "`gantry snapshot verify` names what is missing; delete it if it cannot be brought back.");
 
+    public static Refusal NoDisk(Id<Snapshot> snapshot) => Refusal.Conflict(
+        "image.no_disk", $"The snapshot {snapshot} has no disk.", "Choose a snapshot of an instance with a disk.");
+
     public static Refusal Damaged(string path, string why) => Refusal.Conflict(
         "snapshot.damaged", $"{path} cannot be used: {why}.", "`gantry snapshot verify` names all that is wrong; restore another snapshot.");
 

@@ -170,19 +170,22 @@ internal sealed partial class SnapshotFolder(GantryRoot root, Id<Instance> insta
     }
 
     /// <summary>Makes what the firmware and the TPM of an instance remember what they did then. Nothing runs meanwhile.</summary>
-    public void PutBack(SnapshotRecord record, int tpmUid)
+    public void PutBack(SnapshotRecord record, int tpmUid) => PutInto(instance, record, tpmUid);
+
+    /// <summary>The same for another instance, which was made of this snapshot.</summary>
+    /// <param name="tpmUid">The user of its TPM; null where that is to be a new one.</param>
+    public void PutInto(Id<Instance> other, SnapshotRecord record, int? tpmUid)
     {
-        PutBackNvram(record.Files.ContainsKey(NvramName));
-        PutBackTpm([.. record.Files.Keys.Where(f => f.StartsWith($"{TpmName}/", StringComparison.Ordinal)).Select(f => f[(TpmName.Length + 1)..]).Where(n => TpmFile().IsMatch(n))], tpmUid);
-        Posix.SyncDirectory($"{root.Instances}/{instance}");
+        PutNvram(InstanceVolumes.NvramOf(root, other), record.Files.ContainsKey(NvramName));
+        PutTpm(InstanceVolumes.TpmOf(root, other), tpmUid is null ? [] : [.. record.Files.Keys.Where(f => f.StartsWith($"{TpmName}/", StringComparison.Ordinal)).Select(f => f[(TpmName.Length + 1)..]).Where(n => TpmFile().IsMatch(n))], tpmUid ?? 0);
+        Posix.SyncDirectory($"{root.Instances}/{other}");
     }
 
     /// <summary>Of what lies in the folder.</summary>
     public long Bytes => Exists ? Directory.EnumerateFiles(_path, "*", SearchOption.AllDirectories).Sum(f => new FileInfo(f).Length) : 0;
 
-    private void PutBackNvram(bool had)
+    private void PutNvram(string nvram, bool had)
     {
-        var nvram = InstanceVolumes.NvramOf(root, instance);
         if (had)
         {
             Copy($"{_path}/{NvramName}", $"{nvram}.new");
@@ -195,9 +198,8 @@ internal sealed partial class SnapshotFolder(GantryRoot root, Id<Instance> insta
     }
 
     /// <summary>A folder that is another user's is never written into: one made beside it takes its place.</summary>
-    private void PutBackTpm(IReadOnlyList<string> files, int uid)
+    private void PutTpm(string tpm, IReadOnlyList<string> files, int uid)
     {
-        var tpm = InstanceVolumes.TpmOf(root, instance);
         foreach (var folder in (string[])[$"{tpm}.new", $"{tpm}.old"])
         {
             if (Directory.Exists(folder))

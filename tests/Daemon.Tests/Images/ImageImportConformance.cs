@@ -1,7 +1,7 @@
 using Gantry.Contracts;
 using Gantry.Daemon.Events;
 using Gantry.Daemon.Images;
-using Gantry.Daemon.Instances;
+using Gantry.Daemon.Clones;
 using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
 using Gantry.Daemon.Tests.Instances;

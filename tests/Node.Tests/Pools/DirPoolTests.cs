@@ -24,6 +24,31 @@ public sealed class DirPoolTests : PoolConformance
     }
 
     [Fact]
+    public async Task What_was_not_written_to_since_a_snapshot_is_kept_again_without_another_layer()
+    {
+        await Pool.CreateAsync(Root, 16 * TestDisks.BlockBytes, null, default);
+        await WriteAsync((Root, 0, 1));
+        var (pool, again, later) = ((ITiedClones)Pool, Id<Snapshot>.New(), Id<Snapshot>.New());
+        (await pool.TrySnapshotAgainAsync(Owner, ["root"], again, default)).ShouldBeFalse();
+        var first = await SnapshotAsync("root");
+        (await pool.TrySnapshotAgainAsync(Owner, ["root"], again, default)).ShouldBeTrue();
+        (await pool.TrySnapshotAgainAsync(Owner, ["root"], again, default)).ShouldBeTrue();
+        (await FindAsync(Root)).Layers.Count.ShouldBe(2);
+        var clone = new DiskName($"{Id<Instance>.New()}", "root");
+        await Pool.CloneAsync(Root, again, clone, linked: true, _ => { }, default);
+        await WriteAsync((Root, 1, 2));
+        (await pool.TrySnapshotAgainAsync(Owner, ["root"], later, default)).ShouldBeFalse();
+
+        (await Pool.SnapshotsAsync(Owner, default)).ShouldBe(new Dictionary<Id<Snapshot>, long> { [first] = 0, [again] = 0 }, ignoreOrder: true);
+        await DeleteAsync(first);
+        await ShouldRefuseAsync("snapshot.in_use", () => DeleteAsync(again));
+        (await ReadAsync(clone)).ShouldBe(Blocks((0, 1)));
+        (await Pool.VerifyAsync(Owner, again, default)).ShouldBeEmpty();
+        await Pool.RestoreAsync(Owner, again, default);
+        (await ReadAsync(Root)).ShouldBe(Blocks((0, 1)));
+    }
+
+    [Fact]
     public async Task What_somebody_else_has_put_into_it_stays_and_keeps_it_this_pool()
     {
         Directory.CreateDirectory($"{Source}/letters");

@@ -34,6 +34,8 @@ public sealed class ZfsPoolTests(ZfsHost host) : PoolConformance(node => node wi
 
     private protected override int HistorySteps => 20;
 
+    private protected override bool PromotesWithSnapshots => false;
+
     [Fact]
     public async Task A_disk_whose_data_set_is_not_mounted_is_not_made_anew()
     {
