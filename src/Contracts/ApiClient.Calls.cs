@@ -135,6 +135,9 @@ public sealed partial class ApiClient
     public Task<Operation> ChangeVolumeAsync(string instance, string volume, string patch, int waitSeconds = 0, CancellationToken ct = default) => SendAsync(
         HttpMethod.Patch, $"/instances/{Escape(instance)}/volumes/{Escape(volume)}?wait={waitSeconds}", WireJson.Default.Operation, new StringContent(patch, Encoding.UTF8, "application/json"), ct);
 
+    public Task<Operation> MoveVolumeAsync(string instance, string volume, MoveVolume body, int waitSeconds = 0, CancellationToken ct = default) => PostAsync(
+        $"/instances/{Escape(instance)}/volumes/{Escape(volume)}/move?wait={waitSeconds}", body, WireJson.Default.MoveVolume, WireJson.Default.Operation, ct);
+
     public Task<Operation> RemoveVolumeAsync(string instance, string volume, int waitSeconds = 0, CancellationToken ct = default) =>
         SendAsync(HttpMethod.Delete, $"/instances/{Escape(instance)}/volumes/{Escape(volume)}?wait={waitSeconds}", WireJson.Default.Operation, null, ct);
 

@@ -144,6 +144,10 @@ public sealed record VolumeLimits
 /// <param name="SizeBytes">No smaller than it is.</param>
 public sealed record ChangeVolume(long? SizeBytes = null, VolumeLimits? Limits = null);
 
+/// <summary>The body of <c>POST /instances/{instance}/volumes/{volume}/move</c>.</summary>
+/// <param name="Pool">Where it is to lie, by name.</param>
+public sealed record MoveVolume(string Pool);
+
 /// <summary>A network card.</summary>
 public sealed record Nic
 {

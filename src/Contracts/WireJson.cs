@@ -74,6 +74,7 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(CreatePool))]
 [JsonSerializable(typeof(Page<Volume>))]
 [JsonSerializable(typeof(ChangeVolume))]
+[JsonSerializable(typeof(MoveVolume))]
 [JsonSerializable(typeof(Page<Network>))]
 [JsonSerializable(typeof(NetworkSettings))]
 [JsonSerializable(typeof(NetworkRepair))]

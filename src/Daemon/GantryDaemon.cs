@@ -116,7 +116,7 @@ internal static class GantryDaemon
         services.AddSingleton<TemplateStore>().AddSingleton<TemplateSources>().AddSingleton<TemplateLayers>(p => p.GetRequiredService<TemplateStore>().LayersAsync);
         services.AddOperation<InstanceCreation>().AddOperation<InstanceStart>().AddOperation<InstanceShutdown>().AddOperation<InstanceStop>();
         services.AddOperation<InstancePause>().AddOperation<InstanceResume>().AddOperation<InstanceRestart>().AddOperation<InstanceReset>();
-        services.AddOperation<VolumeAddition>().AddOperation<VolumeConfiguration>().AddOperation<VolumeRemoval>();
+        services.AddOperation<VolumeAddition>().AddOperation<VolumeConfiguration>().AddOperation<VolumeMove>().AddOperation<VolumeRemoval>();
         services.AddOperation<CloudInitChange>().AddOperation<NicAddition>().AddOperation<NicRemoval>().AddOperation<NicLimiting>();
         services.AddOperation<InstanceRename>().AddOperation<InstanceResize>().AddOperation<InstanceDeletion>().AddHostedService<InstanceWatcher>().AddHostedService<InstancePagesWorker>();
         services.AddSingleton<PoolStore>().AddOperation<PoolCreation>().AddOperation<PoolDeletion>();

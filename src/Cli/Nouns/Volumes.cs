@@ -9,8 +9,8 @@ namespace Gantry.Cli;
 internal static class Volumes
 {
     public static Command Build(App app) => new Verb(
-        "volume", "See, add, enlarge, limit and remove the disks of an instance.", "gantry volume list web1", "gantry volume add web1 data --size 20GiB", "gantry volume resize web1 data 40GiB")
-        .With(List(app), Adding(app), Resizing(app), Limiting(app), Removing(app));
+        "volume", "See, add, enlarge, limit, move and remove the disks of an instance.", "gantry volume list web1", "gantry volume add web1 data --size 20GiB", "gantry volume resize web1 data 40GiB")
+        .With(List(app), Adding(app), Resizing(app), Limiting(app), Moving(app), Removing(app));
 
     private static Verb List(App app)
     {
@@ -95,6 +95,20 @@ internal static class Volumes
 
                 return limits.Count == 0 ? throw new WrongUseException("Nothing to change was given.", "See `gantry volume limit --help`.")
                     : PatchAsync(session, parsed.GetValue(instance)!, parsed.GetValue(volume)!, new() { ["limits"] = limits }, "limited", ct);
+            });
+    }
+
+    private static Verb Moving(App app)
+    {
+        var instance = Name.Of("instance", app, "/instances");
+        var volume = new Argument<string>("VOLUME") { Description = "Its name." };
+        var pool = Name.Fill(new Argument<string>("POOL"), "Where it is to lie.", app, "/pools");
+        return new Verb("move", "Move a disk to another pool, while its guest uses it too.", "gantry volume move web1 data fast").With(instance, volume, pool)
+            .Runs(app, async (parsed, session, ct) =>
+            {
+                var path = $"{PathOf(parsed.GetValue(instance)!)}/{ApiClient.Escape(parsed.GetValue(volume)!)}/move";
+                var begun = await session.SendAsync(HttpMethod.Post, path, new MoveVolume(parsed.GetValue(pool)!), WireJson.Default.MoveVolume, ct);
+                return await Waiting.FinishAsync(session, begun, parsed.GetValue(volume)!, $"moved to {parsed.GetValue(pool)}", ct);
             });
     }
 

@@ -1,6 +1,8 @@
 using Gantry.Contracts;
 using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
+using Gantry.Daemon.Pools;
+using Gantry.Node;
 using Gantry.Node.Drivers;
 
 namespace Gantry.Daemon.Instances;
@@ -13,6 +15,7 @@ internal static class VolumeApi
         one.MapGet("/volumes", List).Produces<Page<Volume>>().Requires(Privilege.InstanceAudit);
         one.MapPost("/volumes", Add).Produces<Operation>(202).Requires(Privilege.InstanceConfigure);
         one.MapPatch("/volumes/{volume}", Patch).Produces<Operation>(202).Requires(Privilege.InstanceConfigure);
+        one.MapPost("/volumes/{volume}/move", Move).Produces<Operation>(202).Requires(Privilege.InstanceConfigure);
         one.MapDelete("/volumes/{volume}", Remove).Produces<Operation>(202).Requires(Privilege.InstanceConfigure);
     }
 
@@ -51,6 +54,31 @@ internal static class VolumeApi
             var input = new VolumeConfiguration.Input(found.Id, volume, before.Limits, after.Limits, after.SizeBytes > before.SizeBytes ? after.SizeBytes : null);
             return await operations.BeginAsync(configure, input, found, caller, options, ct);
         });
+
+    private static async Task<IResult> Move(
+        string instance, string volume, HttpContext http, Body<MoveVolume> body, InstanceStore store, PoolStore pools, LocalNode node, VolumeMove move, Operations.Operations operations,
+        Caller caller, CancellationToken ct)
+    {
+        var wanted = body.Checked(_ => []);
+        return await operations.BeginAsync(http, caller, wanted, async options =>
+        {
+            var (found, moved) = await FindAsync(instance, volume, http, store, ct);
+            VolumeRows.Demand(found.Name, found.State);
+            if (moved.Device == VolumeDevice.Cdrom)
+            {
+                throw VolumeErrors.NoMove(volume);
+            }
+
+            var (from, to) = (await pools.GetReadyAsync(moved.Pool, ct), await pools.GetReadyAsync(wanted.Pool, ct));
+            if (from.Id == to.Id)
+            {
+                throw VolumeErrors.IsThere(volume, to.Name);
+            }
+
+            await node.DemandRemovableAsync(found.Id, volume, ct);
+            return await operations.BeginAsync(move, new(found.Id, moved, VolumeMove.Place.Of(from), VolumeMove.Place.Of(to)), found, caller, options, ct);
+        });
+    }
 
     private static Task<IResult> Remove(
         string instance, string volume, HttpContext http, InstanceStore store, MachinePlan plan, VolumeRemoval remove, Operations.Operations operations, Caller caller, CancellationToken ct) =>

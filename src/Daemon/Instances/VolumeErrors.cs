@@ -20,4 +20,8 @@ internal static class VolumeErrors
         "volume.held", $"The volume '{volume}' is still in use: {why}", "Unmount it in the guest and try again, or stop the instance first.");
 
     public static Refusal NoSize(string volume) => Refusal.Invalid("volume.no_size", $"'{volume}' is a drive for discs: it has no size and no limits.", "Only disks can be made larger or limited.");
+
+    public static Refusal NoMove(string volume) => Refusal.Invalid("volume.no_move", $"'{volume}' is a drive for discs: it lies in no pool.", "Only disks can be moved.");
+
+    public static Refusal IsThere(string volume, string pool) => Refusal.Conflict("volume.is_there", $"The volume '{volume}' lies in '{pool}' already.", "Choose another pool (`gantry pool list`).");
 }

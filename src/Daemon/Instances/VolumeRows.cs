@@ -58,6 +58,27 @@ internal sealed class VolumeRows(InstanceStore store, EventLog events)
         }
     }
 
+    /// <summary>Notes that a disk will lie in a pool.</summary>
+    /// <param name="pool">Null for the node's own.</param>
+    /// <exception cref="Refusal"><c>instance.wrong_state</c>, <c>pool.unknown</c></exception>
+    public async Task JoinAsync(NpgsqlTransaction transaction, Id<Instance> id, Id<Pool>? pool, string name)
+    {
+        _ = await LockedAsync(transaction, id, name);
+        if (pool is { } joined)
+        {
+            await PoolStore.UseAsync(transaction, id, joined);
+        }
+    }
+
+    /// <summary>Notes in which of two pools a disk lies, and lets go of the other.</summary>
+    /// <param name="before">As it was shown before; elsewhere it stands on no image any more.</param>
+    public async Task PlaceAsync(NpgsqlTransaction transaction, Id<Instance> id, Volume before, (VolumeMove.Place At, VolumeMove.Place Left) pools, string name)
+    {
+        var after = pools.At.Name == before.Pool ? before : before with { Pool = pools.At.Name, Image = null };
+        await ChangeAsync(transaction, id, before.Name, _ => after, name);
+        await LeaveAsync(transaction, id, before with { Pool = pools.Left.Name }, pools.Left.OnNode);
+    }
+
     /// <exception cref="Refusal"><c>volume.unknown</c></exception>
     public async Task ChangeAsync(NpgsqlTransaction transaction, Id<Instance> id, string volume, Func<Volume, Volume> change, string name)
     {

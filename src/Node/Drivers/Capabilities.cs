@@ -142,6 +142,9 @@ public interface IDisks : IDriver
     /// <returns>False when it does not run, or has it not open.</returns>
     Task<bool> MirrorDiskAsync(
         Id<Instance> id, string volume, Pools.Disk target, Func<CancellationToken, Task> settle, Action<Pools.DiskProgress> report, CancellationToken ct);
+
+    /// <summary>Ends such a copying that nobody came back for; the guest stays where it is.</summary>
+    Task EndMirrorAsync(Id<Instance> id, string volume, CancellationToken ct);
 }
 
 /// <param name="WhyNot">Why it is not as was wanted; null when it is.</param>

@@ -4,6 +4,8 @@ namespace Gantry.Node.Drivers;
 
 public static class DiskErrors
 {
+    public const string JobFailedCode = "volume.job_failed";
+
     public static Refusal Unknown(string instance, string volume) => Refusal.NotFound(
         "volume.unknown", $"'{instance}' has no volume '{volume}'.", "`gantry info NAME` shows which it has.");
 
@@ -17,7 +19,7 @@ public static class DiskErrors
         "volume.other_chain", $"The disk '{volume}' that '{instance}' has open does not stand on what its pool says.", "Stop the instance: it finds its disks as the pool has them at its next start.");
 
     public static Refusal JobFailed(string volume, string why) => Refusal.Unavailable(
-        "volume.job_failed", $"What was being copied of the volume '{volume}' was not finished: {why}", "See that its pool is healthy and has room (`gantry pool list`), and try again. The guest has lost nothing.");
+        JobFailedCode, $"What was being copied of the volume '{volume}' was not finished: {why}", "See that its pool is healthy and has room (`gantry pool list`), and try again. The guest has lost nothing.");
 
     public static Refusal NotSwitched(string volumes, string why) => Refusal.Unavailable(
         "volume.not_switched", $"The guest goes on writing to {volumes} as before: {why}", "See that the pool is healthy (`gantry pool list`), and try again. The guest has lost nothing.");

@@ -125,7 +125,11 @@ public enum DiskFormat
     Qcow2 = 2,
 }
 
-public readonly record struct DiskProgress(long DoneBytes, long TotalBytes);
+public readonly record struct DiskProgress(long DoneBytes, long TotalBytes)
+{
+    /// <param name="stage">What is done, for people.</param>
+    public Progress ToWire(string stage) => new(stage, TotalBytes > 0 ? Math.Min(100, 100.0 * DoneBytes / TotalBytes) : null, DoneBytes, TotalBytes);
+}
 
 /// <summary>Makes two layers of a disk one, whether a guest has it open or not. A step that is asked for again after it was done, or half done, changes nothing more.</summary>
 public interface IDiskMerging

@@ -5,6 +5,7 @@ using Gantry.Daemon.Instances;
 using Gantry.Daemon.Networks;
 using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
+using Gantry.Daemon.Pools;
 using Gantry.Daemon.Tests.Operations;
 using Gantry.Daemon.Tests.Support;
 using Gantry.Node;
@@ -131,6 +132,7 @@ internal sealed class InstanceWorld : IAsyncDisposable
     private readonly AddressStore _addresses;
     private readonly NetworkSync _sync;
     private readonly Id<Network> _network = Id<Network>.New();
+    private readonly NodeIdentity _identity = new(Id<NodeInfo>.New(), "here");
 
     /// <param name="nic">It has one, on a network.</param>
     /// <param name="told">Something by cloud-init.</param>
@@ -140,9 +142,8 @@ internal sealed class InstanceWorld : IAsyncDisposable
         _source = NpgsqlDataSource.Create(database);
         Node = new(NodeContext.Open(GantryRoot.At(_root.Path), TimeProvider.System, NullLoggerFactory.Instance));
         Db = new(_source);
-        var identity = new NodeIdentity(Id<NodeInfo>.New(), "here");
-        Store = new(Db, identity, new(), TimeProvider.System);
-        Networks = new(Db, identity, TimeProvider.System);
+        Store = new(Db, _identity, new(), TimeProvider.System);
+        Networks = new(Db, _identity, TimeProvider.System);
         _addresses = new(Db, Networks);
         _sync = new(Networks, _addresses, Node);
         Nics = new(Store, _addresses, Networks, _sync, Events);
@@ -181,6 +182,20 @@ internal sealed class InstanceWorld : IAsyncDisposable
         await Networks.InsertAsync(transaction, _network, new() { Name = Nic("").Network!, Kind = NetworkKind.Nat, Ipv4 = "10.9.8.1/24", Domain = "test.gantry" });
         await Networks.SetReadyAsync(transaction, _network, ready: true);
     }, default);
+
+    /// <summary>Beside the one that every node has.</summary>
+    public (Id<Pool> Id, string Name) OtherPool { get; } = Id<Pool>.New() is var id ? (id, $"p{id.Value:N}") : default;
+
+    public async Task GivenPoolAsync()
+    {
+        var source = $"{_root.Path}/other";
+        await Node.Context.Pools.OpenAsync(new(OtherPool.Id, PoolKind.Dir, source), default);
+        await Db.InTransactionAsync(async transaction =>
+        {
+            await new PoolStore(Db, _identity, Node.Context.Root, TimeProvider.System).InsertAsync(transaction, OtherPool.Id, new() { Name = OtherPool.Name, Kind = PoolKind.Dir, Source = source });
+            await PoolStore.SetReadyAsync(transaction, OtherPool.Id, ready: true);
+        }, default);
+    }
 
     public async Task GivenAsync(InstanceState state)
     {

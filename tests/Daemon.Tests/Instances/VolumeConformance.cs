@@ -30,6 +30,14 @@ public sealed class VolumeConfigurationConformance(TestPostgres postgres) : Oper
         w => new(w.Spec.Id, "data", null, new() { WriteBytesPerSecond = 5000 }, 16 * Limits.MiB), "row data 8 MiB, node data 16 MiB", "data 16 MiB");
 }
 
+/// <summary>A disk that its guest has in the other pool stays there when something goes wrong after that: the row says it too.</summary>
+public sealed class VolumeMoveConformance(TestPostgres postgres) : OperationConformance(postgres)
+{
+    internal override OperationRig NewRig() => new VolumeRig<VolumeMove.Input>(
+        Database, "data 8 MiB", "data 8 MiB in other", w => new VolumeMove(w.Volumes, w.Node),
+        w => new(w.Spec.Id, VolumeRig.Shown, new("local", null), new(w.OtherPool.Name, w.OtherPool.Id)), "data 8 MiB in other") { WithOtherPool = true };
+}
+
 internal static class VolumeRig
 {
     public static VolumeSpec Kept { get; } = new("data", VolumeDevice.Disk, null, null, 8 * Limits.MiB, VolumeBus.Virtio, VolumeCache.Writeback, false);
@@ -45,9 +53,16 @@ internal sealed class VolumeRig<TInput>(
 
     public override OperationType Type => _type ??= type(_world);
 
+    public bool WithOtherPool { get; init; }
+
     public override async Task<Operation> BeginAsync(TestDaemon daemon)
     {
         await _world.GivenAsync(InstanceState.Stopped);
+        if (WithOtherPool)
+        {
+            await _world.GivenPoolAsync();
+        }
+
         if (before.Length > 0)
         {
             await _world.Node.PlugDiskAsync(_world.Spec.Id, VolumeRig.Kept, default);
@@ -72,20 +87,25 @@ internal sealed class VolumeRig<TInput>(
     /// <summary>What the row, the node and the pool say of the instance's volumes, where all of them agree; else what each says.</summary>
     private async Task<string> PictureAsync()
     {
-        var row = Said((await _world.Store.GetAsync($"{_world.Spec.Id}", default)).Volumes?.Select(v => (v.Name, v.SizeBytes ?? 0, v.Limits)));
+        var row = Said((await _world.Store.GetAsync($"{_world.Spec.Id}", default)).Volumes?.Select(v => (v.Name, v.SizeBytes ?? 0, v.Limits, v.Pool != "local")));
         var spec = _world.Node.Context.Folders.Read(_world.Spec.Id).Volumes ?? [];
-        var disks = new List<(string, long, VolumeLimits?)>();
+        var disks = new List<(string, long, VolumeLimits?, bool)>();
         foreach (var volume in spec)
         {
             var disk = await _world.Node.Context.Pools.Of(volume.Pool).FindAsync(new($"{_world.Spec.Id}", volume.Name), default);
-            disks.Add((volume.Name, disk.SizeBytes, volume.Limits));
+            disks.Add((volume.Name, disk.SizeBytes, volume.Limits, volume.Pool is not null));
         }
 
-        var owners = await _world.Node.Context.Pools.Of(null).OwnersAsync(default);
-        var node = spec.Count == 0 && owners.Contains($"{_world.Spec.Id}") ? "a disk that nobody has" : Said(disks);
+        var node = Said(disks);
+        foreach (var pool in (Id<Pool>?[])[null, .. WithOtherPool ? [_world.OtherPool.Id] : (Id<Pool>?[])[]])
+        {
+            var owners = await _world.Node.Context.Pools.Of(pool).OwnersAsync(default);
+            node += spec.All(v => v.Pool != pool) && owners.Contains($"{_world.Spec.Id}") ? " and a disk that nobody has" : "";
+        }
+
         return row == node ? row : $"row {row}, node {node}";
     }
 
-    private static string Said(IEnumerable<(string Name, long Bytes, VolumeLimits? Limits)>? volumes) => string.Join(", ", (volumes ?? []).Select(v => string.Create(
-        CultureInfo.InvariantCulture, $"{v.Name} {v.Bytes / Limits.MiB} MiB{(v.Limits?.WriteBytesPerSecond is { } limit ? $" at {limit}" : "")}")));
+    private static string Said(IEnumerable<(string Name, long Bytes, VolumeLimits? Limits, bool InOther)>? volumes) => string.Join(", ", (volumes ?? []).Select(v => string.Create(
+        CultureInfo.InvariantCulture, $"{v.Name} {v.Bytes / Limits.MiB} MiB{(v.Limits?.WriteBytesPerSecond is { } limit ? $" at {limit}" : "")}{(v.InOther ? " in other" : "")}")));
 }

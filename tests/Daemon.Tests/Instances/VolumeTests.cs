@@ -50,6 +50,32 @@ public sealed class VolumeTests(RunningDaemon daemon) : IClassFixture<RunningDae
         await RunningDaemon.DoneAsync(daemon.Api.RemoveVolumeAsync("kept", "data", 60));
     }
 
+    [Fact]
+    public async Task A_disk_moves_to_another_pool_and_back_and_nothing_of_it_stays_behind()
+    {
+        var source = Directory.CreateTempSubdirectory("gantry-test-moves-").FullName;
+        await RunningDaemon.DoneAsync(daemon.Api.CreatePoolAsync(new() { Name = "moves", Kind = PoolKind.Dir, Source = source }, 60));
+        await daemon.MakeAsync("""{"name": "moved", "kind": "vm", "boot": {"kernel": "/boot/any"}, "volumes": [{"name": "data", "sizeBytes": 1048576}, {"name": "drive", "device": "cdrom"}]}""");
+        var id = (await daemon.Api.GetInstanceAsync("moved")).Id;
+        await RunningDaemon.DoneAsync(daemon.Api.ActOnInstanceAsync("moved", InstanceAction.Start, 60));
+
+        await RunningDaemon.DoneAsync(daemon.Api.MoveVolumeAsync("moved", "data", new("moves"), 60));
+        (await daemon.Api.GetInstanceAsync("moved")).Volumes![0].Pool.ShouldBe("moves");
+        Directory.Exists($"{source}/{id}/data").ShouldBeTrue();
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.DeletePoolAsync("moves", 60))).Code.ShouldBe("pool.in_use");
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.MoveVolumeAsync("moved", "data", new("moves"), 60))).Code.ShouldBe("volume.is_there");
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.MoveVolumeAsync("moved", "data", new("nowhere"), 60))).Code.ShouldBe("pool.unknown");
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.MoveVolumeAsync("moved", "drive", new("local"), 60))).Code.ShouldBe("volume.no_move");
+
+        await RunningDaemon.DoneAsync(daemon.Api.CreateSnapshotAsync("moved", new("before"), 60));
+        (await RunningDaemon.RefusedAsync(() => daemon.Api.MoveVolumeAsync("moved", "data", new("local"), 60))).Code.ShouldBe("volume.in_snapshot");
+        await RunningDaemon.DoneAsync(daemon.Api.DeleteSnapshotAsync("moved", "before", 60));
+        await RunningDaemon.DoneAsync(daemon.Api.MoveVolumeAsync("moved", "data", new("local"), 60));
+        Directory.Exists($"{source}/{id}/data").ShouldBeFalse();
+        await RunningDaemon.DoneAsync(daemon.Api.DeletePoolAsync("moves", 60));
+        Directory.Delete(source, recursive: true);
+    }
+
     [Theory]
     [InlineData("""{"name": "data", "sizeBytes": 5}""", "request.invalid")]
     [InlineData("""{"name": "data", "device": "cdrom", "pool": "local"}""", "request.invalid")]

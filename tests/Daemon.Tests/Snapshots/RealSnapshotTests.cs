@@ -7,8 +7,8 @@ using Gantry.Daemon.Tests.Support;
 namespace Gantry.Daemon.Tests.Snapshots;
 
 /// <summary>
-/// Snapshots of a real guest that writes numbered blocks without end, each flushed before the next. Whatever happens to QEMU and to the daemon,
-/// every snapshot holds all blocks that were written before it was asked for, whole and in order, and none from long after it was taken.
+/// Snapshots and moves of the disk of a real guest that writes numbered blocks without end, each flushed before the next. Whatever happens to QEMU and to
+/// the daemon, every snapshot holds all blocks that were written before it was asked for, whole and in order, and none from long after it was taken.
 /// </summary>
 public sealed partial class RealSnapshotTests(TestPostgres postgres) : DatabaseTests(postgres)
 {
@@ -82,6 +82,34 @@ public sealed partial class RealSnapshotTests(TestPostgres postgres) : DatabaseT
 
         await machines.DeleteAsync(Guest);
         Directory.Exists($"{machines.Root}/data/pools/local/{id}").ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task A_disk_that_moves_between_pools_while_its_guest_writes_loses_nothing_whoever_is_killed()
+    {
+        await using var machines = await RealMachines.WithMicroAsync(Database);
+        var pool = Directory.CreateDirectory($"{machines.Root}/other").FullName;
+        await RunningDaemon.DoneAsync(machines.Api.CreatePoolAsync(new() { Name = "other", Kind = PoolKind.Dir, Source = $"{pool}/gantry" }, 60));
+        var id = (await machines.LaunchAsync(Guest, InstanceKind.Microvm, Writes, [new() { Name = "data", SizeBytes = 16 * Limits.MiB }])).Id;
+        await WroteAsync(machines, 4);
+        await RunningDaemon.DoneAsync(machines.Api.MoveVolumeAsync(Guest, "data", new("other"), 120));
+        await GoesOnAfterKillAsync(1);
+
+        // The daemon is killed before the copying ends, and right after it.
+        await KilledAsync(machines, "volume.move:1:before", api => api.MoveVolumeAsync(Guest, "data", new("local"), 60));
+        await KilledAsync(machines, "volume.move:1:after", api => api.MoveVolumeAsync(Guest, "data", new("other"), 60));
+        await GoesOnAfterKillAsync(2);
+        Directory.GetFiles(pool, "*.qcow2", SearchOption.AllDirectories).ShouldHaveSingleItem();
+        Directory.Exists($"{machines.Root}/data/pools/local/{id}/data").ShouldBeFalse();
+        await machines.DeleteAsync(Guest);
+
+        async Task GoesOnAfterKillAsync(int start)
+        {
+            var flushed = await WroteAsync(machines, await WroteAsync(machines) + 2);
+            await KillQemuAsync(machines);
+            await RunningDaemon.DoneAsync(machines.Api.ActOnInstanceAsync(Guest, InstanceAction.Start, 120));
+            (await FoundAsync(machines, start)).ShouldBeGreaterThan(flushed);
+        }
     }
 
     /// <summary>Its firmware comes up without a disk to boot from, which is all of a guest that is needed here.</summary>

@@ -103,7 +103,7 @@ public sealed partial class QemuDriver
             }
 
             // One to another place that nobody came back for.
-            await new QemuJobs(guest, node.Time).CancelOthersAsync($"mirror.{QemuLayer.PrefixOf(volume)}", job, ct);
+            await new QemuJobs(guest, node.Time).CancelOthersAsync(MirrorsOf(volume), job, ct);
             await nodes.RemoveAsync(volume, open, ct);
             await nodes.AddLayersAsync(QemuChain.OfDisk(DemandVolume(node.Folders.Read(id), volume), target), ct);
 
@@ -115,6 +115,18 @@ public sealed partial class QemuDriver
             return Begun.Running;
         }, ct);
     }
+
+    public async Task EndMirrorAsync(Id<Instance> id, string volume, CancellationToken ct)
+    {
+        await WhileRunningAsync(id, async (guest, _) =>
+        {
+            await new QemuJobs(guest, node.Time).CancelOthersAsync(MirrorsOf(volume), "", ct);
+            return new DiskChange();
+        }, ct);
+        await TidyAsync(id, volume);
+    }
+
+    private static string MirrorsOf(string volume) => $"mirror.{QemuLayer.PrefixOf(volume)}";
 
     /// <summary>Long work on a volume. The instance is held only while it is begun and when it has ended: meanwhile it can be shut down.</summary>
     /// <param name="begin">Begins the job, unless there is nothing to do; given the volume's nodes as they are.</param>

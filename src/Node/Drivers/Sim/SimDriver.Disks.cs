@@ -85,6 +85,8 @@ public sealed partial class SimDriver
         return false;
     }
 
+    public Task EndMirrorAsync(Id<Instance> id, string volume, CancellationToken ct) => Before("endMirror", id, ct);
+
     private (InstanceSpec Spec, VolumeSpec Volume) DemandDisk(Id<Instance> id, string volume)
     {
         var spec = node.Folders.Read(id);
