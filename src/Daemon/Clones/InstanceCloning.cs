@@ -15,7 +15,9 @@ namespace Gantry.Daemon.Clones;
 /// Makes an instance of another's snapshot, or of one that it takes of it first: whole or not at all. It is the clone's operation; the source may be
 /// used meanwhile, and the tie keeps it and the snapshot from being deleted.
 /// </summary>
-internal sealed class InstanceCloning(InstanceStore store, InstanceStates states, InstanceNics nics, EventLog events, LocalNode node) : OperationType<InstanceCloning.Input>
+internal sealed class InstanceCloning(
+    SnapshotStore snapshots, InstanceStore store, InstanceStates states, InstanceNics nics, EventLog events, LocalNode node)
+    : OperationType<InstanceCloning.Input>
 {
     /// <param name="Snapshot">Its name; null for one that is taken here.</param>
     /// <param name="Tied">It stands on the snapshot afterwards.</param>
@@ -69,6 +71,7 @@ internal sealed class InstanceCloning(InstanceStore store, InstanceStates states
         if (input.Snapshot is { } snapshot)
         {
             await SnapshotStore.LockAsync(transaction, from.Snapshot, input.FromName, snapshot);
+            await snapshots.SetUsedAsync(transaction, from.Snapshot);
         }
         else
         {

@@ -29,7 +29,11 @@ internal sealed class VolumeMove(VolumeRows volumes, LocalNode node) : Operation
             volumes.PlaceAsync(transaction, id, input.Volume, node.PoolOf(id, name) == input.To.OnNode ? (input.To, input.From) : (input.From, input.To), context.Operation.TargetName));
         return
         [
-            new DbStep("hold the pool", (transaction, context, _) => volumes.JoinAsync(transaction, id, input.To.OnNode, context.Operation.TargetName), note.Do),
+            new DbStep("hold the pool", async (transaction, context, _) =>
+            {
+                await InstanceStore.DemandNoClonesAsync(transaction, id, $"The disk '{name}' of '{context.Operation.TargetName}' cannot be moved");
+                await volumes.JoinAsync(transaction, id, input.To.OnNode, context.Operation.TargetName);
+            }, note.Do),
             new HostStep("copy",
                 (context, ct) => node.MoveDiskAsync(id, name, input.To.OnNode, now => context.Report(now.ToWire($"copy {name}")), ct),
                 (_, ct) => node.EndMoveAsync(id, name, input.From.OnNode, input.To.OnNode, ct)),

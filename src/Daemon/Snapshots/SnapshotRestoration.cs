@@ -32,7 +32,7 @@ internal sealed class SnapshotRestoration(SnapshotStore store, InstanceStore ins
                 var state = await instances.LockAsync(transaction, input.Instance) ?? throw InstanceErrors.Unknown(name);
                 SnapshotRules.DemandRestorable(name, state, input.Stop);
                 await SnapshotStore.LockAsync(transaction, input.Id, name, input.Name);
-                if (input.Start)
+                if (input.Start || input.Memory)
                 {
                     await InstanceStore.DemandNoTemplateAsync(transaction, input.Instance, name);
                 }

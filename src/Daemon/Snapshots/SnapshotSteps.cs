@@ -10,8 +10,7 @@ namespace Gantry.Daemon.Snapshots;
 /// <summary>What the operations on snapshots have in common.</summary>
 internal static class SnapshotSteps
 {
-    public static Action<DiskProgress> Reporter(StepContext context, string stage = "merge layers") => done => context.Report(
-        new(stage, done.TotalBytes > 0 ? Math.Min(100, 100.0 * done.DoneBytes / done.TotalBytes) : null, done.DoneBytes, done.TotalBytes));
+    public static Action<DiskProgress> Reporter(StepContext context, string stage = "merge layers") => done => context.Report(done.ToWire(stage));
 
     public static Task TellAsync(
         EventLog events, NpgsqlTransaction transaction, StepContext context, string type, Id<Snapshot> id, Id<Instance> instance, string name, string? reason = null)

@@ -42,8 +42,7 @@ internal sealed class InstanceClones(LocalNode node)
 
             done += volume.SizeBytes;
 
-            void Told(DiskProgress now) => report(new(
-                source.Linked ? $"link {volume.Name}" : $"copy {volume.Name}", total > 0 ? Math.Min(100, 100.0 * (done + now.DoneBytes) / total) : null, done + now.DoneBytes, total));
+            void Told(DiskProgress now) => report(new DiskProgress(done + now.DoneBytes, total).ToWire($"{(source.Linked ? "link" : "copy")} {volume.Name}"));
         }
 
         folder.PutInto(spec.Id, record, source.CopyTpm ? spec.TpmUid : null);
@@ -86,7 +85,7 @@ internal sealed class InstanceClones(LocalNode node)
         {
             if (_pools.Of(volume.Pool) is ITiedClones pool)
             {
-                void Told(DiskProgress now) => report(new($"copy {volume.Name}", now.TotalBytes > 0 ? Math.Min(100, 100.0 * now.DoneBytes / now.TotalBytes) : null, now.DoneBytes, now.TotalBytes));
+                void Told(DiskProgress now) => report(now.ToWire($"copy {volume.Name}"));
                 await pool.PromoteAsync(InstanceDisks.NameOf(id, volume.Name), node.MergingOf(id, Told), Told, ct);
             }
         }

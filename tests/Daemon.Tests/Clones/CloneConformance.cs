@@ -16,7 +16,7 @@ namespace Gantry.Daemon.Tests.Clones;
 public sealed class InstanceCloningConformance(TestPostgres postgres) : OperationConformance(postgres)
 {
     internal override OperationRig NewRig() => new CloneRig<InstanceCloning.Input>(
-        Database, "source: 0 snapshots", "source: 0 snapshots; clone: Running, 1 layer, eth0", w => new InstanceCloning(w.Store, w.States, w.Nics, w.Events, w.Node), r => r.Cloning(linked: false, startNow: true));
+        Database, "source: 0 snapshots", "source: 0 snapshots; clone: Running, 1 layer, eth0", w => new InstanceCloning(new(w.Db, TimeProvider.System), w.Store, w.States, w.Nics, w.Events, w.Node), r => r.Cloning(linked: false, startNow: true));
 }
 
 /// <summary>And of a linked clone.</summary>
@@ -24,7 +24,7 @@ public sealed class LinkedCloningConformance(TestPostgres postgres) : OperationC
 {
     internal override OperationRig NewRig() => new CloneRig<InstanceCloning.Input>(
         Database, "source: 0 snapshots", "source: 1 snapshots; clone: Stopped, 2 layers, tied by its own, eth0",
-        w => new InstanceCloning(w.Store, w.States, w.Nics, w.Events, w.Node), r => r.Cloning(linked: true, startNow: false));
+        w => new InstanceCloning(new(w.Db, TimeProvider.System), w.Store, w.States, w.Nics, w.Events, w.Node), r => r.Cloning(linked: true, startNow: false));
 }
 
 /// <summary>What was copied stays copied where it breaks off.</summary>
