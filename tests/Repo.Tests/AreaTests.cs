@@ -37,7 +37,7 @@ public class AreaTests
         ["Pools"] = ["Host", "Images"],
         ["Instances"] = ["Host", "Images", "Networks", "Pools"],
         ["Snapshots"] = ["Drivers", "Guests", "Host", "Instances", "Pools"],
-        ["Guests"] = ["Host"],
+        ["Guests"] = ["Host", "Instances"],
         ["Isolation"] = ["Host"],
         ["Networks"] = ["Host"],
         ["Drivers"] = ["Host", "Images", "Instances", "Isolation", "Networks", "Pools"],
