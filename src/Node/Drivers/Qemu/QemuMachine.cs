@@ -11,10 +11,10 @@ namespace Gantry.Node.Drivers.Qemu;
 /// </summary>
 internal static class QemuMachine
 {
-    private const string Machine = "-machine", Smp = "-smp", ObjectOption = "-object", DeviceOption = "-device", Dimm = "pc-dimm", PortDevice = "pcie-root-port", Firmware = "firmware";
+    private const string Machine = "-machine", ObjectOption = "-object", DeviceOption = "-device", Dimm = "pc-dimm", PortDevice = "pcie-root-port", Firmware = "firmware";
 
     /// <summary>What is taken over as it was told then.</summary>
-    private static readonly HashSet<string> Settled = [Machine, "-cpu", Smp, "-m", "-rtc"];
+    private static readonly HashSet<string> Settled = [Machine, "-cpu", "-smp", "-m", "-rtc"];
 
     /// <exception cref="QmpFailed"/>
     public static async Task<SavedMachine> ReadAsync(QemuGuest guest, QemuStart start, CancellationToken ct)
@@ -22,7 +22,7 @@ internal static class QemuMachine
         var size = await QemuSize.ReadAsync(guest, ct);
         var type = (await guest.ExecuteAsync("qom-get", ct, arguments: new() { ["path"] = "/machine", ["property"] = "type" })).ToString();
         var version = (await guest.ExecuteAsync("query-version", ct)).TryGetProperty("qemu", out var parts) ? $"{parts.Number("major")}.{parts.Number("minor")}.{parts.Number("micro")}" : "?";
-        return new(version, start.Accelerator, size.Plugged, [.. SettingsOf(start.Arguments, type, size.Cpus.Count), .. await DimmsAsync(guest, ct)], await DevicesAsync(guest, start, ct));
+        return new(version, start.Accelerator, size.Plugged, [.. SettingsOf(start.Arguments, type), .. await CpusAsync(guest, ct), .. await DimmsAsync(guest, ct)], await DevicesAsync(guest, start, ct));
     }
 
     /// <summary>How one is started that is to go on from the memory of another, where it would be started otherwise.</summary>
@@ -82,7 +82,7 @@ internal static class QemuMachine
         return null;
     }
 
-    private static IEnumerable<string> SettingsOf(IReadOnlyList<string> arguments, string type, int cpus)
+    private static IEnumerable<string> SettingsOf(IReadOnlyList<string> arguments, string type)
     {
         foreach (var (option, value) in Pairs(arguments).Where(a => IsSettled(a.Option, a.Value)))
         {
@@ -92,10 +92,31 @@ internal static class QemuMachine
             {
                 // The name of this very version of the machine: another QEMU may mean a newer one by the short one.
                 Machine => string.Join(',', words.Skip(1).Prepend(type.EndsWith("-machine", StringComparison.Ordinal) ? type[..^"-machine".Length] : words[0])),
-                Smp => string.Join(',', words.Skip(1).Prepend(string.Create(CultureInfo.InvariantCulture, $"cpus={cpus}"))),
                 _ => value,
             };
         }
+    }
+
+    /// <summary>Processors that were plugged in since the start. Disks have as many queues as there were processors at the start, so that stays what it was.</summary>
+    private static async Task<List<string>> CpusAsync(QemuGuest guest, CancellationToken ct)
+    {
+        List<string> all = [];
+        try
+        {
+            foreach (var socket in (await guest.ExecuteAsync("query-hotpluggable-cpus", ct)).Items().Reverse())
+            {
+                if (socket.Text("qom-path")?.StartsWith("/machine/peripheral/", StringComparison.Ordinal) == true && QemuSocket.Of(socket)?.ToPlug() is { } plug)
+                {
+                    all.AddRange([DeviceOption, string.Join(',', plug.Where(p => p.Key != "driver").Select(p => $"{p.Key}={p.Value}").Prepend($"{plug["driver"]}"))]);
+                }
+            }
+        }
+        catch (QmpRefused)
+        {
+            // A microVM has no sockets.
+        }
+
+        return all;
     }
 
     /// <summary>Memory that was plugged in since the start.</summary>
