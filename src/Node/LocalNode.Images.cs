@@ -40,7 +40,12 @@ public sealed partial class LocalNode
     {
         var volume = Context.Folders.Read(id).Volumes?.FirstOrDefault(v => v.Device == VolumeDevice.Disk) ?? throw ImageErrors.NoDisk(name);
         var disk = await Context.Pools.Of(volume.Pool).FindAsync(new($"{id}", volume.Name), ct);
-        return [.. disk.Layers.Select(l => new DiskFile(l.Path, l.Format == Pools.DiskFormat.Raw ? "raw" : "qcow2"))];
+        return [.. disk.Layers.Select(l => new DiskFile(l.Path, l.Format switch
+        {
+            Pools.DiskFormat.Raw => DiskFile.Raw,
+            Pools.DiskFormat.Device => DiskFile.Device,
+            _ => DiskFile.Qcow2,
+        }))];
     }
 
     /// <summary>What an image is made of.</summary>

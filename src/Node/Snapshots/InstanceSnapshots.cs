@@ -186,13 +186,14 @@ internal sealed class InstanceSnapshots(LocalNode node)
 
     /// <summary>
     /// A guest that runs is halted where one moment would not do otherwise: when something beside its disks changes too, or its disks lie in
-    /// several storages of which each has its own snapshots.
+    /// several storages of which each has its own snapshots, or in one that makes them of one disk after the other.
     /// </summary>
     private async Task<IReadOnlyDictionary<string, string>> KeepAsync(
         Id<Instance> id, SnapshotFolder folder, Id<Snapshot> snapshot, IReadOnlyList<(IPool Pool, IReadOnlyList<string> Disks)> pools, bool isRunning, CancellationToken ct)
     {
         var (layered, own) = (pools.Count(p => p.Pool.IsLayered), pools.Count(p => !p.Pool.IsLayered));
-        var halts = isRunning && (folder.HasState || own > 1 || (own > 0 && layered > 0));
+        var isApart = pools.Any(p => !p.Pool.IsLayered && !p.Pool.TakesAllAtOnce && p.Disks.Count > 1);
+        var halts = isRunning && (folder.HasState || own > 1 || (own > 0 && layered > 0) || isApart);
         await using var halt = halts ? await GuestHalt.BeginAsync(node, id, ct) : null;
         var files = folder.Keep();
         foreach (var (pool, names) in pools.Where(p => !p.Pool.IsLayered))

@@ -12,7 +12,7 @@ namespace Gantry.Node.Tests.InGuest;
 internal sealed class DebianGuest(TestRoot root)
 {
     /// <summary>Part of the cache's key: goes up with every change of what the disk is.</summary>
-    private const int Version = 1;
+    private const int Version = 2;
 
     private const string RootUuid = "0f0e7a52-2c1b-4a7e-9d53-6b1c2f3e4d01", BroughtUuid = "0f0e7a52-2c1b-4a7e-9d53-6b1c2f3e4d02";
     private const long DiskBytes = 4096 * Limits.MiB, BroughtBytes = 2048 * Limits.MiB, EmptyBytes = 4096 * Limits.MiB;
@@ -21,7 +21,7 @@ internal sealed class DebianGuest(TestRoot root)
 
     private static readonly string[] Packages =
     [
-        "util-linux", "kmod", "procps", "iproute2", "e2fsprogs", "qemu-utils", "lvm2", "thin-provisioning-tools",
+        "util-linux", "udev", "kmod", "procps", "iproute2", "e2fsprogs", "qemu-utils", "lvm2", "thin-provisioning-tools",
         "nfs-kernel-server", "nfs-common", "samba", "cifs-utils",
     ];
 

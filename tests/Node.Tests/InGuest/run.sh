@@ -1,3 +1,4 @@
+#!/bin/sh
 # PID 1 of the guest that DebianGuest.cs boots: makes a system of what is mounted, runs the tests of one trait, and switches off.
 # What the tests say goes to the second serial line, with a line of how they ended.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
@@ -8,6 +9,9 @@ mount -t devpts devpts /dev/pts
 for place in /run /dev/shm; do mount -t tmpfs tmpfs $place; done
 mkdir -p /run/lock /run/lvm
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
+/lib/systemd/systemd-udevd --daemon
+udevadm trigger --action=add
+udevadm settle
 ip link set lo up
 hostname guest
 

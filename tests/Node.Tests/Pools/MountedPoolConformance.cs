@@ -12,12 +12,10 @@ public abstract class MountedPoolConformance(Func<NodeContext, NodeContext>? cha
 
     private protected override IPool Reopen()
     {
-        var pool = (DirPool)new NodePools(Node).Make(Spec(PoolId));
+        var pool = (DirPool)base.Reopen();
         pool.Written = Faults.Pass;
         return pool;
     }
-
-    private protected virtual PoolSpec Spec(Id<Pool> id) => new(id, Kind, Source);
 
     public override async ValueTask DisposeAsync()
     {
