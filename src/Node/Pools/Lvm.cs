@@ -9,7 +9,7 @@ namespace Gantry.Node.Pools;
 /// <param name="pool">Which pool's volumes are looked at: the value of their tag <c>gantry.pool</c>.</param>
 internal sealed class Lvm(IShell shell, string group, string thin, string pool)
 {
-    private const string Columns = "lv_name,lv_size,lv_tags,lv_active,lv_dm_path,pool_lv,segtype,zero,data_percent,metadata_percent,lv_health_status,thin_id,vg_tags,vg_extent_size";
+    private const string Columns = "lv_name,lv_size,lv_tags,lv_active,lv_dm_path,pool_lv,segtype,zero,data_percent,metadata_percent,lv_health_status,lv_when_full,thin_id,vg_tags,vg_extent_size";
 
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan AnswersWithin = TimeSpan.FromSeconds(20);
@@ -32,7 +32,7 @@ internal sealed class Lvm(IShell shell, string group, string thin, string pool)
         var rows = document.RootElement.GetProperty("report").EnumerateArray().SelectMany(r => r.GetProperty("lv").EnumerateArray()).ToList();
         var itself = rows.Where(r => Text(r, "lv_name") == thin).Select(r => new LvmThinPool(
             Text(r, "segtype") == "thin-pool", Tags(r, "lv_tags").GetValueOrDefault("pool"), Number(r, "lv_size"), Number(r, "vg_extent_size"), Text(r, "zero") is "zero" or "1",
-            Percent(r, "data_percent"), Percent(r, "metadata_percent"), Text(r, "lv_health_status"))).FirstOrDefault();
+            Percent(r, "data_percent"), Percent(r, "metadata_percent"), Text(r, "lv_health_status"), Text(r, "lv_when_full") == "error")).FirstOrDefault();
         var volumes = rows.Where(r => Text(r, "pool_lv") == thin).Select(r => new LvmVolume(
             Text(r, "lv_name"), Number(r, "lv_size"), Text(r, "lv_dm_path"), Text(r, "lv_active") == "active", Text(r, "thin_id"), Tags(r, "lv_tags"))).ToList();
         var restores = rows.Take(1).SelectMany(r => Text(r, "vg_tags").Split(',')).Select(t => LvmRestore.TryParse(pool, t)).OfType<LvmRestore>().ToList();

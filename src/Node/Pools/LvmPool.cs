@@ -52,8 +52,12 @@ internal sealed partial class LvmPool(string source, string id, IShell shell, Qe
             }
 
             // A guest that writes to a full pool is to be told at once, and halted; else the kernel holds its writes back, and loses them after a minute.
-            await _lvm.RunAsync(ct, "lvchange", "--yes", "--errorwhenfull", "y", source);
-            if (state.Pool!.Mark is null)
+            if (!state.Pool!.FailsWhenFull)
+            {
+                await _lvm.RunAsync(ct, "lvchange", "--yes", "--errorwhenfull", "y", source);
+            }
+
+            if (state.Pool.Mark is null)
             {
                 await _lvm.RunAsync(ct, "lvchange", "--yes", "--addtag", Lvm.Tag("pool", id), source);
             }

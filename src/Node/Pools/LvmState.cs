@@ -32,7 +32,8 @@ internal sealed record LvmState(LvmThinPool? Pool, IReadOnlyList<LvmVolume> Volu
 /// <param name="DataPercent">How full it is; null while it is not active.</param>
 /// <param name="MetadataPercent">How full the part is that says where everything lies.</param>
 /// <param name="Health">A word when something is wrong (lvs(8), <c>lv_health_status</c>).</param>
-internal sealed record LvmThinPool(bool IsThinPool, string? Mark, long SizeBytes, long ExtentBytes, bool Zeroes, double? DataPercent, double? MetadataPercent, string Health)
+/// <param name="FailsWhenFull">What is written to a full pool fails at once.</param>
+internal sealed record LvmThinPool(bool IsThinPool, string? Mark, long SizeBytes, long ExtentBytes, bool Zeroes, double? DataPercent, double? MetadataPercent, string Health, bool FailsWhenFull)
 {
     /// <summary>Volumes consist of whole extents.</summary>
     public long RoundUp(long bytes) => (bytes + ExtentBytes - 1) / ExtentBytes * ExtentBytes;

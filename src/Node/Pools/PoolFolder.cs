@@ -145,7 +145,9 @@ internal sealed class PoolFolder(string path, string id, TimeProvider time, Netw
             }
 
             await mount.MountAsync(anew: isBroken, ct);
-            return (await WithinAsync(Look, ct)).Why;
+            why = (await WithinAsync(Look, ct)).Why;
+            await (why is null ? Task.CompletedTask : LeaveAsync());
+            return why;
         }
         catch (TimeoutException)
         {

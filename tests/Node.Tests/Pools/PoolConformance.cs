@@ -82,6 +82,7 @@ public abstract partial class PoolConformance : IAsyncLifetime
         var next = Make(Id<Pool>.New());
         await next.OpenAsync(default);
         (await next.OwnersAsync(default)).ShouldBeEmpty();
+        await next.CloseAsync(default);
     }
 
     [Fact]
