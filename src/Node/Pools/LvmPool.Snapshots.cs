@@ -12,8 +12,8 @@ internal sealed partial class LvmPool
     /// <summary>It is one from the moment that the first of its volumes is marked as of a whole snapshot.</summary>
     public async Task SnapshotAsync(string owner, IReadOnlyList<string> disks, Id<Snapshot> snapshot, CancellationToken ct)
     {
-        using var held = await ChangeAsync(ct, [.. disks.Select(d => new DiskName(owner, d))]);
-        var state = await StateAsync(ct);
+        using var change = await ChangeAsync(ct, [.. disks.Select(d => new DiskName(owner, d))]);
+        var state = change.State;
         if (state.SnapshotOf(owner, $"{snapshot}").Count > 0)
         {
             return;
@@ -28,7 +28,7 @@ internal sealed partial class LvmPool
                 // What a guest wrote and did not flush yet may be in the host's memory still, and belongs to it where its own memory is kept too.
                 foreach (var volume in volumes.Where(v => v.IsActive))
                 {
-                    using var device = Posix.OpenDisk(PathOf(volume), writable: true);
+                    using var device = Posix.OpenDisk(volume.Path, writable: true);
                     RandomAccess.FlushToDisk(device);
                 }
 
@@ -54,8 +54,8 @@ internal sealed partial class LvmPool
     /// <summary>What is to be restored is written down first, at one instant, so that it is ended whatever breaks off.</summary>
     public async Task RestoreAsync(string owner, Id<Snapshot> snapshot, CancellationToken ct)
     {
-        using var held = await ChangeAsync(ct, new DiskName(owner, "x"));
-        DemandWhole(await StateAsync(ct), owner, snapshot);
+        using var change = await ChangeAsync(ct, new DiskName(owner, "x"));
+        DemandWhole(change.State, owner, snapshot);
         var restore = new LvmRestore(owner, $"{snapshot}", RandomNumberGenerator.GetHexString(16, lowercase: true));
         await TryAsync(
             "The restore",
@@ -68,8 +68,8 @@ internal sealed partial class LvmPool
 
     public async Task DeleteSnapshotAsync(string owner, Id<Snapshot> snapshot, IDiskMerging merging, CancellationToken ct)
     {
-        using var held = await ChangeAsync(ct, new DiskName(owner, "x"));
-        if ((await StateAsync(ct)).SnapshotOf(owner, $"{snapshot}") is { Count: > 0 } volumes)
+        using var change = await ChangeAsync(ct, new DiskName(owner, "x"));
+        if (change.State.SnapshotOf(owner, $"{snapshot}") is { Count: > 0 } volumes)
         {
             await TryAsync(
                 "Deleting the snapshot",
@@ -93,8 +93,8 @@ internal sealed partial class LvmPool
     /// <summary>A thin pool has no sums of its blocks: what is found is what is missing, and what its devices cannot read.</summary>
     public async Task<IReadOnlyList<string>> VerifyAsync(string owner, Id<Snapshot> snapshot, CancellationToken ct)
     {
-        using var held = await ChangeAsync(ct, new DiskName(owner, "x"));
-        var volumes = (await StateAsync(ct)).SnapshotOf(owner, $"{snapshot}");
+        using var change = await ChangeAsync(ct, new DiskName(owner, "x"));
+        var volumes = change.State.SnapshotOf(owner, $"{snapshot}");
         if (volumes.Count == 0)
         {
             throw PoolErrors.SnapshotMissing(owner, snapshot);
@@ -117,8 +117,8 @@ internal sealed partial class LvmPool
 
     public async Task CloneAsync(DiskName from, Id<Snapshot> at, DiskName to, bool linked, Action<DiskProgress> report, CancellationToken ct)
     {
-        using var held = await ChangeAsync(ct, from, to);
-        var state = await StateAsync(ct);
+        using var change = await ChangeAsync(ct, from, to);
+        var state = change.State;
         if (state.DiskOf(to) is not null)
         {
             return;
@@ -136,7 +136,7 @@ internal sealed partial class LvmPool
                 }
 
                 var made = await NamedAsync(await MakeAsync(kept.SizeBytes, [.. TagsOf(to), Lvm.Tag(LvmVolume.Making, "1")], ct), ct);
-                await ViewAsync(kept, path => RawFiles.CopyIntoAsync(path, kept.SizeBytes, PathOf(made), report, ct), ct);
+                await ViewAsync(kept, path => RawFiles.CopyIntoAsync(path, kept.SizeBytes, made.Path, report, ct), ct);
                 await _lvm.RunAsync(ct, "lvchange", "--yes", "--deltag", Lvm.Tag(LvmVolume.Making, "1"), _lvm.NameOf(made));
             });
         report(new(kept.SizeBytes, kept.SizeBytes));
@@ -163,9 +163,10 @@ internal sealed partial class LvmPool
     /// <summary>Makes each disk anew of the snapshot, then removes the one before; done again, what was done is not done twice.</summary>
     private async Task FinishAsync(LvmRestore restore, CancellationToken ct)
     {
-        foreach (var kept in (await StateAsync(ct)).SnapshotOf(restore.Owner, restore.Snapshot))
+        var state = await StateAsync(ct);
+        foreach (var kept in state.SnapshotOf(restore.Owner, restore.Snapshot))
         {
-            var disks = (await StateAsync(ct)).DisksOf(restore.Owner).Where(v => v.Disk == kept.Disk).ToList();
+            var disks = state.DisksOf(restore.Owner).Where(v => v.Disk == kept.Disk).ToList();
             if (!disks.Any(v => v.Tag(LvmVolume.By) == restore.By))
             {
                 await CopyAsync(kept, [.. TagsOf(kept.Disk!.Value), Lvm.Tag(LvmVolume.By, restore.By)], ct);
@@ -183,7 +184,7 @@ internal sealed partial class LvmPool
         await _lvm.RunAsync(ct, "lvchange", "--yes", "--activate", "y", "--ignoreactivationskip", _lvm.NameOf(volume));
         try
         {
-            await work(PathOf(await NamedAsync(volume.Name, ct)));
+            await work((await NamedAsync(volume.Name, ct)).Path);
         }
         finally
         {

@@ -107,8 +107,8 @@ internal sealed partial class LvmPool(string source, string id, IShell shell, Qe
 
     public async Task CreateAsync(DiskName disk, long sizeBytes, string? image, CancellationToken ct)
     {
-        using var held = await ChangeAsync(ct, disk);
-        var state = await StateAsync(ct);
+        using var change = await ChangeAsync(ct, disk);
+        var state = change.State;
         if (state.DiskOf(disk) is not null)
         {
             return;
@@ -143,8 +143,8 @@ internal sealed partial class LvmPool(string source, string id, IShell shell, Qe
         var state = await StateAsync(ct);
         if (state.Restores.Any(r => r.Owner == disk.Owner))
         {
-            using var held = await ChangeAsync(ct, disk);
-            state = await StateAsync(ct);
+            using var change = await ChangeAsync(ct, disk);
+            state = change.State;
         }
 
         var volume = state.DiskOf(disk) ?? throw PoolErrors.DiskMissing(disk);
@@ -153,13 +153,13 @@ internal sealed partial class LvmPool(string source, string id, IShell shell, Qe
             await TryAsync($"Opening {disk}", () => _lvm.RunAsync(ct, "lvchange", "--yes", "--activate", "y", "--ignoreactivationskip", _lvm.NameOf(volume)));
         }
 
-        return new(volume.SizeBytes, [new("device", PathOf(volume), DiskFormat.Device)]);
+        return new(volume.SizeBytes, [new("device", volume.Path, DiskFormat.Device)]);
     }
 
     public async Task DeleteAsync(DiskName disk, CancellationToken ct)
     {
-        using var held = await ChangeAsync(ct, disk);
-        var state = await StateAsync(ct);
+        using var change = await ChangeAsync(ct, disk);
+        var state = change.State;
         if (state.SnapshotsOf(disk.Owner).Any(s => state.SnapshotOf(disk.Owner, s).Any(v => v.Disk == disk)))
         {
             throw PoolErrors.HasSnapshots(disk);
@@ -170,16 +170,16 @@ internal sealed partial class LvmPool(string source, string id, IShell shell, Qe
 
     public async Task DeleteOwnerAsync(string owner, CancellationToken ct)
     {
-        using var held = await ChangeAsync(ct, new DiskName(owner, "x"));
-        var state = await StateAsync(ct);
+        using var change = await ChangeAsync(ct, new DiskName(owner, "x"));
+        var state = change.State;
         await TryAsync($"Deleting what {owner} has", () => RemoveAsync([.. state.Volumes.Where(v => v.Owner == owner)], ct));
     }
 
     /// <summary>It may be open: QEMU cannot make a device larger, and is told of it afterwards.</summary>
     public async Task GrowAsync(DiskName disk, long sizeBytes, CancellationToken ct)
     {
-        using var held = await ChangeAsync(ct, disk);
-        var state = await StateAsync(ct);
+        using var change = await ChangeAsync(ct, disk);
+        var state = change.State;
         var volume = state.DiskOf(disk) ?? throw PoolErrors.DiskMissing(disk);
         if (volume.SizeBytes < state.Pool!.RoundUp(sizeBytes))
         {
@@ -192,8 +192,8 @@ internal sealed partial class LvmPool(string source, string id, IShell shell, Qe
 
     public async Task MoveAsync(DiskName from, DiskName to, CancellationToken ct)
     {
-        using var held = await ChangeAsync(ct, from, to);
-        var state = await StateAsync(ct);
+        using var change = await ChangeAsync(ct, from, to);
+        var state = change.State;
         var (here, there) = (state.DiskOf(from), state.DiskOf(to));
         if (from == to || (here is null && there is not null))
         {
@@ -221,8 +221,6 @@ internal sealed partial class LvmPool(string source, string id, IShell shell, Qe
             $"Moving {from}",
             () => _lvm.RunAsync(ct, ["lvchange", "--yes", .. old.SelectMany(t => (string[])["--deltag", t]), .. fresh.SelectMany(t => (string[])["--addtag", t]), _lvm.NameOf(here)]));
     }
-
-    private static string PathOf(LvmVolume volume) => volume.Path;
 
     private string[] TagsOf(DiskName disk) => [Lvm.Tag("pool", id), Lvm.Tag("owner", disk.Owner), Lvm.Tag("disk", disk.Name)];
 
@@ -267,7 +265,7 @@ internal sealed partial class LvmPool(string source, string id, IShell shell, Qe
 
         await RemoveAsync(all, ct);
         var made = await MakeAsync(DiskProbe.ExamineOwn(image), [Lvm.Tag("pool", id), Lvm.Tag(LvmVolume.Image, key)], ct);
-        await qemu.ConvertToDeviceAsync(image, PathOf(await NamedAsync(made, ct)), ct);
+        await qemu.ConvertToDeviceAsync(image, (await NamedAsync(made, ct)).Path, ct);
         await _lvm.RunAsync(ct, "lvchange", "--yes", "--addtag", Lvm.Tag(LvmVolume.Ready, "1"), _lvm.NameOf(made));
         await _lvm.RunAsync(ct, "lvchange", "--yes", "--activate", "n", _lvm.NameOf(made));
         return await NamedAsync(made, ct);
@@ -299,7 +297,7 @@ internal sealed partial class LvmPool(string source, string id, IShell shell, Qe
     }
 
     /// <summary>The right to change what these owners have; what a call before left half done is ended.</summary>
-    private async Task<NamedLocks.Held> ChangeAsync(CancellationToken ct, params DiskName[] disks)
+    private async Task<Change> ChangeAsync(CancellationToken ct, params DiskName[] disks)
     {
         foreach (var disk in disks)
         {
@@ -311,23 +309,35 @@ internal sealed partial class LvmPool(string source, string id, IShell shell, Qe
         {
             var state = await StateAsync(ct);
             var owners = disks.Select(d => d.Owner).ToHashSet();
+            var (left, restores) = (owners.SelectMany(state.LeftOf).ToList(), state.Restores.Where(r => owners.Contains(r.Owner)).ToList());
+            if (left.Count == 0 && restores.Count == 0)
+            {
+                return new(held, state);
+            }
+
             await TryAsync(
                 "Clearing away what a call before left",
                 async () =>
                 {
-                    await RemoveAsync([.. owners.SelectMany(state.LeftOf)], ct);
-                    foreach (var restore in state.Restores.Where(r => owners.Contains(r.Owner)))
+                    await RemoveAsync(left, ct);
+                    foreach (var restore in restores)
                     {
                         await FinishAsync(restore, ct);
                     }
                 });
-            return held;
+            return new(held, await StateAsync(ct));
         }
         catch
         {
             held.Dispose();
             throw;
         }
+    }
+
+    /// <param name="State">As it was found, with nothing half done of the owners it is held for.</param>
+    private sealed record Change(NamedLocks.Held Held, LvmState State) : IDisposable
+    {
+        public void Dispose() => Held.Dispose();
     }
 
     private Task TryAsync(string what, Func<Task> work) => PoolWork.TryAsync(source, what, work);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 using Gantry.Contracts;
 using Gantry.Node.Host;
@@ -9,7 +10,9 @@ namespace Gantry.Node.Pools;
 /// told to be on its disk would else be lost when the server is back. It stays mounted when the daemon ends, because guests have files of it open.
 /// </summary>
 /// <param name="target">Where it is mounted; made when it is not there.</param>
-internal sealed partial class NetworkMount(PoolKind kind, string source, string target, PoolMount options, string credentials, IShell shell)
+/// <param name="credentials">The folder of files with users and passwords.</param>
+/// <param name="toolGid">The group of confined tools that work on a pool whose server knows no owners (<see cref="ToolUids.SharedGid"/>).</param>
+internal sealed partial class NetworkMount(PoolKind kind, string source, string target, PoolMount options, string credentials, int toolGid, IShell shell)
 {
     private const string Always = "nosuid,nodev,noexec";
     private const int MountPoint = 4; // in a line of /proc/self/mountinfo, see proc(5)
@@ -126,7 +129,7 @@ internal sealed partial class NetworkMount(PoolKind kind, string source, string 
 
     /// <summary>
     /// QEMU locks ranges inside of a disk, which a server of SMB takes for locks that keep others from reading there (<c>nobrl</c> keeps them on this node);
-    /// and such a server knows no owners of files as this node has them, so they are kept here.
+    /// and such a server knows no owners of files as this node has them, so all files have one.
     /// </summary>
     private string Options()
     {
@@ -134,7 +137,7 @@ internal sealed partial class NetworkMount(PoolKind kind, string source, string 
         return kind switch
         {
             PoolKind.Nfs => $"{Always},hard,proto=tcp,timeo=600,retrans=2,retry=0{version}",
-            PoolKind.Cifs => $"{Always},hard,nobrl,dynperm,uid=0,gid=0,forceuid,forcegid,file_mode=0600,dir_mode=0711{version},{(options.Credentials is null ? "guest" : $"credentials={DemandCredentials()}")}",
+            PoolKind.Cifs => $"{Always},hard,nobrl,uid=0,gid={toolGid.ToString(CultureInfo.InvariantCulture)},forceuid,forcegid,file_mode=0660,dir_mode=0711{version},{(options.Credentials is null ? "guest" : $"credentials={DemandCredentials()}")}",
             _ => Always,
         };
     }

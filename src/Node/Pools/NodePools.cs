@@ -137,7 +137,7 @@ public sealed class NodePools
         PoolKind.Zfs => new ZfsPool(DataSet(spec.Source), spec.Id.ToString(), _node.Shell, _qemu, _node.Time),
         PoolKind.Lvm => new LvmPool(spec.Source, spec.Id.ToString(), _node.Shell, _qemu),
         PoolKind.Nfs or PoolKind.Cifs or PoolKind.Glusterfs when $"{_node.Root.Pools}/{spec.Id}" is var target =>
-            new DirPool(target, spec.Id.ToString(), _qemu, _node.Time, new(spec.Kind, spec.Source, target, spec.Mount ?? new(), $"{_node.Root.Etc}/credentials", _node.Shell)),
+            new DirPool(target, spec.Id.ToString(), _qemu, _node.Time, new(spec.Kind, spec.Source, target, spec.Mount ?? new(), $"{_node.Root.Etc}/credentials", _node.ToolUids.SharedGid, _node.Shell)),
         _ => throw PoolErrors.NotUsable(spec.Source, $"this node has no pools of the kind {spec.Kind.ToString().ToLowerInvariant()}"),
     };
 

@@ -38,9 +38,9 @@ public sealed class LvmPoolTests : PoolConformance, IClassFixture<LvmHost>
 
     private protected override bool LinksTie => false;
 
-    private protected override int EachPoint => 7;
+    private protected override int EachPoint => 11;
 
-    private protected override int HistorySteps => 12;
+    private protected override int HistorySteps => 10;
 
     public override async ValueTask InitializeAsync()
     {
