@@ -50,6 +50,8 @@ if [ -z "$into" ]; then
 fi
 
 if [ -n "$purge" ]; then
+    # What is on a file server is not this machine's to remove.
+    [ -n "$into" ] || for place in /var/lib/gantry/pools/*/; do umount -c -l "${place%/}" 2>/dev/null || true; done
     rm -rf --one-file-system "$into/var/lib/gantry" "$into/etc/gantry" "$into/var/log/gantry" "$into/var/cache/gantry"
     if [ -z "$into" ] && getent group gantry >/dev/null; then groupdel gantry; fi
     echo "Removed, with all its data."

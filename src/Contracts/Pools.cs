@@ -10,7 +10,7 @@ public sealed record Pool
     public string? Description { get; init; }
     public required PoolKind Kind { get; init; }
 
-    /// <summary>Where it is: a directory of the node, or for <c>zfs</c> a data set. Null for <c>local</c>, which is beside the instances and always there.</summary>
+    /// <summary>Where it is, as it was said when the pool was made. Null for <c>local</c>, which is beside the instances and always there.</summary>
     public string? Source { get; init; }
     public required PoolStatus Status { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
@@ -24,10 +24,24 @@ public sealed record CreatePool
     public required string Name { get; init; }
     public required PoolKind Kind { get; init; }
 
-    /// <summary>An absolute path, or for <c>zfs</c> a data set such as <c>tank/gantry</c>. It is empty, not there yet, or was a pool of this kind before.</summary>
+    /// <summary>
+    /// An absolute path; for <c>zfs</c> a data set such as <c>tank/gantry</c>, for <c>lvm</c> a thin pool such as <c>vg/thin</c>, and what a file server
+    /// calls it for <c>nfs</c> (<c>server:/export</c>), <c>cifs</c> (<c>//server/share</c>) and <c>glusterfs</c> (<c>server:/volume</c>).
+    /// It is empty, or was this pool before; a directory or data set need not be there yet.
+    /// </summary>
     public required string Source { get; init; }
     public string? Description { get; init; }
+
+    /// <summary>How a file server's directory is mounted; for <c>nfs</c> and <c>cifs</c> only.</summary>
+    public PoolMount? Mount { get; init; }
 }
+
+/// <summary>How a file server's directory is mounted, beyond what Gantry always says.</summary>
+/// <param name="Protocol">The version of NFS or SMB that is spoken, such as <c>4.2</c> or <c>3.1.1</c>; null leaves it to both sides.</param>
+/// <param name="Credentials">For <c>cifs</c> the name of a file in the node's <c>/etc/gantry/credentials</c>, which root owns and nobody else may read; null for a guest.</param>
+public sealed record PoolMount(
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Protocol = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Credentials = null);
 
 public enum PoolKind
 {
@@ -39,6 +53,18 @@ public enum PoolKind
 
     /// <summary>A directory of a Btrfs with a subvolume for each instance, and raw files in these.</summary>
     Btrfs = 3,
+
+    /// <summary>A thin pool of LVM with a volume for each disk and snapshot.</summary>
+    Lvm = 4,
+
+    /// <summary>Like <c>dir</c>, on a directory of an NFS server that Gantry mounts.</summary>
+    Nfs = 5,
+
+    /// <summary>Like <c>dir</c>, on a share of an SMB server that Gantry mounts.</summary>
+    Cifs = 6,
+
+    /// <summary>Like <c>dir</c>, on a volume of GlusterFS that Gantry mounts.</summary>
+    Glusterfs = 7,
 }
 
 /// <summary>How a pool was found last.</summary>

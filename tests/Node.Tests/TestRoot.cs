@@ -13,12 +13,15 @@ internal sealed class TestRoot : IAsyncDisposable
 {
     private const string Prefix = "/tmp/gantry-tests-";
 
+    private readonly string _folder;
+
     static TestRoot() => SweepStale();
 
     /// <param name="change">What is other than usual.</param>
     public TestRoot(Func<NodeContext, NodeContext>? change = null)
     {
-        var context = NodeContext.Open(GantryRoot.At(NewFolder()), TimeProvider.System, NullLoggerFactory.Instance);
+        _folder = NewFolder();
+        var context = NodeContext.Open(GantryRoot.At(_folder), TimeProvider.System, NullLoggerFactory.Instance);
         Context = change?.Invoke(context) ?? context;
     }
 
@@ -45,8 +48,8 @@ internal sealed class TestRoot : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await EndAllAsync(Path);
-        Clean(Path);
+        await EndAllAsync(_folder);
+        Clean(_folder);
     }
 
     private static void SweepStale()

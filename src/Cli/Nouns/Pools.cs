@@ -49,14 +49,25 @@ internal static class Pools
     private static Verb Creating(App app)
     {
         var name = new Argument<string>("NAME") { Description = "What it is called: 1 to 63 of a-z, 0-9 and '-'." };
-        var kind = Choose.From("--kind", null, PoolKind.Dir, "What it is: a directory with qcow2 files, or raw files on zfs or btrfs, which make snapshots themselves.");
-        var source = Choose.Text("--source", "An absolute path, or for zfs a data set such as tank/gantry; empty, or not there yet.", "SOURCE");
+        var kind = Choose.From("--kind", null, PoolKind.Dir, "What it is: qcow2 files in a directory or on a file server (nfs, cifs, glusterfs), or zfs, btrfs or lvm, which make snapshots themselves.");
+        var source = Choose.Text("--source", "An absolute path, a data set of zfs (tank/gantry), a thin pool of lvm (vg/thin), or SERVER:/EXPORT, //SERVER/SHARE, SERVER:/VOLUME.", "SOURCE");
         source.Required = true;
+        var protocol = Choose.Text("--protocol", "The version of NFS or SMB to speak, such as 4.2 or 3.1.1.", "VERSION");
+        var credentials = Choose.Text("--credentials", "For cifs: a file in the node's /etc/gantry/credentials with lines username=, password= and domain=.", "NAME");
         var description = Choose.Text("--description", "For people; at most 1,000 characters.", "TEXT");
-        return new Verb("create", "Make a pool.", "gantry pool create big --source /srv/gantry", "gantry pool create tank --kind zfs --source tank/gantry")
-            .With(name, kind, source, description).Runs(app, async (parsed, session, ct) =>
+        return new Verb("create", "Make a pool.", "gantry pool create big --source /srv/gantry", "gantry pool create tank --kind zfs --source tank/gantry",
+            "gantry pool create shared --kind nfs --source files.example.org:/gantry")
+            .With(name, kind, source, protocol, credentials, description).Runs(app, async (parsed, session, ct) =>
             {
-                var body = new CreatePool { Name = parsed.GetValue(name)!, Kind = parsed.GetValue(kind), Source = parsed.GetValue(source)!, Description = parsed.GetValue(description) };
+                var mount = new PoolMount(parsed.GetValue(protocol), parsed.GetValue(credentials));
+                var body = new CreatePool
+                {
+                    Name = parsed.GetValue(name)!,
+                    Kind = parsed.GetValue(kind),
+                    Source = parsed.GetValue(source)!,
+                    Description = parsed.GetValue(description),
+                    Mount = mount == new PoolMount() ? null : mount,
+                };
                 var begun = await session.SendAsync(HttpMethod.Post, Path, body, WireJson.Default.CreatePool, ct);
                 return await Waiting.FinishAsync(session, begun, body.Name, "created", ct);
             });

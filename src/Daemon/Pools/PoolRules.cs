@@ -9,7 +9,9 @@ internal static class PoolRules
     public static IEnumerable<Fault> Faults(CreatePool pool) =>
     [
         .. TextRules.Name("$.name", pool.Name), .. TextRules.Description(pool.Description),
-        .. !Enum.IsDefined(pool.Kind) ? [new("$.kind", "it is none of dir, zfs and btrfs")]
-            : pool.Kind == PoolKind.Zfs ? TextRules.Text("$.source", pool.Source, Limits.PathLength) : TextRules.Path("$.source", pool.Source),
+        .. pool.Kind is PoolKind.Dir or PoolKind.Btrfs ? TextRules.Path("$.source", pool.Source) : TextRules.Text("$.source", pool.Source, Limits.PathLength),
+        .. Enum.IsDefined(pool.Kind) ? (Fault[])[] : [new("$.kind", $"it is none of {string.Join(", ", Enum.GetNames<PoolKind>()).ToLowerInvariant()}")],
+        .. pool.Mount?.Protocol is null || pool.Kind is PoolKind.Nfs or PoolKind.Cifs ? (Fault[])[] : [new("$.mount.protocol", "only nfs and cifs have one")],
+        .. pool.Mount?.Credentials is null ? [] : pool.Kind == PoolKind.Cifs ? TextRules.Name("$.mount.credentials", pool.Mount.Credentials) : [new("$.mount.credentials", "only cifs has them")],
     ];
 }

@@ -11,6 +11,9 @@ namespace Gantry.Node.Host;
 /// <param name="CpuTime">Of processor time, over all its threads.</param>
 public sealed record Confinement(int Uid, long MemoryBytes, long FileBytes, TimeSpan CpuTime)
 {
+    /// <summary>A group it is in beside its own; null for none.</summary>
+    public int? Group { get; init; }
+
     private const int OpenFiles = 64;
     private const int Threads = 80; // qemu-img uses up to 64 for its input and output
     private const int StackBytes = 1 << 20;
@@ -21,7 +24,7 @@ public sealed record Confinement(int Uid, long MemoryBytes, long FileBytes, Time
         "unshare", "--net", "--ipc", "--",
         "prlimit", Limit("as", MemoryBytes), Limit("fsize", FileBytes), Limit("cpu", (long)CpuTime.TotalSeconds), Limit("nofile", OpenFiles),
         Limit("nproc", Threads), Limit("stack", StackBytes), Limit("core", 0), "--",
-        "setpriv", Number("reuid", Uid), Number("regid", Uid), "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", .. more, "--",
+        "setpriv", Number("reuid", Uid), Number("regid", Uid), Group is { } group ? Number("groups", group) : "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", .. more, "--",
     ];
 
     private static string Limit(string what, long value) => string.Create(CultureInfo.InvariantCulture, $"--{what}={value}:{value}");

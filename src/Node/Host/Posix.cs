@@ -57,11 +57,16 @@ internal static partial class Posix
     }
 
     /// <summary>The user that owns a file; of a directory in /proc, the user its process runs under. Null when it is gone.</summary>
-    public static int? TryOwnerOf(string path)
+    public static int? TryOwnerOf(string path) => TryIdOf(path, 0x8, 20);
+
+    /// <summary>The group of a file; null when there is none.</summary>
+    public static int? TryGroupOf(string path) => TryIdOf(path, 0x10, 24);
+
+    private static int? TryIdOf(string path, uint which, int offset)
     {
-        const int CurrentDirectory = -100, User = 0x8, OffsetOfUser = 20, SizeOfStatx = 256;
+        const int CurrentDirectory = -100, SizeOfStatx = 256;
         Span<byte> facts = stackalloc byte[SizeOfStatx];
-        return statx(CurrentDirectory, path, 0, User, ref MemoryMarshal.GetReference(facts)) == 0 ? BitConverter.ToInt32(facts[OffsetOfUser..]) : null;
+        return statx(CurrentDirectory, path, 0, which, ref MemoryMarshal.GetReference(facts)) == 0 ? BitConverter.ToInt32(facts[offset..]) : null;
     }
 
     /// <summary>What a file takes of its file system, in bytes; null when it is gone.</summary>

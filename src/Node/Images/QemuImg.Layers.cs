@@ -7,8 +7,11 @@ using Gantry.Node.Host;
 namespace Gantry.Node.Images;
 
 /// <summary>A file of a disk.</summary>
-/// <param name="Format"><c>qcow2</c> or <c>raw</c>.</param>
-public sealed record DiskFile(string Path, string Format = "qcow2");
+/// <param name="Format"><c>qcow2</c>, <c>raw</c>, or <c>device</c> for a block device.</param>
+public sealed record DiskFile(string Path, string Format = DiskFile.Qcow2)
+{
+    public const string Qcow2 = "qcow2", Raw = "raw", Device = "device";
+}
 
 /// <summary>
 /// What is done to disks of several layers. Which they are is said here and not read from their headers, which a guest's QEMU had open.
@@ -47,6 +50,16 @@ public sealed partial class QemuImg
         }
     }
 
+    /// <summary>Writes an image's disk onto a block device that is all zeros.</summary>
+    /// <exception cref="Refusal"><c>image.damaged</c>, <c>image.no_space</c></exception>
+    public async Task ConvertToDeviceAsync(string image, string device, CancellationToken ct)
+    {
+        var virtualBytes = Examine([new(image)]);
+        using var loan = uids.Borrow();
+        using var files = await FileLoan.OfAsync(loan.Uid, [image], [device], ct);
+        await LentAsync(loan, image, ["convert", "-n", "--target-is-zero", "-O", "raw", Chain([new(image)]), device], virtualBytes, DeadlineFor(virtualBytes), null, ct);
+    }
+
     /// <summary>Writes all of the first layer into the second, which lie over the others. Done twice, it changes nothing more; the first is as it was.</summary>
     /// <exception cref="Refusal"><c>image.damaged</c>, <c>image.no_space</c></exception>
     public async Task CommitAsync(IReadOnlyList<DiskFile> chain, CancellationToken ct)
@@ -66,7 +79,7 @@ public sealed partial class QemuImg
         using var loan = uids.Borrow();
         using var files = await FileLoan.OfAsync(loan.Uid, chain.Select(f => f.Path), [to.Path], ct);
         await LentAsync(
-            loan, chain[0].Path, ["convert", "-p", "-n", "--target-is-zero", "-O", to.Format, Chain(chain), to.Path],
+            loan, chain[0].Path, ["convert", "-p", "-n", "--target-is-zero", "-O", to.Format == DiskFile.Qcow2 ? DiskFile.Qcow2 : DiskFile.Raw, Chain(chain), to.Path],
             WithTables(virtualBytes), DeadlineFor(virtualBytes), line => Hear(line, percent), ct);
     }
 
@@ -100,8 +113,19 @@ public sealed partial class QemuImg
 
     private static long Examine(IReadOnlyList<DiskFile> chain)
     {
-        var sizes = chain.Select(f => f.Format == "raw" ? new FileInfo(f.Path).Length : DiskProbe.ExamineOwn(f.Path)).ToList();
+        var sizes = chain.Select(f => f.Format switch
+        {
+            DiskFile.Raw => new FileInfo(f.Path).Length,
+            DiskFile.Device => SizeOf(f.Path),
+            _ => DiskProbe.ExamineOwn(f.Path),
+        }).ToList();
         return sizes[0];
+    }
+
+    private static long SizeOf(string device)
+    {
+        using var file = new FileStream(Posix.OpenDisk(device, writable: false), FileAccess.Read);
+        return file.Seek(0, SeekOrigin.End);
     }
 
     /// <summary>Tables of a qcow2 are less than a 64th of what it holds.</summary>
@@ -114,10 +138,10 @@ public sealed partial class QemuImg
         {
             var upper = new JsonObject
             {
-                ["driver"] = file.Format,
-                ["file"] = new JsonObject { ["driver"] = "file", ["filename"] = file.Path },
+                ["driver"] = file.Format == DiskFile.Qcow2 ? DiskFile.Qcow2 : DiskFile.Raw,
+                ["file"] = new JsonObject { ["driver"] = file.Format == DiskFile.Device ? "host_device" : "file", ["filename"] = file.Path },
             };
-            if (file.Format == "qcow2")
+            if (file.Format == DiskFile.Qcow2)
             {
                 upper["backing"] = node;
             }

@@ -106,7 +106,7 @@ public sealed partial class QemuImg(IShell shell, ToolUids uids)
         {
             return await shell.RunAsync(new(Program, arguments, deadline)
             {
-                Confinement = new(loan.Uid, MemoryBytes, fileBytes, deadline),
+                Confinement = new(loan.Uid, MemoryBytes, fileBytes, deadline) { Group = Posix.TryGroupOf(input) == uids.SharedGid ? uids.SharedGid : null },
                 EndsWithDaemon = true,
                 Heard = heard,
             }, ct);

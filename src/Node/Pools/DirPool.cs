@@ -11,18 +11,19 @@ namespace Gantry.Node.Pools;
 /// breaks off leaves at most a file nobody knows, which the next change of that owner removes.
 /// </summary>
 /// <param name="id">What the directory is marked with.</param>
-internal sealed partial class DirPool(string path, string id, QemuImg qemu, TimeProvider time) : ITiedClones
+/// <param name="mount">Of a file server's directory; null for one of this node's.</param>
+internal sealed partial class DirPool(string path, string id, QemuImg qemu, TimeProvider time, NetworkMount? mount = null) : ITiedClones
 {
     private const string Record = "disks.json";
     private const string ImageLayer = "image";
 
-    private readonly PoolFolder _folder = new(path, id, time);
+    private readonly PoolFolder _folder = new(path, id, time, mount);
     private readonly NamedLocks _locks = new();
 
     /// <summary>Told after each writing of a record: for tests of what a crash there leaves.</summary>
-    internal Action Written { get; init; } = () => { };
+    internal Action Written { get; set; } = () => { };
 
-    public PoolKind Kind => PoolKind.Dir;
+    public PoolKind Kind => mount?.Kind ?? PoolKind.Dir;
 
     public bool IsLayered => true;
 
@@ -33,11 +34,18 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
 
     public async Task CloseAsync(CancellationToken ct)
     {
-        await _folder.DemandAsync(ct);
-        var folders = _folder.Folders();
-        if (folders.All(o => Read(o).Disks.Count == 0 && Directory.EnumerateFileSystemEntries(FolderOf(o)).All(e => Path.GetFileName(e) == Record)))
+        try
         {
-            _folder.GiveUp(folders);
+            await _folder.DemandAsync(ct);
+            var folders = _folder.Folders();
+            if (folders.All(o => Read(o).Disks.Count == 0 && Directory.EnumerateFileSystemEntries(FolderOf(o)).All(e => Path.GetFileName(e) == Record)))
+            {
+                _folder.GiveUp(folders);
+            }
+        }
+        finally
+        {
+            await _folder.LeaveAsync();
         }
     }
 
@@ -321,5 +329,5 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
         return await Task.Run(work, ct);
     }
 
-    private Task TryAsync(string what, Func<Task> work) => PoolWork.TryAsync(_folder.Path, what, work);
+    private Task TryAsync(string what, Func<Task> work) => PoolWork.TryAsync(_folder.Place, what, work);
 }

@@ -14,6 +14,9 @@ public interface IPool
     /// <summary>A snapshot puts a new top layer on each disk, which a running guest must be told of (<see cref="Drivers.IDisks"/>); else it is the storage's own.</summary>
     bool IsLayered { get; }
 
+    /// <summary>A snapshot has several disks as they are at one instant; else a guest is halted for as long as it is made.</summary>
+    bool TakesAllAtOnce => true;
+
     /// <summary>Makes what it needs in its place, and nothing that is not there for it: an empty or its own directory or data set.</summary>
     /// <exception cref="Refusal"><c>pool.not_usable</c></exception>
     Task OpenAsync(CancellationToken ct);
@@ -123,6 +126,9 @@ public enum DiskFormat
 {
     Raw = 1,
     Qcow2 = 2,
+
+    /// <summary>A block device, which has the disk on it as it is.</summary>
+    Device = 3,
 }
 
 public readonly record struct DiskProgress(long DoneBytes, long TotalBytes)

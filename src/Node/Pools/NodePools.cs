@@ -83,7 +83,12 @@ public sealed class NodePools
         FilesOf(from), FilesOf(to)[0], percent => report(new((long)(percent / 100 * from.SizeBytes), from.SizeBytes)), ct);
 
     /// <summary>As qemu-img is told of it.</summary>
-    public static IReadOnlyList<DiskFile> FilesOf(Disk disk) => [.. disk.Layers.Select(l => new DiskFile(l.Path, l.Format == DiskFormat.Raw ? "raw" : "qcow2"))];
+    public static IReadOnlyList<DiskFile> FilesOf(Disk disk) => [.. disk.Layers.Select(l => new DiskFile(l.Path, l.Format switch
+    {
+        DiskFormat.Raw => DiskFile.Raw,
+        DiskFormat.Device => DiskFile.Device,
+        _ => DiskFile.Qcow2,
+    }))];
 
     /// <summary>Makes a pool in its place and keeps it. One that is open already stays as it is.</summary>
     /// <exception cref="Refusal"><c>pool.not_usable</c></exception>
@@ -143,6 +148,9 @@ public sealed class NodePools
         PoolKind.Dir => new DirPool(Absolute(spec.Source), spec.Id.ToString(), _qemu, _node.Time),
         PoolKind.Btrfs => new BtrfsPool(Absolute(spec.Source), spec.Id.ToString(), _node.Shell, _qemu, _node.Time),
         PoolKind.Zfs => new ZfsPool(DataSet(spec.Source), spec.Id.ToString(), _node.Shell, _qemu, _node.Time),
+        PoolKind.Lvm => new LvmPool(spec.Source, spec.Id.ToString(), _node.Shell, _qemu),
+        PoolKind.Nfs or PoolKind.Cifs or PoolKind.Glusterfs when $"{_node.Root.Pools}/{spec.Id}" is var target =>
+            new DirPool(target, spec.Id.ToString(), _qemu, _node.Time, new(spec.Kind, spec.Source, target, spec.Mount ?? new(), $"{_node.Root.Etc}/credentials", _node.ToolUids.SharedGid, _node.Shell)),
         _ => throw PoolErrors.NotUsable(spec.Source, $"this node has no pools of the kind {spec.Kind.ToString().ToLowerInvariant()}"),
     };
 

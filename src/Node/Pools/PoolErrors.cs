@@ -10,6 +10,9 @@ internal static class PoolErrors
     public static Refusal NotUsable(string source, string why) => Refusal.Conflict(
         "pool.not_usable", $"{source} cannot be a pool: {why}.", "Name a place that is empty, or that was this pool before, and that is there on this node.");
 
+    public static Refusal ToolMissing(string source, string program, string package) => Refusal.Unavailable(
+        "pool.tool_missing", $"{source} cannot be used: this node has no {program}.", $"`apt-get install {package}` on the node; then try again.");
+
     public static Refusal Gone(string source, string why) => Refusal.Unavailable(
         "pool.gone", $"The pool at {source} is not there: {why}.", "Mount or import it again; `gantry pool info NAME` shows how it is.");
 

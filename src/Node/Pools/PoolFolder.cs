@@ -5,7 +5,8 @@ namespace Gantry.Node.Pools;
 
 /// <summary>A directory that is a pool: marked as such, so that one which is not mounted is told from one that is empty.</summary>
 /// <param name="id">What the mark says.</param>
-internal sealed class PoolFolder(string path, string id, TimeProvider time)
+/// <param name="mount">What makes the directory be there, and again whenever it is not; null where that is somebody else's.</param>
+internal sealed class PoolFolder(string path, string id, TimeProvider time, NetworkMount? mount = null)
 {
     /// <summary>Others may pass through, not look: a confined tool is let to single files.</summary>
     public const UnixFileMode PassThrough = (UnixFileMode)0b111_001_001;
@@ -19,20 +20,33 @@ internal sealed class PoolFolder(string path, string id, TimeProvider time)
 
     private static string Hangs => $"its file system does not answer within {AnswersWithin.TotalSeconds:0} s";
 
+    /// <summary>For people.</summary>
+    public string Place => mount?.Source ?? Path;
+
     private string Mark => $"{Path}/gantry-pool";
 
     /// <exception cref="Refusal"><c>pool.not_usable</c></exception>
     public async Task OpenAsync(CancellationToken ct)
     {
+        await (mount?.MountAsync(anew: false, ct) ?? Task.CompletedTask);
         try
         {
             await WithinAsync(() => { Make(); return true; }, ct);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or TimeoutException)
         {
-            throw PoolErrors.NotUsable(Path, e.Message);
+            await LeaveAsync();
+            throw PoolErrors.NotUsable(Place, e is TimeoutException ? Hangs : e.Message);
+        }
+        catch (Refusal)
+        {
+            await LeaveAsync();
+            throw;
         }
     }
+
+    /// <summary>Ends what it mounted.</summary>
+    public Task LeaveAsync() => mount?.UnmountAsync(CancellationToken.None) ?? Task.CompletedTask;
 
     public void Make()
     {
@@ -48,7 +62,7 @@ internal sealed class PoolFolder(string path, string id, TimeProvider time)
         {
             if (File.Exists(Path) || (Directory.Exists(Path) && Directory.EnumerateFileSystemEntries(Path).Any(e => System.IO.Path.GetFileName(e) != "lost+found")))
             {
-                throw PoolErrors.NotUsable(Path, "it is there, and not empty");
+                throw PoolErrors.NotUsable(Place, "it is there, and not empty");
             }
 
             Directory.CreateDirectory(Path);
@@ -58,7 +72,7 @@ internal sealed class PoolFolder(string path, string id, TimeProvider time)
 
         if (WhyNotMine() is { } why)
         {
-            throw PoolErrors.NotUsable(Path, why);
+            throw PoolErrors.NotUsable(Place, why);
         }
     }
 
@@ -76,16 +90,9 @@ internal sealed class PoolFolder(string path, string id, TimeProvider time)
     /// <exception cref="Refusal"><c>pool.gone</c></exception>
     public async Task DemandAsync(CancellationToken ct)
     {
-        try
+        if (await WhyGoneAsync(ct) is { } why)
         {
-            if (await WithinAsync(WhyNotMine, ct) is { } why)
-            {
-                throw PoolErrors.Gone(Path, why);
-            }
-        }
-        catch (TimeoutException)
-        {
-            throw PoolErrors.Gone(Path, Hangs);
+            throw PoolErrors.Gone(Place, why);
         }
     }
 
@@ -93,21 +100,21 @@ internal sealed class PoolFolder(string path, string id, TimeProvider time)
     {
         try
         {
-            return await WithinAsync(
+            return await WhyGoneAsync(ct) is { } why ? new(false, $"{Place}: {why}.") : await WithinAsync(
                 () =>
                 {
                     var drive = new DriveInfo(Path);
-                    return WhyNotMine() is { } why ? new PoolStatus(false, $"{Path}: {why}.") : new(true, null, drive.TotalSize, drive.AvailableFreeSpace);
+                    return new PoolStatus(true, null, drive.TotalSize, drive.AvailableFreeSpace);
                 },
                 ct);
         }
         catch (TimeoutException)
         {
-            return new(false, $"{Path}: {Hangs}.");
+            return new(false, $"{Place}: {Hangs}.");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return new(false, $"{Path} cannot be looked at: {e.Message}");
+            return new(false, $"{Place} cannot be looked at: {e.Message}");
         }
     }
 
@@ -126,19 +133,48 @@ internal sealed class PoolFolder(string path, string id, TimeProvider time)
     public IReadOnlyList<string> Folders() =>
         [.. Directory.EnumerateDirectories(Path).Select(d => System.IO.Path.GetFileName(d)).Where(Limits.IsName).Order(StringComparer.Ordinal)];
 
-    private string? WhyNotMine()
+    /// <summary>What is gone is mounted once more before that is said.</summary>
+    private async Task<string?> WhyGoneAsync(CancellationToken ct)
     {
         try
         {
-            return File.ReadAllText(Mark).Trim() is var said && said == id ? null : $"it is marked as the pool '{(Limits.IsName(said) ? said : "of another name")}'";
+            var (why, isBroken) = await WithinAsync(Look, ct);
+            if (why is null || mount is null)
+            {
+                return why;
+            }
+
+            await mount.MountAsync(anew: isBroken, ct);
+            why = (await WithinAsync(Look, ct)).Why;
+            await (why is null ? Task.CompletedTask : LeaveAsync());
+            return why;
+        }
+        catch (TimeoutException)
+        {
+            return Hangs;
+        }
+        catch (Exception e) when (e is Refusal or CommandFailed)
+        {
+            return e.Message.TrimEnd('.');
+        }
+    }
+
+    private string? WhyNotMine() => Look().Why;
+
+    /// <summary>Why it is not this pool, and whether that is because nothing can be read there.</summary>
+    private (string? Why, bool IsBroken) Look()
+    {
+        try
+        {
+            return File.ReadAllText(Mark).Trim() is var said && said == id ? (null, false) : ($"it is marked as the pool '{(Limits.IsName(said) ? said : "of another name")}'", false);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            return "its mark is not there, so something is not mounted";
+            return ("its mark is not there, so something is not mounted", false);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return e.Message;
+            return (e.Message, true);
         }
     }
 

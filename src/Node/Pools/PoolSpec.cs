@@ -5,8 +5,9 @@ using Gantry.Contracts;
 namespace Gantry.Node.Pools;
 
 /// <summary>A pool as its node keeps it, in <c>data/pools/{id}.json</c>, so a node recovers without a control plane.</summary>
-/// <param name="Source">A directory's absolute path, or a ZFS data set.</param>
-public sealed record PoolSpec(Id<Pool> Id, PoolKind Kind, string Source);
+/// <param name="Source">As <see cref="CreatePool.Source"/>.</param>
+/// <param name="Mount">Null where nothing is said of it.</param>
+public sealed record PoolSpec(Id<Pool> Id, PoolKind Kind, string Source, PoolMount? Mount = null);
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, UseStringEnumConverter = true, WriteIndented = true,
     RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]

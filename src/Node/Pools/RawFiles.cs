@@ -22,9 +22,13 @@ internal sealed class RawFiles(QemuImg qemu)
     public static async Task CopyAsync(string from, string path, Action<DiskProgress> report, CancellationToken ct)
     {
         var beside = $"{path}.new";
-        await Task.Run(() => Copy(from, beside, report, ct), ct);
+        await Task.Run(() => Copy(from, new FileInfo(from).Length, beside, FileMode.Create, report, ct), ct);
         Whole(path, _ => { }, new FileInfo(from).Length);
     }
+
+    /// <summary>Copies a device onto another that is empty and as large.</summary>
+    public static Task CopyIntoAsync(string from, long sizeBytes, string device, Action<DiskProgress> report, CancellationToken ct) =>
+        Task.Run(() => Copy(from, sizeBytes, device, FileMode.Open, report, ct), ct);
 
     /// <summary>Makes it larger; a larger one stays as it is.</summary>
     public static void Grow(string path, long sizeBytes)
@@ -73,10 +77,9 @@ internal sealed class RawFiles(QemuImg qemu)
         }
     }
 
-    private static void Copy(string from, string to, Action<DiskProgress> report, CancellationToken ct)
+    private static void Copy(string from, long total, string to, FileMode mode, Action<DiskProgress> report, CancellationToken ct)
     {
-        using var target = File.OpenHandle(to, FileMode.Create, FileAccess.Write);
-        var total = new FileInfo(from).Length;
+        using var target = File.OpenHandle(to, mode, FileAccess.Write);
         Read(from, (at, block) =>
         {
             ct.ThrowIfCancellationRequested();
@@ -87,6 +90,7 @@ internal sealed class RawFiles(QemuImg qemu)
 
             report(new(at + block.Length, total));
         });
+        RandomAccess.FlushToDisk(target);
     }
 
     private delegate void Seen(long at, ReadOnlySpan<byte> block);

@@ -221,7 +221,7 @@ internal sealed partial class InstanceSnapshots(LocalNode node)
 
     /// <summary>
     /// A guest that runs is halted where one moment would not do otherwise: when something beside its disks changes too, or its disks lie in
-    /// several storages of which each has its own snapshots.
+    /// several storages of which each has its own snapshots, or in one that makes them of one disk after the other.
     /// </summary>
     /// <param name="machine">Null where its memory is not kept.</param>
     private async Task<Parts> KeepAsync(
@@ -229,7 +229,8 @@ internal sealed partial class InstanceSnapshots(LocalNode node)
         Action<DiskProgress> report, CancellationToken ct)
     {
         var (layered, own) = (pools.Count(p => p.Pool.IsLayered), pools.Count(p => !p.Pool.IsLayered));
-        var halts = state == InstanceState.Running && (machine is not null || folder.HasState || own > 1 || (own > 0 && layered > 0));
+        var isApart = pools.Any(p => !p.Pool.IsLayered && !p.Pool.TakesAllAtOnce && p.Disks.Count > 1);
+        var halts = state == InstanceState.Running && (machine is not null || folder.HasState || own > 1 || (own > 0 && layered > 0) || isApart);
         await using var halt = halts ? await GuestHalt.BeginAsync(node, id, ct) : null;
         var takenAt = node.Context.Time.GetUtcNow();
         var files = folder.Keep();

@@ -76,12 +76,29 @@ public sealed class PoolTests(RunningDaemon daemon) : IClassFixture<RunningDaemo
     [InlineData("""{"name": "x", "kind": "dir", "source": "/a/../b"}""", "$.source")]
     [InlineData("""{"name": "X", "kind": "dir", "source": "/a"}""", "$.name")]
     [InlineData("""{"name": "x", "kind": "tape", "source": "/a"}""", "$.kind")]
+    [InlineData("""{"name": "x", "kind": "glusterfs", "source": "a:/b", "mount": {"protocol": "4"}}""", "$.mount.protocol")]
+    [InlineData("""{"name": "x", "kind": "nfs", "source": "a:/b", "mount": {"credentials": "c"}}""", "$.mount.credentials")]
+    [InlineData("""{"name": "x", "kind": "cifs", "source": "//a/b", "mount": {"credentials": "../c"}}""", "$.mount.credentials")]
     public async Task What_cannot_be_a_pool_is_refused_by_path(string body, string path)
     {
         var (status, problem, _) = await daemon.SendAsync(HttpMethod.Post, "/pools", body);
 
         status.ShouldBe(422);
         problem!.Errors!.Select(e => e.Path).ShouldContain(path);
+    }
+
+    [Theory]
+    [InlineData(PoolKind.Nfs, "-o:/x", "it is not written as server:/export")]
+    [InlineData(PoolKind.Cifs, "//a/b,suid", "it is not written as //server/share")]
+    [InlineData(PoolKind.Lvm, "--config/x", "it is no volume group with a thin pool")]
+    [InlineData(PoolKind.Lvm, "vg", "it is no volume group with a thin pool")]
+    public async Task A_source_that_could_be_taken_for_something_else_reaches_no_command(PoolKind kind, string source, string why)
+    {
+        var refusal = await RunningDaemon.RefusedAsync(() => daemon.Api.CreatePoolAsync(new() { Name = "odd", Kind = kind, Source = source }, 60));
+
+        refusal.Code.ShouldBe("pool.not_usable");
+        refusal.Message.ShouldContain(why);
+        (await daemon.Api.ListPoolsAsync()).Items.Select(p => p.Name).ShouldNotContain("odd");
     }
 
     private string Place(string name) => $"{daemon.Node.Context.Root.Path}/places/{name}";

@@ -40,7 +40,12 @@ public abstract partial class PoolConformance : IAsyncLifetime
     }
 
     /// <summary>The same pool, by a daemon that has just come up.</summary>
-    private protected virtual IPool Reopen() => new NodePools(Node).Make(new(PoolId, Kind, Source));
+    private protected virtual IPool Reopen() => Make(PoolId);
+
+    private protected IPool Make(Id<Pool> id) => new NodePools(Node).Make(new(id, Kind, Source, Mount));
+
+    /// <summary>How it is mounted, where there is something to say of that.</summary>
+    private protected virtual PoolMount? Mount => null;
 
     private protected Id<Pool> PoolId { get; } = Id<Pool>.New();
 
@@ -69,14 +74,15 @@ public abstract partial class PoolConformance : IAsyncLifetime
     {
         await Pool.CreateAsync(Root, Size, await GivenImageAsync((0, 1)), default);
         await Pool.CloseAsync(default);
-        (await ShouldRefuseAsync("pool.not_usable", () => new NodePools(Node).Make(new(Id<Pool>.New(), Kind, Source)).OpenAsync(default))).ShouldNotBeNull();
+        (await ShouldRefuseAsync("pool.not_usable", () => Make(Id<Pool>.New()).OpenAsync(default))).ShouldNotBeNull();
         (await FindAsync(Root)).SizeBytes.ShouldBe(Size);
 
         await Pool.DeleteOwnerAsync(Owner, default);
         await Pool.CloseAsync(default);
-        var next = new NodePools(Node).Make(new(Id<Pool>.New(), Kind, Source));
+        var next = Make(Id<Pool>.New());
         await next.OpenAsync(default);
         (await next.OwnersAsync(default)).ShouldBeEmpty();
+        await next.CloseAsync(default);
     }
 
     [Fact]
@@ -244,7 +250,7 @@ public abstract partial class PoolConformance : IAsyncLifetime
     [Fact]
     public async Task A_place_that_is_another_pool_already_is_refused()
     {
-        var other = new NodePools(Node).Make(new(Id<Pool>.New(), Kind, Source));
+        var other = Make(Id<Pool>.New());
         await ShouldRefuseAsync("pool.not_usable", () => other.OpenAsync(default));
         (await other.LookAsync(default)).Healthy.ShouldBeFalse();
     }

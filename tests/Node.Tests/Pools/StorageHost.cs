@@ -5,7 +5,7 @@ using Gantry.Node.Host;
 namespace Gantry.Node.Tests.Pools;
 
 /// <summary>
-/// File systems of a test's own, in a namespace for mounts and processes. A process that reads from this one keeps it: it ends with this one at
+/// File systems of a test's own, in a namespace for mounts, processes and a network of its own. A process that reads from this one keeps it: it ends with this one at
 /// the latest, and the mounts, loop devices and daemons in it with it. What is mounted in it is seen from here below <see cref="Seen"/>.
 /// </summary>
 internal sealed class StorageHost : IAsyncDisposable
@@ -35,9 +35,9 @@ internal sealed class StorageHost : IAsyncDisposable
     public static async Task<StorageHost> MakeAsync(string script)
     {
         var folder = TestRoot.NewFolder();
-        var keep = $"set -e; mount --make-rprivate /; cd '{folder}'; {script}\nread pid rest </proc/self/stat; echo ready $pid; read end";
+        var keep = $"set -e; mount --make-rprivate /; read pid rest </proc/self/stat; mount -t proc proc /proc; cd '{folder}'; {script}\necho ready $pid; read end";
         var info = new ProcessStartInfo("unshare") { RedirectStandardInput = true, RedirectStandardOutput = true };
-        foreach (var argument in (string[])["--mount", "--pid", "--fork", "--kill-child", "--", "/bin/sh", "-c", keep])
+        foreach (var argument in (string[])["--mount", "--net", "--pid", "--fork", "--kill-child", "--", "/bin/sh", "-c", keep])
         {
             info.ArgumentList.Add(argument);
         }
@@ -70,7 +70,7 @@ internal sealed class StorageHost : IAsyncDisposable
         {
             IReadOnlyList<string> arguments = [.. command.Confinement?.Before([]) ?? [], command.Program, .. command.Arguments.Select(a => a.Replace(root, "", StringComparison.Ordinal))];
             var result = await shell.RunAsync(
-                command with { Program = "nsenter", Arguments = ["-t", pid.ToString(CultureInfo.InvariantCulture), "-m", "--", .. arguments], Confinement = null }, ct);
+                command with { Program = "nsenter", Arguments = ["-t", pid.ToString(CultureInfo.InvariantCulture), "-m", "-n", "-p", "--", .. arguments], Confinement = null }, ct);
             return result with { Output = result.Output.Replace(folder, $"{root}{folder}", StringComparison.Ordinal) };
         }
     }

@@ -38,8 +38,8 @@ internal static class TestDisks
         var below = "null";
         foreach (var layer in disk.Layers.Reverse())
         {
-            var file = $$$"""{"driver":"file","filename":"{{{layer.Path}}}"}""";
-            below = layer.Format == Gantry.Node.Pools.DiskFormat.Raw ? $$$"""{"driver":"raw","file":{{{file}}}}""" : $$$"""{"driver":"qcow2","file":{{{file}}},"backing":{{{below}}}}""";
+            var file = $$$"""{"driver":"{{{(layer.Format == Gantry.Node.Pools.DiskFormat.Device ? "host_device" : "file")}}}","filename":"{{{layer.Path}}}"}""";
+            below = layer.Format != Gantry.Node.Pools.DiskFormat.Qcow2 ? $$$"""{"driver":"raw","file":{{{file}}}}""" : $$$"""{"driver":"qcow2","file":{{{file}}},"backing":{{{below}}}}""";
         }
 
         return $"json:{below}";

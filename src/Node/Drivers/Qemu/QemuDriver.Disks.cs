@@ -108,6 +108,13 @@ public sealed partial class QemuDriver
                 throw DiskErrors.NoShrink(volume, has, sizeBytes);
             }
 
+            // A device QEMU cannot make larger, only find larger than it was.
+            var (pool, disk) = (_disks.PoolOf(wanted), InstanceDisks.NameOf(id, volume));
+            if (sizeBytes > has && (await pool.FindAsync(disk, ct)).Top.Format == Pools.DiskFormat.Device)
+            {
+                await pool.GrowAsync(disk, sizeBytes, ct);
+            }
+
             try
             {
                 if (sizeBytes > has)
@@ -120,7 +127,7 @@ public sealed partial class QemuDriver
                 return DiskReasons.Refused(e.Message);
             }
 
-            await _disks.PoolOf(wanted).NoteGrownAsync(InstanceDisks.NameOf(id, volume), sizeBytes, CancellationToken.None); // it is so large now, whoever cancels
+            await pool.NoteGrownAsync(disk, sizeBytes, CancellationToken.None); // it is so large now, whoever cancels
             return null;
         }, ct);
         return open ? change : null;

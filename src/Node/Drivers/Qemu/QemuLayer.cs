@@ -38,13 +38,13 @@ internal sealed record QemuLayer(string Node, string Path, DiskFormat Format, bo
     {
         var node = new JsonObject
         {
-            ["driver"] = Format.ToString().ToLowerInvariant(),
+            ["driver"] = Format == DiskFormat.Qcow2 ? "qcow2" : "raw",
             ["node-name"] = Node,
             ["read-only"] = !Writable,
             ["discard"] = "unmap",
             ["detect-zeroes"] = Writable ? "unmap" : "off",
             ["cache"] = new JsonObject { ["direct"] = Cache == VolumeCache.None, ["no-flush"] = false },
-            ["file"] = new JsonObject { ["driver"] = "file", ["filename"] = string.Create(CultureInfo.InvariantCulture, $"/dev/fdset/{Set}"), ["locking"] = "off" },
+            ["file"] = new JsonObject { ["driver"] = Format == DiskFormat.Device ? "host_device" : "file", ["filename"] = string.Create(CultureInfo.InvariantCulture, $"/dev/fdset/{Set}"), ["locking"] = "off" },
         };
         if (Format == DiskFormat.Qcow2)
         {
