@@ -82,7 +82,7 @@ public sealed class SnapshotTests
     {
         await using var daemon = await GivenAsync("restore", """{"snapshot":"one","notStarted":"There is no kernel."}""");
         (await CliRig.RunAsync(daemon, "snapshot", "restore", "web1", "one", "--stop", "--start")).ShouldBe(new CliResult(0, "web1 is as it was in one; it was not started: There is no kernel.\n", ""));
-        daemon.Requests.First().Body.ShouldBe("""{"stop":true,"start":true}""");
+        daemon.Requests.First().Body.ShouldBe("""{"stop":true,"start":true,"noMemory":false,"pause":false}""");
     }
 
     private static async Task<FakeDaemon> GivenAsync(string verb, string result) => (await FakeDaemon.StartAsync())

@@ -11,7 +11,7 @@ internal sealed class QuotaItems(Db db, TimeProvider time)
     /// <param name="self">An operation that asks, and an instance whose own operations keep nothing: what is begun queues behind them.</param>
     public Task<IReadOnlyList<QuotaItem>> OfAsync(QuotaOwner owner, Id<Instance>? self, CancellationToken ct) => db.WithAsync<IReadOnlyList<QuotaItem>>(async connection =>
         [.. (await connection.QueryAsync<Row>(new CommandDefinition($"""
-            with kept as materialized ({SnapshotProtection.Reasons}),
+            with kept as materialized ({SnapshotProtection.AllReasons}),
             busy as materialized (select distinct target from operations where state in (1, 2, 5) and target like 'instances/%'),
             counted as (
                 select s.id, s.size_bytes as bytes from snapshots s where @Scope = 1

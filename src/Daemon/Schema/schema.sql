@@ -250,7 +250,7 @@ CREATE TABLE public.snapshots (
     created_at timestamp with time zone NOT NULL,
     version bigint DEFAULT 1 NOT NULL,
     schedule uuid,
-    memory_bytes bigint
+    memory_bytes bigint,
     is_protected boolean DEFAULT false NOT NULL,
     keep_until timestamp with time zone,
     last_used_at timestamp with time zone,

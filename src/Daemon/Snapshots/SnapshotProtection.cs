@@ -10,11 +10,16 @@ namespace Gantry.Daemon.Snapshots;
 /// </summary>
 internal static class SnapshotProtection
 {
-    /// <summary>A select of <c>(snapshot uuid, reason text)</c>; the parameter <c>@Now</c> is a time.</summary>
+    /// <summary>A select of <c>(snapshot uuid, reason text)</c> of those that somebody protects; the parameter <c>@Now</c> is a time.</summary>
     public const string Reasons = """
         select id as snapshot, 'it is protected' as reason from snapshots where is_protected
         union all
         select id, 'it is kept until ' || to_char(keep_until at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"') from snapshots where keep_until > @Now
+        """;
+
+    /// <summary>Likewise, of all that stay whoever wants them gone: clones keep some too, whose deletion is refused with what to do about them.</summary>
+    public const string AllReasons = $"""
+        {Reasons}
         union all
         select c.snapshot, 'the clone ' || i.name || ' stands on it' from clones c join instances i on i.id = c.instance
         """;

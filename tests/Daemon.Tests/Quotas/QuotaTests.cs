@@ -181,6 +181,7 @@ public sealed class QuotaTests(RunningDaemon daemon) : IClassFixture<RunningDaem
     public async Task Bytes_are_counted_once_measured_and_enforced_after_a_creation()
     {
         await GivenAsync("one");
+        await RunningDaemon.DoneAsync(Api.ActOnInstanceAsync(_name, InstanceAction.Start, 60)); // each snapshot has a layer of its own then
         await Eventually.ShouldBeAsync(async () => (await Api.GetQuotaAsync(Quota)).Usage.Unmeasured, 0);
         var one = (await Api.GetQuotaAsync(Quota)).Usage.Bytes;
         one.ShouldBe((await Api.GetSnapshotAsync(_name, "one")).SizeBytes!.Value);

@@ -87,7 +87,6 @@ public sealed class ScheduleTests(RunningDaemon daemon) : IClassFixture<RunningD
     [InlineData("""{"instance":"a","filter":"*"}""", "$", "either")]
     [InlineData("""{"filter":"colour eq red"}""", "$.filter", "'colour' is no field")]
     [InlineData("""{"filter":"labels.a ="}""", "$.filter", "")]
-    [InlineData("""{"action":"snapshot","snapshot":{"memory":true}}""", "$.snapshot.memory", "")]
     [InlineData("""{"action":"snapshot","snapshot":{"retention":{"daily":100}}}""", "$.snapshot.retention.daily", "1 to 99")]
     [InlineData("""{"timeoutSeconds":5}""", "$.timeoutSeconds", "shutdown and restart")]
     [InlineData("""{"action":"shutdown","timeoutSeconds":0}""", "$.timeoutSeconds", "1 to 3600")]
