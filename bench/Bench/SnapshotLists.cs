@@ -21,6 +21,7 @@ internal static class SnapshotLists
             }
         });
 
+        report.Add(string.Create(CultureInfo.InvariantCulture, $"GET /snapshots, {Count:N0} snapshots, the first page of 100"), "ms", await AskedAsync("/snapshots?limit=100"), "< 10");
         report.Add(string.Create(CultureInfo.InvariantCulture, $"GET /instances/…/snapshots, {Limits.Snapshots} snapshots of one among {Count:N0}"), "ms",
             await AskedAsync($"/instances/{BenchDaemon.NameOf(50)}/snapshots?limit=100"), "< 10");
 

@@ -22,11 +22,14 @@ internal static class StorageBench
 
         await using var daemon = await BenchDaemon.StartAsync(ct);
         await BenchDaemon.DoneAsync(daemon.Api.BuildImageAsync(new("micro"), 120, ct));
-        if (Environment.GetEnvironmentVariable("X") is null) await SnapshotGaps.RunAsync(report, daemon, ct);
+        await SnapshotGaps.RunAsync(report, daemon, ct);
         await SnapshotMerges.RunAsync(report, daemon, ct);
+        await CloneSpeeds.RunAsync(report, daemon, "local", copies: true, ct);
         await using (await FileSystems.MakeAsync(daemon, ct))
         {
             await PoolSnapshots.RunAsync(report, daemon, ct);
+            await CloneSpeeds.RunAsync(report, daemon, "zfs", copies: false, ct);
+            await CloneSpeeds.RunAsync(report, daemon, "btrfs", copies: true, ct);
         }
 
         await SnapshotLists.RunAsync(report, daemon, ct);
