@@ -69,14 +69,9 @@ internal static class VolumeApi
                 throw VolumeErrors.NoMove(volume);
             }
 
-            var (from, to) = (await pools.GetReadyAsync(moved.Pool, ct), await pools.GetReadyAsync(wanted.Pool, ct));
-            if (from.Id == to.Id)
-            {
-                throw VolumeErrors.IsThere(volume, to.Name);
-            }
-
-            await node.DemandRemovableAsync(found.Id, volume, ct);
-            return await operations.BeginAsync(move, new(found.Id, moved, VolumeMove.Place.Of(from), VolumeMove.Place.Of(to)), found, caller, options, ct);
+            var (spec, to) = (node.VolumeOf(found.Id, volume), await pools.GetReadyAsync(wanted.Pool, ct));
+            return spec.Pool == to.OnNode ? throw VolumeErrors.IsThere(volume, to.Name)
+                : await operations.BeginAsync(move, new(found.Id, moved, spec, to.OnNode, to.Name), found, caller, options, ct);
         });
     }
 

@@ -1,7 +1,7 @@
 using Gantry.Contracts;
 using Gantry.Daemon.Operations;
-using Gantry.Daemon.Pools;
 using Gantry.Node;
+using Gantry.Node.Instances;
 
 namespace Gantry.Daemon.Instances;
 
@@ -12,13 +12,9 @@ namespace Gantry.Daemon.Instances;
 internal sealed class VolumeMove(VolumeRows volumes, LocalNode node) : OperationType<VolumeMove.Input>
 {
     /// <param name="Volume">As it was shown before.</param>
-    public sealed record Input(Id<Instance> Id, Volume Volume, Place From, Place To);
-
-    /// <param name="OnNode">Null for the pool beside the instances.</param>
-    public sealed record Place(string Name, Id<Pool>? OnNode)
-    {
-        public static Place Of(StoredPool pool) => new(pool.Name, pool.OnNode);
-    }
+    /// <param name="Spec">As the node had it before.</param>
+    /// <param name="Pool">Where it is to lie; null for the pool beside the instances.</param>
+    public sealed record Input(Id<Instance> Id, Volume Volume, VolumeSpec Spec, Id<Pool>? Pool, string PoolName);
 
     public override string Kind => "volume.move";
 
@@ -26,18 +22,18 @@ internal sealed class VolumeMove(VolumeRows volumes, LocalNode node) : Operation
     {
         var (id, name) = (input.Id, input.Volume.Name);
         DbStep note = new("write down where it lies", (transaction, context, _) =>
-            volumes.PlaceAsync(transaction, id, input.Volume, node.PoolOf(id, name) == input.To.OnNode ? (input.To, input.From) : (input.From, input.To), context.Operation.TargetName));
+            volumes.PlaceAsync(transaction, input, isThere: node.VolumeOf(id, name).Pool == input.Pool, context.Operation.TargetName));
         return
         [
             new DbStep("hold the pool", async (transaction, context, _) =>
             {
-                await InstanceStore.DemandNoClonesAsync(transaction, id, $"The disk '{name}' of '{context.Operation.TargetName}' cannot be moved");
-                await volumes.JoinAsync(transaction, id, input.To.OnNode, context.Operation.TargetName);
+                await volumes.DemandNoClonesAsync(transaction, id, $"The disk '{name}' of '{context.Operation.TargetName}' cannot be moved", context.Operation.TargetName);
+                await volumes.JoinAsync(transaction, id, input.Pool, context.Operation.TargetName);
             }, note.Do),
             new HostStep("copy",
-                (context, ct) => node.MoveDiskAsync(id, name, input.To.OnNode, now => context.Report(now.ToWire($"copy {name}")), ct),
-                (_, ct) => node.EndMoveAsync(id, name, input.From.OnNode, input.To.OnNode, ct)),
-            new HostStep("remove it where it was", (_, ct) => node.EndMoveAsync(id, name, input.From.OnNode, input.To.OnNode, ct)) { OnlyForward = true },
+                (context, ct) => node.MoveDiskAsync(id, input.Spec, input.Pool, now => context.Report(now.ToWire($"copy {name}")), ct),
+                (_, ct) => node.EndMoveAsync(id, input.Spec, input.Pool, ct)),
+            new HostStep("remove it where it was", (_, ct) => node.EndMoveAsync(id, input.Spec, input.Pool, ct)) { OnlyForward = true },
             note,
             volumes.Publish(id, name, () => new(name, null)),
         ];

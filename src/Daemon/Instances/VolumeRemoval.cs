@@ -14,8 +14,8 @@ internal sealed class VolumeRemoval(VolumeRows volumes, LocalNode node) : Operat
 
     public override IReadOnlyList<Step> Steps(Input input) =>
     [
-        new DbStep("check", (transaction, context, _) => input.Volume.Device == VolumeDevice.Cdrom ? Task.CompletedTask
-            : InstanceStore.DemandNoClonesAsync(transaction, input.Id, $"The disk '{input.Volume.Name}' of '{context.Operation.TargetName}' cannot be removed")),
+        new DbStep("look for clones", (transaction, context, _) => input.Volume.Device == VolumeDevice.Cdrom ? Task.CompletedTask
+            : volumes.DemandNoClonesAsync(transaction, input.Id, $"The disk '{input.Volume.Name}' of '{context.Operation.TargetName}' cannot be removed", context.Operation.TargetName)),
         new HostStep("pull out",
             async (_, ct) =>
             {

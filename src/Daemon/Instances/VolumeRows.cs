@@ -58,6 +58,15 @@ internal sealed class VolumeRows(InstanceStore store, EventLog events)
         }
     }
 
+    /// <summary>Refuses what would take away what clones stand on; nobody begins to clone it until the transaction ends.</summary>
+    /// <param name="what">That is to go, as in <see cref="InstanceStore.DemandNoClonesAsync"/>.</param>
+    /// <exception cref="Refusal"><c>clone.stands_on_it</c></exception>
+    public async Task DemandNoClonesAsync(NpgsqlTransaction transaction, Id<Instance> id, string what, string name)
+    {
+        _ = await LockedAsync(transaction, id, name);
+        await InstanceStore.DemandNoClonesAsync(transaction, id, what);
+    }
+
     /// <summary>Notes that a disk will lie in a pool.</summary>
     /// <param name="pool">Null for the node's own.</param>
     /// <exception cref="Refusal"><c>instance.wrong_state</c>, <c>pool.unknown</c></exception>
@@ -70,13 +79,12 @@ internal sealed class VolumeRows(InstanceStore store, EventLog events)
         }
     }
 
-    /// <summary>Notes in which of two pools a disk lies, and lets go of the other.</summary>
-    /// <param name="before">As it was shown before; elsewhere it stands on no image any more.</param>
-    public async Task PlaceAsync(NpgsqlTransaction transaction, Id<Instance> id, Volume before, (VolumeMove.Place At, VolumeMove.Place Left) pools, string name)
+    /// <summary>Notes in which of both pools a disk that is moved lies, and lets go of the other. It stands on no image any more once it was copied.</summary>
+    public async Task PlaceAsync(NpgsqlTransaction transaction, VolumeMove.Input move, bool isThere, string name)
     {
-        var after = pools.At.Name == before.Pool ? before : before with { Pool = pools.At.Name, Image = null };
-        await ChangeAsync(transaction, id, before.Name, _ => after, name);
-        await LeaveAsync(transaction, id, before with { Pool = pools.Left.Name }, pools.Left.OnNode);
+        var (before, after) = (move.Volume, move.Volume with { Pool = move.PoolName, Image = null });
+        await ChangeAsync(transaction, move.Id, before.Name, _ => isThere ? after : before, name);
+        await LeaveAsync(transaction, move.Id, isThere ? before : after, isThere ? move.Spec.Pool : move.Pool);
     }
 
     /// <exception cref="Refusal"><c>volume.unknown</c></exception>

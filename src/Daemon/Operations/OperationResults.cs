@@ -65,7 +65,7 @@ internal static class OperationResults
     public static TimeSpan WaitOf(int? seconds) =>
         seconds is null or (>= 0 and <= Limits.MaxWaitSeconds) ? TimeSpan.FromSeconds(seconds ?? 0) : throw OperationErrors.WaitOutOfRange();
 
-    /// <summary><c>?queue=true</c> and <c>Idempotency-Key</c> of a request; the key stands for this method, path and body.</summary>
+    /// <summary><c>?queue=true</c> and <c>Idempotency-Key</c> of a request; the key stands for this method, path, query and body.</summary>
     public static BeginOptions BeginOptionsOf(HttpRequest request, object? body)
     {
         var queue = string.Equals(request.Query["queue"], "true", StringComparison.OrdinalIgnoreCase);
@@ -80,7 +80,8 @@ internal static class OperationResults
             throw OperationErrors.IdempotencyKeyNotValid();
         }
 
-        var said = $"{request.Method} {request.Path}\n{JsonSerializer.Serialize(body, OperationJson.Options)}";
+        var query = string.Join('&', request.Query.Where(q => q.Key is not ("queue" or "wait")).OrderBy(q => q.Key, StringComparer.Ordinal).Select(q => $"{q.Key}={q.Value}"));
+        var said = $"{request.Method} {request.Path}?{query}\n{JsonSerializer.Serialize(body, OperationJson.Options)}";
         return new(queue, key, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(said))));
     }
 

@@ -15,7 +15,8 @@ internal delegate Task<Problem?> DeleteForQuota(SnapshotRemoval wanted, Operatio
 /// <summary>Ordinary deletions of snapshots, begun and awaited for an enforcement, and found again after a crash.</summary>
 internal sealed class QuotaDeletions(SnapshotDeletion delete, Operations.Operations operations)
 {
-    private static readonly TimeSpan LookEvery = TimeSpan.FromMinutes(10);
+    /// <summary>For a deletion that waits for its instance, or for a pool that is away: it goes on by itself, and others are not kept waiting.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
     public static SnapshotRemoval RemovalOf(QuotaItem item, string reason) => new(item.Id, item.Name, item.Instance, item.InstanceName, reason, item.SizeBytes);
 
@@ -28,12 +29,14 @@ internal sealed class QuotaDeletions(SnapshotDeletion delete, Operations.Operati
         {
             var options = new BeginOptions(Queue: true, $"{PrefixOf(enforcement.Id)}{wanted.Id}", $"{wanted.Id}");
             var deletion = await operations.BeginAsync(delete, InputOf(wanted), $"instances/{wanted.Instance}", wanted.InstanceName, Caller.Of(enforcement), options, ct);
-            while (deletion.FinishedAt is null)
+            deletion = await operations.WaitAsync(deletion.Id, Patience, ct);
+            return deletion switch
             {
-                deletion = await operations.WaitAsync(deletion.Id, LookEvery, ct);
-            }
-
-            return deletion.Error is { Code: not "snapshot.unknown" } error ? error : null; // somebody else may have deleted it
+                { State: OperationState.Succeeded } or { Error.Code: "snapshot.unknown" } => null, // somebody else may have deleted it
+                { Error: { } error } => error,
+                { FinishedAt: null } => Problem.From(QuotaErrors.NotFinished(deletion.Id), enforcement.RequestId),
+                _ => Problem.From(QuotaErrors.Cancelled(deletion.Id), enforcement.RequestId),
+            };
         }
         catch (Refusal refusal) when (refusal.Code != "database.unavailable")
         {
@@ -45,7 +48,7 @@ internal sealed class QuotaDeletions(SnapshotDeletion delete, Operations.Operati
     public static async Task<IReadOnlyList<SnapshotRemoval>> BegunAsync(Npgsql.NpgsqlTransaction transaction, Id<Operation> enforcement) =>
         [.. (await transaction.Connection!.QueryAsync<Row>(
             """
-            select id, target_name, input, error from operations
+            select id, target_name, input, error, state from operations
             where created_by = (select created_by from operations where id = @Id) and idempotency_key like @Prefix || '%' order by created_at, id
             """, new { Id = enforcement.Value, Prefix = PrefixOf(enforcement) }, transaction)).Select(FromRow)];
 
@@ -55,10 +58,11 @@ internal sealed class QuotaDeletions(SnapshotDeletion delete, Operations.Operati
     {
         var input = JsonSerializer.Deserialize<SnapshotDeletion.Input>(row.input, OperationJson.Options)!;
         var error = row.error is null ? null : JsonSerializer.Deserialize(row.error, WireJson.Default.Problem);
-        return new(input.Id, input.Name, input.Instance, row.target_name, input.Reason ?? "", input.SizeBytes, new(row.id), error is { Code: not "snapshot.unknown" } ? error.Detail : null);
+        return new(input.Id, input.Name, input.Instance, row.target_name, input.Reason ?? "", input.SizeBytes, new(row.id),
+            (OperationState)row.state == OperationState.Succeeded || error?.Code == "snapshot.unknown" ? null : error?.Detail ?? "it was not deleted yet");
     }
 
 #pragma warning disable IDE1006 // named as the columns are, for Dapper
-    private sealed record Row(Guid id, string target_name, string input, string? error);
+    private sealed record Row(Guid id, string target_name, string input, string? error, int state);
 #pragma warning restore IDE1006
 }

@@ -77,16 +77,11 @@ internal sealed class QuotaEnforcement(QuotaStore store, QuotaItems items, Snaps
         var failed = new Dictionary<Id<Snapshot>, SnapshotRemoval>();
         for (var round = 0; round < MostRounds; round++)
         {
-            var quota = await store.GetAsync(owner, ct);
-            var counted = (await items.OfAsync(owner, null, ct)).Select(i => failed.ContainsKey(i.Id) ? i with { Kept = "it could not be deleted" } : i).ToList();
-            var decision = QuotaPlan.Of(counted, quota.Limit, time.GetUtcNow());
-            if (decision.Remove.Count == 0)
+            var removes = false;
+            while (await NextAsync(owner, failed.Keys, ct) is { } next)
             {
-                break;
-            }
-
-            foreach (var (item, reason) in decision.Remove)
-            {
+                removes = true;
+                var (item, reason) = next;
                 var wanted = QuotaDeletions.RemovalOf(item, ReasonOf(owner, reason));
                 var problem = await delete(wanted, context.Operation, ct);
                 context.Log($"{item.InstanceName}/{item.Name}, {reason}: {(problem is null ? "deleted" : problem.Detail)}");
@@ -96,10 +91,24 @@ internal sealed class QuotaEnforcement(QuotaStore store, QuotaItems items, Snaps
                 }
             }
 
+            if (!removes)
+            {
+                break;
+            }
+
             await MeasureAsync(owner, ct);
         }
 
         return [.. failed.Values];
+    }
+
+    /// <summary>What is to go first as things are now: the quota may have been changed and snapshots deleted meanwhile.</summary>
+    /// <param name="failed">What could not be deleted.</param>
+    private async Task<(QuotaItem Item, string Reason)?> NextAsync(QuotaOwner owner, IReadOnlyCollection<Id<Snapshot>> failed, CancellationToken ct)
+    {
+        var quota = await store.GetAsync(owner, ct);
+        var counted = (await items.OfAsync(owner, null, ct)).Select(i => failed.Contains(i.Id) ? i with { Kept = "it could not be deleted" } : i).ToList();
+        return QuotaPlan.Of(counted, quota.Limit, time.GetUtcNow()).Remove is [var first, ..] ? first : null;
     }
 
     private async Task MeasureAsync(QuotaOwner owner, CancellationToken ct)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Gantry.Contracts;
+using Gantry.Daemon.Snapshots;
 
 namespace Gantry.Daemon.Quotas;
 
@@ -16,10 +17,16 @@ internal static class QuotaErrors
 
     /// <param name="why">How far, and why nothing can be done about it.</param>
     public static Refusal Reached(QuotaOwner owner, QuotaUsage used, QuotaSettings limit, string why) => Refusal.Conflict(
-        "quota.reached", $"One more snapshot would go over the quota {owner.Name}: {Far(used, limit)}; {why}.",
+        owner.Scope == QuotaScope.Instance ? SnapshotErrors.OwnQuotaReached : "quota.reached", $"One more snapshot would go over the quota {owner.Name}: {Far(used, limit)}; {why}.",
         (limit.Policy ?? QuotaPolicy.Manual) != QuotaPolicy.Manual ? "Lift the protection of some, delete some that are not needed, or raise the quota: `gantry quota info` shows it."
         : owner.Scope == QuotaScope.Instance ? "Delete some first (`gantry snapshot list` shows what each would free), or have a policy do it: `gantry quota set NAME --policy oldest`."
         : "Delete some first (`gantry snapshot list --all`), raise it, or have a policy do it: `gantry quota set NAME --policy oldest`.");
+
+    public static Refusal NotFinished(Id<Operation> deletion) => Refusal.Unavailable(
+        "quota.not_finished", $"Its deletion, the operation {deletion}, has not ended yet, and goes on.", "`gantry operation info` shows what it waits for.");
+
+    public static Refusal Cancelled(Id<Operation> deletion) => Refusal.Conflict(
+        "quota.cancelled", $"Its deletion, the operation {deletion}, was cancelled.", "Enforce the quota again, or raise it.");
 
     private static string Far(QuotaUsage used, QuotaSettings limit) => string.Join(" and ", ((string?[])[
         limit.MaxCount is { } count ? string.Create(CultureInfo.InvariantCulture, $"{used.Count} snapshots of {count} are there") : null,

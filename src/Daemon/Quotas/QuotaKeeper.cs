@@ -17,7 +17,10 @@ internal sealed partial class QuotaKeeper(
     private static readonly TimeSpan LookEvery = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan MeasureEvery = TimeSpan.FromMinutes(10);
 
+    private static readonly TimeSpan LongestPause = TimeSpan.FromHours(1);
+
     private readonly SemaphoreSlim _oneAtATime = new(1);
+    private readonly Dictionary<string, (Id<Snapshot> First, TimeSpan Pause, DateTimeOffset Next)> _tried = [];
 
     /// <summary>At all quotas, telling what is new and beginning what is due.</summary>
     public async Task LookAsync(CancellationToken ct)
@@ -63,9 +66,9 @@ internal sealed partial class QuotaKeeper(
                 await LookAsync(stoppingToken);
                 due.Clear();
             }
-            catch (Refusal refusal)
+            catch (Exception e) when (e is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
             {
-                LogNotLooked(logger, refusal.Message);
+                LogNotLooked(logger, e.Message);
             }
 
             cursor = await NewsAsync(cursor, due, stoppingToken);
@@ -133,10 +136,25 @@ internal sealed partial class QuotaKeeper(
         }
 
         if ((quota.Limit.MaxAge is not null || (quota.Usage.Level == QuotaLevel.Exceeded && quota.Limit.Policy != QuotaPolicy.Manual))
-            && QuotaPlan.Of(await items.OfAsync(quota.Owner, null, ct), quota.Limit, time.GetUtcNow()).Remove.Count > 0)
+            && QuotaPlan.Of(await items.OfAsync(quota.Owner, null, ct), quota.Limit, time.GetUtcNow()).Remove is [var first, ..] && IsDue(quota.Owner.Key, first.Item.Id))
         {
             await EnforceAsync(quota, ct);
         }
+    }
+
+    /// <summary>What an enforcement left because it could not be deleted is tried again less and less often.</summary>
+    private bool IsDue(string quota, Id<Snapshot> first)
+    {
+        var now = time.GetUtcNow();
+        var last = _tried.GetValueOrDefault(quota);
+        if (last.First == first && now < last.Next)
+        {
+            return false;
+        }
+
+        var pause = last.First == first ? TimeSpan.FromTicks(Math.Min(last.Pause.Ticks * 2, LongestPause.Ticks)) : LookEvery;
+        _tried[quota] = (first, pause, now + pause);
+        return true;
     }
 
     private async Task EnforceAsync(StoredQuota quota, CancellationToken ct)

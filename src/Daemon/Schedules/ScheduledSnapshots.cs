@@ -23,7 +23,7 @@ internal sealed class ScheduledSnapshots(
         {
             return await taking.BeginAsync(instance, wanted, work.Schedule, work.Actor, options, ct);
         }
-        catch (Refusal refusal) when (refusal.Code == "quota.reached")
+        catch (Refusal refusal) when (refusal.Code == SnapshotErrors.OwnQuotaReached)
         {
             if (await MakeRoomAsync(work, instance, ct) == 0)
             {

@@ -4,6 +4,7 @@ using Gantry.Daemon.Instances;
 using Gantry.Daemon.Operations;
 using Gantry.Daemon.Platform;
 using Gantry.Node;
+using Gantry.Node.Host;
 
 namespace Gantry.Daemon.Snapshots;
 
@@ -145,7 +146,7 @@ internal static class SnapshotApi
         {
             return await node.SnapshotSizesAsync(instance, ct).WaitAsync(SizesWithin, time, ct);
         }
-        catch (Exception e) when (e is Refusal or TimeoutException or IOException)
+        catch (Exception e) when (e is Refusal or CommandFailed or TimeoutException or IOException)
         {
             return null;
         }

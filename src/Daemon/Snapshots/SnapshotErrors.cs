@@ -5,6 +5,9 @@ namespace Gantry.Daemon.Snapshots;
 
 internal static class SnapshotErrors
 {
+    /// <summary>The code of a refusal because of the instance's own quota, where others' snapshots have no part in it.</summary>
+    public const string OwnQuotaReached = "quota.instance_reached";
+
     public static Refusal Unknown(string instance, string name) => Refusal.NotFound(
         "snapshot.unknown", $"'{instance}' has no snapshot '{Shown(name)}'.", $"`gantry snapshot list {instance}` shows those it has.");
 

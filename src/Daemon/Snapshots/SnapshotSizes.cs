@@ -2,6 +2,7 @@ using Dapper;
 using Gantry.Contracts;
 using Gantry.Daemon.Platform;
 using Gantry.Node;
+using Gantry.Node.Host;
 
 namespace Gantry.Daemon.Snapshots;
 
@@ -26,7 +27,7 @@ internal sealed class SnapshotSizes(Db db, LocalNode node, NodeIdentity identity
             await WriteAsync(instance, spaces, ct);
             return true;
         }
-        catch (Exception e) when (e is Refusal { Code: not "database.unavailable" } or TimeoutException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is Refusal { Code: not "database.unavailable" } or CommandFailed or TimeoutException or IOException or UnauthorizedAccessException)
         {
             return false;
         }

@@ -8,7 +8,7 @@ namespace Gantry.Daemon.Snapshots;
 /// <summary>Begins to take snapshots, for whoever asks: what has to go for one is deleted before, and the creation queues behind that.</summary>
 internal sealed class SnapshotTaking(SnapshotCreation create, SnapshotStore store, MakeSnapshotRoom makeRoom, Operations.Operations operations)
 {
-    /// <exception cref="Refusal"><c>snapshot.name_taken</c>, <c>quota.reached</c>, <c>operation.target_busy</c></exception>
+    /// <exception cref="Refusal"><c>snapshot.name_taken</c>, <c>quota.reached</c>, <c>quota.instance_reached</c>, <c>operation.target_busy</c></exception>
     public async Task<Operation> BeginAsync(Instance instance, CreateSnapshot wanted, Id<Schedule>? schedule, Caller caller, BeginOptions options, CancellationToken ct)
     {
         if (await operations.ReplayAsync(caller, options, ct) is { } first)

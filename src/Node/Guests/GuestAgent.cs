@@ -205,11 +205,39 @@ internal sealed class GuestAgent : IAsyncDisposable
         try
         {
             using var document = JsonDocument.Parse(line, new JsonDocumentOptions { MaxDepth = DeepestAnswer });
+            DemandText(document.RootElement);
             return document.RootElement.Clone();
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             return null;
+        }
+    }
+
+    /// <summary>JSON's grammar lets half a surrogate pair pass, which is no text: here, and not where it is first read.</summary>
+    /// <exception cref="InvalidOperationException"/>
+    private static void DemandText(JsonElement element)
+    {
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.String:
+                _ = element.GetString();
+                break;
+            case JsonValueKind.Array:
+                foreach (var item in element.EnumerateArray())
+                {
+                    DemandText(item);
+                }
+
+                break;
+            case JsonValueKind.Object:
+                foreach (var property in element.EnumerateObject())
+                {
+                    _ = property.Name;
+                    DemandText(property.Value);
+                }
+
+                break;
         }
     }
 
@@ -217,14 +245,7 @@ internal sealed class GuestAgent : IAsyncDisposable
     private static string? ReasonOf(JsonElement answer)
     {
         const int longest = 200;
-        try
-        {
-            var text = answer.TryGetProperty("error", out var error) && error.ValueKind == JsonValueKind.Object && error.TryGetProperty("desc", out var why) && why.ValueKind == JsonValueKind.String ? why.GetString() : null;
-            return text is null ? null : string.Concat(text.Where(c => !char.IsControl(c)).Take(longest));
-        }
-        catch (InvalidOperationException)
-        {
-            return null; // half a surrogate pair: JSON's grammar lets it pass
-        }
+        var text = answer.TryGetProperty("error", out var error) && error.ValueKind == JsonValueKind.Object && error.TryGetProperty("desc", out var why) && why.ValueKind == JsonValueKind.String ? why.GetString() : null;
+        return text is null ? null : string.Concat(text.Where(c => !char.IsControl(c)).Take(longest));
     }
 }

@@ -17,9 +17,13 @@ internal sealed class Lvm(IShell shell, string group, string thin, string pool)
     /// <summary>What LVM says of descriptors that .NET has open is of no use to anybody.</summary>
     private static readonly Dictionary<string, string> Quiet = new() { ["LVM_SUPPRESS_FD_WARNINGS"] = "1" };
 
+    /// <summary>Runs a command that changes something, to its end: one that is killed in the middle may leave a volume suspended, and its guest with it.</summary>
     /// <exception cref="CommandFailed"/>
-    public async Task<string> RunAsync(CancellationToken ct, params IReadOnlyList<string> arguments) =>
-        (await shell.RunAsync(new("lvm", arguments, Deadline) { Environment = Quiet }, ct)).Output;
+    public async Task<string> RunAsync(CancellationToken ct, params IReadOnlyList<string> arguments)
+    {
+        ct.ThrowIfCancellationRequested();
+        return (await shell.RunAsync(new("lvm", arguments, Deadline) { Environment = Quiet }, CancellationToken.None)).Output;
+    }
 
     /// <summary>The thin pool and all volumes in it.</summary>
     /// <param name="isQuick">Does not wait long for devices that do not answer.</param>

@@ -55,15 +55,15 @@ internal sealed partial class NetworkMount(PoolKind kind, string source, string 
     }
 
     /// <summary>Mounts it where it is not; what is there already stays.</summary>
-    /// <param name="anew">What is mounted is dead (its server forgot it, or its process ended), and is given up first; files that are open in it stay so.</param>
+    /// <param name="isDead">What is mounted is dead (its server forgot it, or its process ended), and is given up first; files that are open in it stay so. Asked when nobody else mounts.</param>
     /// <exception cref="Refusal"><c>pool.not_usable</c></exception>
-    public async Task MountAsync(bool anew, CancellationToken ct)
+    public async Task MountAsync(Func<Task<bool>> isDead, CancellationToken ct)
     {
         Demand();
         using var held = await _locks.HoldAsync(ct, target);
         try
         {
-            if (anew)
+            if (await isDead())
             {
                 await EndAsync(ct);
             }

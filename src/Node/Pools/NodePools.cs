@@ -94,9 +94,10 @@ public sealed class NodePools
     /// <exception cref="Refusal"><c>pool.not_usable</c></exception>
     public async Task OpenAsync(PoolSpec spec, CancellationToken ct)
     {
+        // Known before anything is done, so that whatever breaks off is found again to be closed.
         var pool = Make(spec);
-        await pool.OpenAsync(ct);
         AtomicFile.Write(PathOf(spec.Id), JsonSerializer.SerializeToUtf8Bytes(spec, PoolJson.Default.PoolSpec));
+        await pool.OpenAsync(ct);
         lock (_reading)
         {
             _all.TryAdd(spec.Id, pool);

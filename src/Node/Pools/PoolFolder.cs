@@ -23,12 +23,15 @@ internal sealed class PoolFolder(string path, string id, TimeProvider time, Netw
     /// <summary>For people.</summary>
     public string Place => mount?.Source ?? Path;
 
+    /// <summary>What is there now is the pool, and not the bare place it is mounted at.</summary>
+    public bool IsMarked => File.Exists(Mark);
+
     private string Mark => $"{Path}/gantry-pool";
 
     /// <exception cref="Refusal"><c>pool.not_usable</c></exception>
     public async Task OpenAsync(CancellationToken ct)
     {
-        await (mount?.MountAsync(anew: false, ct) ?? Task.CompletedTask);
+        await (mount?.MountAsync(() => Task.FromResult(false), ct) ?? Task.CompletedTask);
         try
         {
             await WithinAsync(() => { Make(); return true; }, ct);
@@ -144,7 +147,7 @@ internal sealed class PoolFolder(string path, string id, TimeProvider time, Netw
                 return why;
             }
 
-            await mount.MountAsync(anew: isBroken, ct);
+            await mount.MountAsync(async () => isBroken && (await WithinAsync(Look, ct)).IsBroken, ct);
             why = (await WithinAsync(Look, ct)).Why;
             await (why is null ? Task.CompletedTask : LeaveAsync());
             return why;

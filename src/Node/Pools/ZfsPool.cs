@@ -175,6 +175,7 @@ internal sealed partial class ZfsPool(string source, string id, IShell shell, Qe
             async () =>
             {
                 await DestroyAsync(SetOf(owner), ct);
+                await DestroyAsync(SetOf(CopyOf(new(owner, "x")).Owner), ct); // of a promotion that broke off
                 foreach (var branch in (await TreeAsync(ct)).Sets.Where(s => IsBranchOf(s.Name, owner)))
                 {
                     await DestroyAsync(branch.Name, ct);

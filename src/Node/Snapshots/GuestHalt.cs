@@ -49,7 +49,10 @@ internal sealed class GuestHalt : IAsyncDisposable
             await _node.ResumeAsync(_id, CancellationToken.None);
         }
 
-        File.Delete(MarkOf(_node, _id));
+        if (File.Exists(MarkOf(_node, _id)))
+        {
+            File.Delete(MarkOf(_node, _id)); // it, and its folder, are gone when the guest was stopped meanwhile
+        }
     }
 
     private static string MarkOf(LocalNode node, Id<Instance> id) => $"{node.Context.Folders.Run(id)}/halted";

@@ -31,7 +31,8 @@ internal sealed class InstanceClones(LocalNode node)
         {
             var was = disks.GetValueOrDefault(volume.Name) ?? throw PoolErrors.SnapshotMissing($"{source.Instance}/{volume.Name}", source.Snapshot);
             var (from, to) = (InstanceDisks.NameOf(source.Instance, volume.Name), InstanceDisks.NameOf(spec.Id, volume.Name));
-            if (was.Pool == volume.Pool)
+            // Only what is quick is done where the source's pool lets nobody else at its disks. (A device cannot be lent to who copies.)
+            if (was.Pool == volume.Pool && (source.Linked || _pools.Of(volume.Pool).Kind == PoolKind.Lvm))
             {
                 await _pools.Of(volume.Pool).CloneAsync(from, source.Snapshot, to, source.Linked, Told, ct);
             }

@@ -80,7 +80,7 @@ internal sealed partial class InstanceSnapshots(LocalNode node)
             throw NodeSnapshotErrors.Damaged(folder.RecordPath, "it was altered");
         }
 
-        if (folder.Faults(record).FirstOrDefault() is { } fault)
+        if (await Task.Run(() => folder.Faults(record, memory).FirstOrDefault(), ct) is { } fault)
         {
             throw NodeSnapshotErrors.Damaged($"The snapshot {snapshot}", fault.TrimEnd('.'));
         }
@@ -162,7 +162,7 @@ internal sealed partial class InstanceSnapshots(LocalNode node)
                     faults.Add($"{folder.RecordPath} was altered: its SHA-256 is {read.Sha256}, and was {sha256}.");
                 }
 
-                faults.AddRange(folder.Faults(read.Record));
+                faults.AddRange(await Task.Run(() => folder.Faults(read.Record, memory: true).ToList(), ct));
             }
         }
         catch (Refusal refusal)

@@ -142,9 +142,10 @@ internal sealed partial class SnapshotFolder(GantryRoot root, Id<Instance> insta
     }
 
     /// <summary>What of its files is missing or altered, in sentences.</summary>
-    public IEnumerable<string> Faults(SnapshotRecord record)
+    /// <param name="memory">The guest's memory too, all of which is read for that.</param>
+    public IEnumerable<string> Faults(SnapshotRecord record, bool memory)
     {
-        foreach (var (name, sum) in record.Files.OrderBy(f => f.Key, StringComparer.Ordinal))
+        foreach (var (name, sum) in record.Files.Where(f => memory || f.Key != MemoryName).OrderBy(f => f.Key, StringComparer.Ordinal))
         {
             var path = $"{_path}/{name}";
             string? found = null;

@@ -35,7 +35,7 @@ public sealed class VolumeMoveConformance(TestPostgres postgres) : OperationConf
 {
     internal override OperationRig NewRig() => new VolumeRig<VolumeMove.Input>(
         Database, "data 8 MiB", "data 8 MiB in other", w => new VolumeMove(w.Volumes, w.Node),
-        w => new(w.Spec.Id, VolumeRig.Shown, new("local", null), new(w.OtherPool.Name, w.OtherPool.Id)), "data 8 MiB in other") { WithOtherPool = true };
+        w => new(w.Spec.Id, VolumeRig.Shown, VolumeRig.Kept, w.OtherPool.Id, w.OtherPool.Name), "data 8 MiB in other") { WithOtherPool = true };
 }
 
 internal static class VolumeRig

@@ -26,16 +26,16 @@ public sealed class KilledDaemonTests(TestPostgres postgres) : DatabaseTests(pos
     {
         using var root = new TestRoot();
         await using var daemon = new DaemonProcess(root.Path, Database);
+        await daemon.StartAsync();
         for (var cut = 0; cut < 2 * steps; cut++)
         {
             var name = string.Create(CultureInfo.InvariantCulture, $"survivor{cut}");
             if (before is not null)
             {
-                await daemon.StartAsync();
                 await GivenAsync(daemon.Api, name, before.Value);
-                await daemon.KillAsync();
             }
 
+            await daemon.KillAsync();
             await daemon.StartAsync($"kill:{kind}:{cut / 2}:{(cut % 2 == 0 ? "before" : "after")}");
             var asked = BeginAsync(daemon.Api, kind, name);
             await daemon.DeathAsync();
@@ -55,8 +55,6 @@ public sealed class KilledDaemonTests(TestPostgres postgres) : DatabaseTests(pos
             {
                 (found[0].Cpus, found[0].MemoryBytes, found[0].Pending?.Cpus).ShouldBe((1, 64 * Limits.MiB, 2), $"cut {cut}");
             }
-
-            await daemon.KillAsync();
         }
 
         Directory.GetDirectories($"{root.Path}/data/instances").Length.ShouldBe(after is null ? 0 : 2 * steps);

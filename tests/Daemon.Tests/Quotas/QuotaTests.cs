@@ -82,7 +82,7 @@ public sealed class QuotaTests(RunningDaemon daemon) : IClassFixture<RunningDaem
         await Api.SetQuotaAsync(Quota, new(MaxCount: 2));
 
         var refusal = await RunningDaemon.RefusedAsync(() => Api.CreateSnapshotAsync(_name, new("three"), 60));
-        refusal.Code.ShouldBe("quota.reached");
+        refusal.Code.ShouldBe("quota.instance_reached");
         refusal.Message.ShouldBe($"One more snapshot would go over the quota {Quota}: 2 snapshots of 2 are there; there would be 3 of 2; its policy is manual, so none is removed.");
         refusal.Hint.ShouldContain("--policy oldest");
         (await NamesAsync()).ShouldBe(["one", "two"]);
@@ -119,7 +119,7 @@ public sealed class QuotaTests(RunningDaemon daemon) : IClassFixture<RunningDaem
         (refusal.Code, refusal.Message).ShouldBe(("snapshot.protected", "The snapshot 'one' cannot be deleted: it is protected."));
         (await RunningDaemon.RefusedAsync(() => Api.DeleteSnapshotAsync(_name, "two", 60))).Message.ShouldContain("it is kept until 2999-01-01 00:00:00Z");
         refusal = await RunningDaemon.RefusedAsync(() => Api.CreateSnapshotAsync(_name, new("three"), 60));
-        (refusal.Code, refusal.Message.Contains($"the others stay: {_name}/one (it is protected)", StringComparison.Ordinal)).ShouldBe(("quota.reached", true));
+        (refusal.Code, refusal.Message.Contains($"the others stay: {_name}/one (it is protected)", StringComparison.Ordinal)).ShouldBe(("quota.instance_reached", true));
 
         (await daemon.SendAsync(HttpMethod.Patch, $"/instances/{_name}/snapshots/two", """{"keepUntil":null}""")).Status.ShouldBe(200);
         await RunningDaemon.DoneAsync(Api.CreateSnapshotAsync(_name, new("three"), 60));

@@ -159,7 +159,7 @@ public sealed class SnapshotTests(RunningDaemon daemon) : IClassFixture<RunningD
         var instance = await GivenAsync();
         await FillAsync(instance.Id, Limits.Snapshots);
         var refusal = await RunningDaemon.RefusedAsync(() => Api.CreateSnapshotAsync(_name, new("one-more"), 60));
-        refusal.Code.ShouldBe("quota.reached");
+        refusal.Code.ShouldBe("quota.instance_reached");
         refusal.Message.ShouldBe($"One more snapshot would go over the quota instance:{_name}: 100 snapshots of 100 are there; there would be 101 of 100; its policy is manual, so none is removed.");
     }
 

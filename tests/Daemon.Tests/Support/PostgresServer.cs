@@ -74,7 +74,7 @@ internal sealed class PostgresServer : IAsyncDisposable
             _process = null;
             await process.StandardInput.WriteLineAsync(word);
             process.StandardInput.Close();
-            await process.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromSeconds(30), TimeProvider.System).Token);
+            await process.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(3), TimeProvider.System).Token);
             process.Dispose();
         }
     }

@@ -51,6 +51,9 @@ public sealed class WindowsShapeTests(RunningDaemon daemon) : IClassFixture<Runn
 
     private const string Tpm = "-chardev socket,id=tpm,fd=5 -tpmdev emulator,id=tpm,chardev=tpm -device tpm-crb,tpmdev=tpm";
 
+    private const string Agent =
+        "-chardev socket,id=agent,fd=9,server=on,wait=off -device virtio-serial-pci,id=ports -device virtserialport,bus=ports.0,chardev=agent,id=agent,name=org.qemu.guest_agent.0";
+
     private const string RootDisk = """
         -object {"qom-type":"throttle-group","id":"limit.root","limits":{"bps-read":0,"bps-write":0,"iops-read":0,"iops-write":0}}
         -blockdev {"driver":"qcow2","node-name":"root.98c490ff6e","read-only":false,"discard":"unmap","detect-zeroes":"unmap","cache":{"direct":false,"no-flush":false},"file":{"driver":"file","filename":"/dev/fdset/1643759358","locking":"off"},"backing":null}
@@ -69,6 +72,7 @@ public sealed class WindowsShapeTests(RunningDaemon daemon) : IClassFixture<Runn
         {Ports}
         -netdev hubport,id=net.eth0,hubid=0 -device e1000e,id=nic.eth0,netdev=net.eth0,mac=52:54:00:aa:bb:cc,bus=plug.0,romfile=
         {Tpm}
+        {Agent}
         """));
 
     [Fact]
@@ -83,6 +87,7 @@ public sealed class WindowsShapeTests(RunningDaemon daemon) : IClassFixture<Runn
         {Ports}
         -netdev hubport,id=net.eth0,hubid=0 -device virtio-net-pci,id=nic.eth0,netdev=net.eth0,mac=52:54:00:aa:bb:cc,bus=plug.0,romfile=
         {Tpm}
+        {Agent}
         """));
 
     /// <summary>As this daemon made it, on another host and with an id and address that stay.</summary>

@@ -24,6 +24,6 @@ public sealed class CompletenessTests
     {
         await using var root = new TestRoot();
 
-        Capabilities.Of(DriverList.All["qemu"](root.Context)).ShouldBe(["commandLine", "disks", "nics", "pause", "reset", "resize", "serialConsole", "serialLog"]);
+        Capabilities.Of(DriverList.All["qemu"](root.Context)).ShouldBe(["agentChannel", "commandLine", "disks", "memory", "nics", "pause", "reset", "resize", "serialConsole", "serialLog"]);
     }
 }

@@ -127,9 +127,14 @@ public sealed partial class QemuDriver
                 return DiskReasons.Refused(e.Message);
             }
 
-            await pool.NoteGrownAsync(disk, sizeBytes, CancellationToken.None); // it is so large now, whoever cancels
             return null;
         }, ct);
+        if (open && change is { WhyNot: null })
+        {
+            // It is so large now, whoever cancels. Not while the machine is held: who holds the pool may wait for that.
+            await _disks.PoolOf(DemandVolume(node.Folders.Read(id), volume)).NoteGrownAsync(InstanceDisks.NameOf(id, volume), sizeBytes, CancellationToken.None);
+        }
+
         return open ? change : null;
     }
 
