@@ -138,7 +138,8 @@ public sealed class MemorySnapshotTests(TestImages images) : IAsyncDisposable
             await Node.DeleteSnapshotAsync(Id, snapshot, _ => { }, default);
 
             // QEMU: nothing is left of the snapshot, and the one before is whole.
-            await RestartDyingAsync(at, () => KillAsync().GetAwaiter().GetResult());
+            var pid = (await Node.InspectAsync(Id, default)).Observed!.Pid!.Value;
+            await RestartDyingAsync(at, () => Posix.Kill(pid, Posix.SigKill));
             await Record.ExceptionAsync(() => TakeAsync(snapshot));
             _rig.Spare();
             await Node.DeleteSnapshotAsync(Id, snapshot, _ => { }, default);
