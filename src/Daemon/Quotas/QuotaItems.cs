@@ -23,6 +23,7 @@ internal sealed class QuotaItems(Db db, TimeProvider time)
                 (select reason from kept k where k.snapshot = s.id limit 1) as reason, 'instances/' || i.id in (select target from busy) as is_busy
             from counted c join snapshots s on s.id = c.id join instances i on i.id = s.instance
             where s.id not in (select snapshot from snapshots_going)
+            order by s.created_at, s.id
             """, new { Scope = (int)owner.Scope, owner.Subject, Now = time.GetUtcNow() }, cancellationToken: ct))).Select(row => ItemOf(row, self))], ct);
 
     private static QuotaItem ItemOf(Row row, Id<Instance>? self) => new(

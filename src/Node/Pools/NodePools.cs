@@ -97,7 +97,16 @@ public sealed class NodePools
         // Known before anything is done, so that whatever breaks off is found again to be closed.
         var pool = Make(spec);
         AtomicFile.Write(PathOf(spec.Id), JsonSerializer.SerializeToUtf8Bytes(spec, PoolJson.Default.PoolSpec));
-        await pool.OpenAsync(ct);
+        try
+        {
+            await pool.OpenAsync(ct);
+        }
+        catch (Refusal)
+        {
+            File.Delete(PathOf(spec.Id));
+            throw;
+        }
+
         lock (_reading)
         {
             _all.TryAdd(spec.Id, pool);

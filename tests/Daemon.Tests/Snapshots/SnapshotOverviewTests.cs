@@ -95,10 +95,8 @@ public sealed class SnapshotOverviewTests(TestPostgres postgres)
         var mark = $"{daemon.Node.Context.Root.Pools}/local/gantry-pool";
         File.Move(mark, $"{daemon.Node.Context.Root.Path}/mark");
 
-        // The keeper may have been first; one works at a time.
-        await daemon.SendAsync(HttpMethod.Post, "/quotas/system/enforce?wait=60&queue=true");
-        var result = (await daemon.Api.ListOperationsAsync("?limit=100")).Items.Where(o => o.Kind == "quota.enforce")
-            .Select(o => System.Text.Json.JsonSerializer.Deserialize(o.Result!.Value, WireJson.Default.QuotaEnforced)!).Single(r => r.Removed.Count > 0);
+        var ended = await RunningDaemon.DoneAsync(daemon.Api.EnforceQuotaAsync("system", 60));
+        var result = System.Text.Json.JsonSerializer.Deserialize(ended.Result!.Value, WireJson.Default.QuotaEnforced)!;
 
         result.Removed.Select(r => (r.InstanceName, r.Name, r.Error is null)).ShouldBe([("web1", "one", false), ("db", "one", true)]);
         (result.After.Count, result.NotMet).ShouldBe((2, null));
@@ -141,6 +139,7 @@ public sealed class SnapshotOverviewTests(TestPostgres postgres)
     {
         var daemon = new RunningDaemon(postgres);
         await daemon.InitializeAsync();
+        await daemon.Services.GetRequiredService<QuotaKeeper>().StopAsync(default); // each test says itself when to measure and to enforce
         await RunningDaemon.DoneAsync(daemon.Api.CreatePoolAsync(new() { Name = "fast", Kind = PoolKind.Dir, Source = $"{daemon.Node.Context.Root.Path}/places/fast" }, 60));
         return daemon;
     }
