@@ -15,7 +15,7 @@ internal static class CloneSpeeds
     public static async Task RunAsync(Report report, BenchDaemon daemon, string pool, bool copies, CancellationToken ct)
     {
         var name = $"cloned-{pool}";
-        var script = string.Create(CultureInfo.InvariantCulture, $"dd if=/dev/urandom of=/dev/vda bs=1M count={Written} conv=fsync 2>/dev/null; echo; echo written; sleep 1000000");
+        var script = string.Create(CultureInfo.InvariantCulture, $"dd if=/dev/urandom of=/dev/vda bs=1M count={Written} conv=fsync 2>/dev/null; echo written; sleep 1000000");
         var instance = await StorageBench.LaunchAsync(daemon, name, script, [new() { Name = "data", Pool = pool, SizeBytes = 10 * 1024 * Limits.MiB }], ct);
         await StorageBench.LinesAsync(daemon, name, "written", 1, ct);
         await BenchDaemon.DoneAsync(daemon.Api.ActOnInstanceAsync(name, InstanceAction.Stop, 60, ct));

@@ -14,7 +14,7 @@ internal static class PoolSnapshots
         {
             var name = $"on-{pool}";
             var instance = await StorageBench.LaunchAsync(
-                daemon, name, "dd if=/dev/urandom of=/dev/vda bs=1M count=64 2>/dev/null; sync; echo; echo written; sleep 1000000", [new() { Name = "data", Pool = pool, SizeBytes = 1024 * Limits.MiB }], ct);
+                daemon, name, "dd if=/dev/urandom of=/dev/vda bs=1M count=64 2>/dev/null; sync; echo written; sleep 1000000", [new() { Name = "data", Pool = pool, SizeBytes = 1024 * Limits.MiB }], ct);
             await StorageBench.LinesAsync(daemon, name, "written", 1, ct);
             await MeasureAsync(report, daemon, pool, instance, "running", ct);
             await BenchDaemon.DoneAsync(daemon.Api.ActOnInstanceAsync(name, InstanceAction.Stop, 60, ct));

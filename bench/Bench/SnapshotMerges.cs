@@ -15,7 +15,7 @@ internal static class SnapshotMerges
     private const string Guest = "merges";
 
     private static string Script => string.Create(CultureInfo.InvariantCulture, $$"""
-        echo; n=0; while [ $n -lt {{Snapshots}} ]; do
+        n=0; while [ $n -lt {{Snapshots}} ]; do
             dd if=/dev/urandom of=/dev/vda bs=1M count={{WrittenEach}} seek=$((n * {{WrittenEach}})) conv=fsync 2>/dev/null
             echo "wrote $n"; n=$((n + 1)); sleep 3
         done

@@ -44,14 +44,14 @@ internal static class StorageBench
         return await daemon.Api.GetInstanceAsync(name, ct);
     }
 
-    /// <summary>The lines of a guest's serial line that begin with these words, once there are as many.</summary>
+    /// <summary>The lines of a guest's serial line from these words on, once there are as many. A shell's prompt may stand before the first.</summary>
     public static async Task<IReadOnlyList<string>> LinesAsync(BenchDaemon daemon, string name, string words, int count, CancellationToken ct)
     {
         var said = "";
         for (var began = TimeProvider.System.GetTimestamp(); TimeProvider.System.GetElapsedTime(began) < TimeSpan.FromMinutes(5); await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, ct))
         {
             said = (await daemon.Api.GetLogsAsync(name, ct: ct)).Text;
-            List<string> lines = [.. said.Split('\n').Where(l => l.StartsWith(words, StringComparison.Ordinal))];
+            List<string> lines = [.. said.Split('\n').Where(l => l.Contains(words, StringComparison.Ordinal)).Select(l => l[l.IndexOf(words, StringComparison.Ordinal)..])];
             if (lines.Count >= count)
             {
                 return lines;

@@ -135,6 +135,7 @@ public class NodeFirewallTests
                 Policies = RandomPolicies.Policies(random), Forwards = random.Next(2) == 0 ? [] : [Forward(TransportProtocol.Tcp, $"{8000 + n}", "a")],
             }).ToList();
             await all.Firewall.ApplyAsync(some, default);
+            (await all.Firewall.IsWholeAsync(some, default)).ShouldBeTrue("and looks no more for others' changes, which another daemon's would be");
             var changed = await ListAsync(all);
 
             await all.Node.NftAsync($"delete table bridge {all.Table}\ndelete table inet {all.Table}\n");
