@@ -35,7 +35,7 @@ public sealed partial class LocalNode
         // Nobody has it open, and what an attempt before this one copied is of then.
         await target.DeleteAsync(name, ct);
         await target.CreateAsync(name, before.SizeBytes, null, ct);
-        await Context.Pools.CopyAsync(await Context.Pools.Of(before.Pool).FindAsync(name, ct), await target.FindAsync(name, ct), report, ct);
+        await Context.Pools.Copies.CopyAsync(await Context.Pools.Of(before.Pool).FindAsync(name, ct), await target.FindAsync(name, ct), report, ct);
         await PlaceAsync(id, before.Name, pool, null, ct);
     }
 

@@ -129,7 +129,7 @@ internal sealed partial class BtrfsPool
             ? wrong : [.. wrong, $"{SnapshotOf(owner, $"{snapshot}")} may have been altered: it is no longer read-only."];
     }
 
-    public async Task CloneAsync(DiskName from, Id<Snapshot> at, DiskName to, bool linked, Action<DiskProgress> report, CancellationToken ct)
+    public async Task CloneAsync(DiskName from, Id<Snapshot> at, DiskName to, CancellationToken ct)
     {
         using var held = await ChangeAsync(ct, from, to);
         if (File.Exists(PathOf(to)))
@@ -143,9 +143,7 @@ internal sealed partial class BtrfsPool
             async () =>
             {
                 await MakeLiveAsync(to.Owner, ct);
-                await (linked ? ReflinkAsync(file, PathOf(to), 0, ct) : RawFiles.CopyAsync(file, PathOf(to), report, ct));
+                await ReflinkAsync(file, PathOf(to), 0, ct);
             });
-        var size = new FileInfo(PathOf(to)).Length;
-        report(new(size, size));
     }
 }

@@ -5,7 +5,7 @@ namespace Gantry.Node.Pools;
 
 internal sealed partial class DirPool
 {
-    public async Task CloneAsync(DiskName from, Id<Snapshot> at, DiskName to, bool linked, Action<DiskProgress> report, CancellationToken ct)
+    public async Task CloneAsync(DiskName from, Id<Snapshot> at, DiskName to, CancellationToken ct)
     {
         using var held = await ChangeAsync(ct, from, to);
         if (Read(to.Owner).Disks.ContainsKey(to.Name))
@@ -17,22 +17,11 @@ internal sealed partial class DirPool
         var layer = known.Tree.Snapshots.GetValueOrDefault(at.ToString()) ?? throw PoolErrors.SnapshotMissing(from.Owner, at);
         var chain = ChainOf(from, known, layer);
         var fresh = NewName();
-        if (linked)
-        {
-            // The tie is written down first where it holds something back. Without the clone it holds nothing.
-            Write(from.Owner, Read(from.Owner).With(from.Name, known with { Tree = known.Tree.WithClone(new(layer, to.Owner, to.Name)) }));
-            await NewLayerAsync(to, fresh, chain.SizeBytes, chain.Top.Path, ct);
-        }
-        else
-        {
-            PoolFolder.MakeFolder(FolderOf(to));
-            report(new(0, chain.SizeBytes));
-            await TryAsync($"Copying {from}", () => qemu.FlattenAsync(Files(chain), FileOf(to, fresh), percent => report(new((long)(percent / 100 * chain.SizeBytes), chain.SizeBytes)), ct));
-            Settle(to, fresh);
-        }
 
-        Write(to.Owner, Read(to.Owner).With(to.Name, new(linked ? new(Layer: new(from.Owner, from.Name, layer)) : null, LayerTree.Of(fresh, chain.SizeBytes))));
-        report(new(chain.SizeBytes, chain.SizeBytes));
+        // The tie is written down first where it holds something back. Without the clone it holds nothing.
+        Write(from.Owner, Read(from.Owner).With(from.Name, known with { Tree = known.Tree.WithClone(new(layer, to.Owner, to.Name)) }));
+        await NewLayerAsync(to, fresh, chain.SizeBytes, chain.Top.Path, ct);
+        Write(to.Owner, Read(to.Owner).With(to.Name, new(new(Layer: new(from.Owner, from.Name, layer)), LayerTree.Of(fresh, chain.SizeBytes))));
     }
 
     /// <summary>

@@ -53,7 +53,7 @@ internal sealed partial class DirPool
 
         if (Directory.Exists(FolderOf(from)))
         {
-            if (Directory.Exists(FolderOf(to)) && there.Disks.ContainsKey(to.Name))
+            if (there.Disks.ContainsKey(to.Name))
             {
                 throw PoolErrors.DiskThere(to);
             }
@@ -63,12 +63,17 @@ internal sealed partial class DirPool
                 Write(below.Owner, parent.With(below.Disk, standsOn with { Tree = standsOn.Tree.WithClone(new(below.Layer, to.Owner, to.Name)) }));
             }
 
-            Write(to.Owner, Read(to.Owner).With(to.Name, known));
+            Write(to.Owner, Read(to.Owner).With(to.Name, known with { IsComing = true }));
             Posix.Rename(FolderOf(from), FolderOf(to));
             Posix.SyncDirectory(FolderOf(to.Owner));
             Posix.SyncDirectory(FolderOf(from.Owner));
         }
+        else if (!there.Disks.ContainsKey(to.Name))
+        {
+            throw PoolErrors.DiskDamaged(from, $"{FolderOf(from)} is not there");
+        }
 
+        Write(to.Owner, Read(to.Owner).With(to.Name, known with { IsComing = false }));
         Write(from.Owner, Read(from.Owner).Without(from.Name));
     }
 }

@@ -159,7 +159,7 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
 
     /// <exception cref="Refusal"><c>pool.gone</c>: where the pool is not there, no record does not mean no disks.</exception>
     private OwnerRecord Read(string owner) => OwnerRecord.Read($"{FolderOf(owner)}/{Record}") is var record && (record.Disks.Count > 0 || _folder.IsMarked)
-        ? record : throw PoolErrors.Gone(_folder.Place, "its mark is not there");
+        ? record.Where(d => !d.Value.IsComing || Directory.Exists(FolderOf(new DiskName(owner, d.Key)))) : throw PoolErrors.Gone(_folder.Place, "its mark is not there");
 
     private void Write(string owner, OwnerRecord record)
     {

@@ -79,9 +79,9 @@ public interface IPool
     /// <returns>In sentences; none when it is whole.</returns>
     Task<IReadOnlyList<string>> VerifyAsync(string owner, Id<Snapshot> snapshot, CancellationToken ct);
 
-    /// <summary>A new disk that begins as another one in a snapshot.</summary>
-    /// <param name="linked">It keeps only what differs; else it is a copy of its own.</param>
-    Task CloneAsync(DiskName from, Id<Snapshot> at, DiskName to, bool linked, Action<DiskProgress> report, CancellationToken ct);
+    /// <summary>A new disk that begins as another one in a snapshot and keeps only what differs. One that shares nothing with it is made by <see cref="DiskCopies"/>.</summary>
+    /// <exception cref="Refusal"><c>snapshot.missing</c></exception>
+    Task CloneAsync(DiskName from, Id<Snapshot> at, DiskName to, CancellationToken ct);
 }
 
 /// <summary>A pool whose linked clones need what they were made of. In one that is not, a linked clone stands alone from the start.</summary>

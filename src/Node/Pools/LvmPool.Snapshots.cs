@@ -115,7 +115,7 @@ internal sealed partial class LvmPool
         return wrong;
     }
 
-    public async Task CloneAsync(DiskName from, Id<Snapshot> at, DiskName to, bool linked, Action<DiskProgress> report, CancellationToken ct)
+    public async Task CloneAsync(DiskName from, Id<Snapshot> at, DiskName to, CancellationToken ct)
     {
         using var change = await ChangeAsync(ct, from, to);
         var state = change.State;
@@ -125,21 +125,7 @@ internal sealed partial class LvmPool
         }
 
         var kept = state.SnapshotOf(from.Owner, $"{at}").FirstOrDefault(v => v.Disk == from) ?? throw PoolErrors.SnapshotMissing(from.Owner, at);
-        await TryAsync(
-            $"Cloning {from}",
-            async () =>
-            {
-                if (linked)
-                {
-                    await CopyAsync(kept, TagsOf(to), ct);
-                    return;
-                }
-
-                var made = await NamedAsync(await MakeAsync(kept.SizeBytes, [.. TagsOf(to), Lvm.Tag(LvmVolume.Making, "1")], ct), ct);
-                await ViewAsync(kept, path => RawFiles.CopyIntoAsync(path, kept.SizeBytes, made.Path, report, ct), ct);
-                await _lvm.RunAsync(ct, "lvchange", "--yes", "--deltag", Lvm.Tag(LvmVolume.Making, "1"), _lvm.NameOf(made));
-            });
-        report(new(kept.SizeBytes, kept.SizeBytes));
+        await TryAsync($"Cloning {from}", () => CopyAsync(kept, TagsOf(to), ct));
     }
 
     private static void DemandWhole(LvmState state, string owner, Id<Snapshot> snapshot)

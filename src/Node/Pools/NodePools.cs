@@ -18,10 +18,13 @@ public sealed class NodePools
     {
         (_node, _qemu) = (node, new(node.Shell, node.ToolUids));
         Offline = new OfflineMerging(_qemu);
+        Copies = new(_qemu);
     }
 
     /// <summary>Merges layers of disks that no guest has open.</summary>
     public IDiskMerging Offline { get; }
+
+    public DiskCopies Copies { get; }
 
     /// <summary>The pool beside the instances.</summary>
     internal DirPool Local
@@ -76,11 +79,6 @@ public sealed class NodePools
             }
         }
     }
-
-    /// <summary>Copies all of a disk that does not change into an empty one of at least its size, which nobody has open.</summary>
-    /// <exception cref="Refusal"><c>image.damaged</c>, <c>image.no_space</c></exception>
-    public Task CopyAsync(Disk from, Disk to, Action<DiskProgress> report, CancellationToken ct) => _qemu.CopyAsync(
-        FilesOf(from), FilesOf(to)[0], percent => report(new((long)(percent / 100 * from.SizeBytes), from.SizeBytes)), ct);
 
     /// <summary>As qemu-img is told of it.</summary>
     public static IReadOnlyList<DiskFile> FilesOf(Disk disk) => [.. disk.Layers.Select(l => new DiskFile(l.Path, l.Format switch

@@ -18,7 +18,9 @@ internal sealed record OwnerRecord(IReadOnlyDictionary<string, DiskRecord> Disks
 
     public OwnerRecord With(string disk, DiskRecord record) => this with { Disks = new Dictionary<string, DiskRecord>(Disks) { [disk] = record } };
 
-    public OwnerRecord Without(string disk) => this with { Disks = Disks.Where(d => d.Key != disk).ToDictionary() };
+    public OwnerRecord Without(string disk) => Where(d => d.Key != disk);
+
+    public OwnerRecord Where(Func<KeyValuePair<string, DiskRecord>, bool> isMeant) => this with { Disks = Disks.Where(isMeant).ToDictionary() };
 
     /// <returns>Empty when there is none.</returns>
     /// <exception cref="Refusal"><c>pool.damaged</c></exception>
@@ -43,7 +45,9 @@ internal sealed record OwnerRecord(IReadOnlyDictionary<string, DiskRecord> Disks
 }
 
 /// <param name="Base">What lies under the lowest layers; null for nothing.</param>
-internal sealed record DiskRecord(DiskBase? Base, LayerTree Tree);
+/// <param name="IsComing">It goes from one owner to another, and is there when its folder is.</param>
+internal sealed record DiskRecord(
+    DiskBase? Base, LayerTree Tree, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool IsComing = false);
 
 /// <summary>An image's file, or a layer of another owner's disk.</summary>
 internal sealed record DiskBase(

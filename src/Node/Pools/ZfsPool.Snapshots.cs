@@ -134,7 +134,7 @@ internal sealed partial class ZfsPool
         return wrong;
     }
 
-    public async Task CloneAsync(DiskName from, Id<Snapshot> at, DiskName to, bool linked, Action<DiskProgress> report, CancellationToken ct)
+    public async Task CloneAsync(DiskName from, Id<Snapshot> at, DiskName to, CancellationToken ct)
     {
         using var held = await ChangeAsync(ct, from, to);
         if (await IsThereAsync(to, ct))
@@ -151,18 +151,8 @@ internal sealed partial class ZfsPool
             {
                 await _zfs.RunAsync(ct, "create", "-p", SetOf(to.Owner));
                 await DestroyUnfinishedAsync(SetOf(to), ct);
-                if (linked)
-                {
-                    await _zfs.RunAsync(ct, "clone", $"{set}@{at}", SetOf(to));
-                }
-                else
-                {
-                    await _zfs.RunAsync(ct, "create", SetOf(to));
-                    await ViewAsync($"{set}@{at}", file => RawFiles.CopyAsync(file, PathOf(to), report, ct), ct);
-                }
+                await _zfs.RunAsync(ct, "clone", $"{set}@{at}", SetOf(to));
             });
-        var size = new FileInfo(PathOf(to)).Length;
-        report(new(size, size));
     }
 
     private Task<IReadOnlyList<string[]>> UsedAsync(string set, CancellationToken ct) => _zfs.ListAsync(ct, "get", "-Hp", "-r", "-o", "name,value", "used", set);

@@ -5,8 +5,7 @@ using Gantry.Node.Pools;
 namespace Gantry.Node.Snapshots;
 
 /// <summary>
-/// Makes instances of snapshots. Made again, what is there already stays, so what broke off is gone on with. To read a disk as it was, a linked clone
-/// of it is made for as long, under an owner that is named after what is made of it.
+/// Makes instances of snapshots. Made again, what is there already stays, so what broke off is gone on with.
 /// </summary>
 internal sealed class InstanceClones(LocalNode node)
 {
@@ -31,14 +30,14 @@ internal sealed class InstanceClones(LocalNode node)
         {
             var was = disks.GetValueOrDefault(volume.Name) ?? throw PoolErrors.SnapshotMissing($"{source.Instance}/{volume.Name}", source.Snapshot);
             var (from, to) = (InstanceDisks.NameOf(source.Instance, volume.Name), InstanceDisks.NameOf(spec.Id, volume.Name));
-            // Only what is quick is done where the source's pool lets nobody else at its disks. (A device cannot be lent to who copies.)
-            if (was.Pool == volume.Pool && (source.Linked || _pools.Of(volume.Pool).Kind == PoolKind.Lvm))
+            if (source.Linked)
             {
-                await _pools.Of(volume.Pool).CloneAsync(from, source.Snapshot, to, source.Linked, Told, ct);
+                await _pools.Of(volume.Pool).CloneAsync(from, source.Snapshot, to, ct);
+                Told(new(volume.SizeBytes, volume.SizeBytes));
             }
             else
             {
-                await ReadAsync(_pools.Of(was.Pool), from, source.Snapshot, $"{spec.Id}", disk => CopyAsync(disk, _pools.Of(volume.Pool), to, Told, ct), ct);
+                await _pools.Copies.MakeAsync(_pools.Of(was.Pool), from, source.Snapshot, _pools.Of(volume.Pool), to, Told, ct);
             }
 
             done += volume.SizeBytes;
@@ -53,29 +52,22 @@ internal sealed class InstanceClones(LocalNode node)
     /// <summary>Removes what there is of a clone, and what was made for reading what it was made of.</summary>
     public async Task RemoveAsync(Id<Instance> id, CloneSource source, CancellationToken ct)
     {
+        await DiskCopies.EndAsync([.. PoolsOf(source.Instance), .. PoolsOf(id)], $"{id}", ct);
         await node.RemoveAsync(id, ct);
-        await EndReadingAsync(source.Instance, $"{id}", ct);
     }
 
-    /// <summary>Shows a disk as it was in a snapshot for as long as the work takes, whatever is done to the instance meanwhile.</summary>
-    /// <param name="volume">The first disk when null.</param>
+    /// <summary>Shows the first disk as it was in a snapshot for as long as the work takes, whatever is done to the instance meanwhile.</summary>
     /// <param name="reader">What the work is for: two at once have two names.</param>
     /// <exception cref="Refusal"><c>image.no_disk</c>, <c>snapshot.missing</c>, <c>pool.*</c></exception>
     public Task ReadAsync(Id<Instance> instance, Id<Snapshot> snapshot, string reader, Func<Disk, Task> work, CancellationToken ct)
     {
         var (_, record) = Read(instance, snapshot);
         var disk = record.Disks is [var first, ..] ? first : throw NodeSnapshotErrors.NoDisk(snapshot);
-        return ReadAsync(_pools.Of(disk.Pool), InstanceDisks.NameOf(instance, disk.Volume), snapshot, reader, work, ct);
+        return DiskCopies.ReadAsync(_pools.Of(disk.Pool), InstanceDisks.NameOf(instance, disk.Volume), snapshot, reader, work, ct);
     }
 
     /// <summary>Removes what reading that broke off left behind.</summary>
-    public async Task EndReadingAsync(Id<Instance> instance, string reader, CancellationToken ct)
-    {
-        foreach (var pool in InstanceVolumes.Disks(node.TryRead(instance)).Select(v => v.Pool).Distinct())
-        {
-            await _pools.Of(pool).DeleteOwnerAsync(OwnerOf(reader), ct);
-        }
-    }
+    public Task EndReadingAsync(Id<Instance> instance, string reader, CancellationToken ct) => DiskCopies.EndAsync(PoolsOf(instance), reader, ct);
 
     /// <summary>Makes the disks of a linked clone stand alone.</summary>
     /// <exception cref="Refusal"><c>volume.tied</c>, <c>pool.*</c></exception>
@@ -98,21 +90,5 @@ internal sealed class InstanceClones(LocalNode node)
         return (folder, (folder.TryRead() ?? throw NodeSnapshotErrors.Missing(snapshot)).Record);
     }
 
-    private static async Task ReadAsync(IPool pool, DiskName from, Id<Snapshot> snapshot, string reader, Func<Disk, Task> work, CancellationToken ct)
-    {
-        var shown = new DiskName(OwnerOf(reader), from.Name);
-        await pool.CloneAsync(from, snapshot, shown, linked: true, _ => { }, ct);
-        await work(await pool.FindAsync(shown, ct));
-        await pool.DeleteOwnerAsync(shown.Owner, ct);
-    }
-
-    /// <summary>A copy that broke off is begun anew.</summary>
-    private async Task CopyAsync(Disk from, IPool pool, DiskName to, Action<DiskProgress> report, CancellationToken ct)
-    {
-        await pool.DeleteAsync(to, ct);
-        await pool.CreateAsync(to, from.SizeBytes, null, ct);
-        await _pools.CopyAsync(from, await pool.FindAsync(to, ct), report, ct);
-    }
-
-    private static string OwnerOf(string reader) => $"read-{reader}";
+    private IEnumerable<IPool> PoolsOf(Id<Instance> id) => InstanceVolumes.Disks(node.TryRead(id)).Select(v => v.Pool).Distinct().Select(_pools.Of);
 }

@@ -1,29 +1,15 @@
-using System.Diagnostics;
-using System.Globalization;
-using System.Text.RegularExpressions;
 using Gantry.Contracts;
 using Gantry.Daemon.Tests.Support;
 
 namespace Gantry.Daemon.Tests.Snapshots;
 
 /// <summary>
-/// Snapshots and moves of the disk of a real guest that writes numbered blocks without end, each flushed before the next. Whatever happens to QEMU and to
+/// Snapshots of a real guest that writes numbered blocks without end, each flushed before the next. Whatever happens to QEMU and to
 /// the daemon, every snapshot holds all blocks that were written before it was asked for, whole and in order, and none from long after it was taken.
 /// </summary>
-public sealed partial class RealSnapshotTests(TestPostgres postgres) : DatabaseTests(postgres)
+public sealed class RealSnapshotTests(TestPostgres postgres) : DatabaseTests(postgres)
 {
     private const string Guest = "writer";
-
-    /// <summary>Goes on behind what is there. A line has 8 bytes, so that no block ends within one.</summary>
-    private const string Writes = """
-        n=$(tr -d '\000' </dev/vda | uniq | wc -l)
-        echo "found $n."
-        while :; do
-            yes $(printf %07d $n) | head -c 4096 | dd of=/dev/vda bs=4096 seek=$n conv=notrunc,fsync 2>/dev/null
-            echo "wrote $n."
-            n=$((n + 1))
-        done
-        """;
 
     // How many blocks there must be in each snapshot at least, and at most.
     private readonly Dictionary<string, (int Least, int Most)> _bounds = [];
@@ -32,84 +18,57 @@ public sealed partial class RealSnapshotTests(TestPostgres postgres) : DatabaseT
     public async Task Ten_snapshots_with_a_branch_lose_nothing_by_deletions_restores_and_kills_while_the_guest_writes()
     {
         await using var machines = await RealMachines.WithMicroAsync(Database);
-        var id = (await machines.LaunchAsync(Guest, InstanceKind.Microvm, Writes, [new() { Name = "data", SizeBytes = 16 * Limits.MiB }])).Id;
-        await WroteAsync(machines, 4);
+        var guest = new WritingGuest(machines, Guest);
+        var id = (await guest.LaunchAsync()).Id;
+        await guest.WroteAsync(4);
         foreach (var name in (string[])["s1", "s2", "s3", "s4", "s5"])
         {
-            await TakeAsync(machines, name);
+            await TakeAsync(machines, guest, name);
         }
 
         // QEMU is killed: the guest finds all it had flushed.
-        var flushed = await WroteAsync(machines);
-        await KillQemuAsync(machines);
-        await RunningDaemon.DoneAsync(machines.Api.ActOnInstanceAsync(Guest, InstanceAction.Start, 120));
-        (await FoundAsync(machines, 1)).ShouldBeGreaterThan(flushed);
+        var flushed = await guest.WroteAsync();
+        await guest.KillAsync();
+        await guest.StartAsync();
+        (await guest.FoundAsync(1)).ShouldBeGreaterThan(flushed);
 
         // A branch: the guest is back where it was in s3, and the others stay.
         await RunningDaemon.DoneAsync(machines.Api.RestoreSnapshotAsync(Guest, "s3", new(Stop: true, Start: true), 120));
-        (await FoundAsync(machines, 2)).ShouldBe(await BlocksAsync(machines, id, "s3"));
+        (await guest.FoundAsync(2)).ShouldBe(await BlocksAsync(machines, id, "s3"));
         foreach (var name in (string[])["b1", "b2", "b3", "b4", "b5"])
         {
-            await TakeAsync(machines, name);
+            await TakeAsync(machines, guest, name);
         }
 
         (await TreeAsync(machines)).ShouldBe("s1, s2<s1, s3<s2, s4<s3, s5<s4, b1<s3, b2<b1, b3<b2, b4<b3, b5<b4*");
         foreach (var name in (string[])["s2", "b2", "s4"])
         {
-            var before = await WroteAsync(machines);
+            var before = await guest.WroteAsync();
             await RunningDaemon.DoneAsync(machines.Api.DeleteSnapshotAsync(Guest, name, 120));
-            await WroteAsync(machines, before + 1);
+            await guest.WroteAsync(before + 1);
         }
 
         await ShouldBeWholeAsync(machines, id, "s1, s3<s1, s5<s3, b1<s3, b3<b1, b4<b3, b5<b4*");
 
         // The daemon is killed in the middle of each, and its next run ends it.
-        await KilledAsync(machines, "snapshot.create:1:after", api => api.CreateSnapshotAsync(Guest, new("c1"), 60));
-        var least = await WroteAsync(machines);
+        await machines.KilledAsync(Guest, "snapshot.create:1:after", api => api.CreateSnapshotAsync(Guest, new("c1"), 60));
+        var least = await guest.WroteAsync();
         _bounds["c1"] = (_bounds["b5"].Least, least + 2);
-        await KilledAsync(machines, "snapshot.delete:2:after", api => api.DeleteSnapshotAsync(Guest, "b4", 60));
-        await KilledAsync(machines, "snapshot.restore:3:after", api => api.RestoreSnapshotAsync(Guest, "b1", new(Stop: true, Start: true), 60));
-        await WroteAsync(machines, await FoundAsync(machines, 3) + 1);
-        await TakeAsync(machines, "d1");
+        await machines.KilledAsync(Guest, "snapshot.delete:2:after", api => api.DeleteSnapshotAsync(Guest, "b4", 60));
+        await machines.KilledAsync(Guest, "snapshot.restore:3:after", api => api.RestoreSnapshotAsync(Guest, "b1", new(Stop: true, Start: true), 60));
+        await guest.WroteAsync(await guest.FoundAsync(3) + 1);
+        await TakeAsync(machines, guest, "d1");
         await ShouldBeWholeAsync(machines, id, "s1, s3<s1, s5<s3, b1<s3, b3<b1, b5<b3, c1<b5, d1<b1*");
 
         // QEMU is killed while layers become one.
-        await TakeAsync(machines, "d2");
+        await TakeAsync(machines, guest, "d2");
         var deletion = await machines.Api.DeleteSnapshotAsync(Guest, "d1");
-        await KillQemuAsync(machines);
+        await guest.KillAsync();
         await RunningDaemon.DoneAsync(machines.Api.GetOperationAsync(deletion.Id, 120));
         await ShouldBeWholeAsync(machines, id, "s1, s3<s1, s5<s3, b1<s3, b3<b1, b5<b3, c1<b5, d2<b1*");
 
         await machines.DeleteAsync(Guest);
         Directory.Exists($"{machines.Root}/data/pools/local/{id}").ShouldBeFalse();
-    }
-
-    [Fact]
-    public async Task A_disk_that_moves_between_pools_while_its_guest_writes_loses_nothing_whoever_is_killed()
-    {
-        await using var machines = await RealMachines.WithMicroAsync(Database);
-        var pool = Directory.CreateDirectory($"{machines.Root}/other").FullName;
-        await RunningDaemon.DoneAsync(machines.Api.CreatePoolAsync(new() { Name = "other", Kind = PoolKind.Dir, Source = $"{pool}/gantry" }, 60));
-        var id = (await machines.LaunchAsync(Guest, InstanceKind.Microvm, Writes, [new() { Name = "data", SizeBytes = 16 * Limits.MiB }])).Id;
-        await WroteAsync(machines, 4);
-        await RunningDaemon.DoneAsync(machines.Api.MoveVolumeAsync(Guest, "data", new("other"), 120));
-        await GoesOnAfterKillAsync(1);
-
-        // The daemon is killed before the copying ends, and right after it.
-        await KilledAsync(machines, "volume.move:1:before", api => api.MoveVolumeAsync(Guest, "data", new("local"), 60));
-        await KilledAsync(machines, "volume.move:1:after", api => api.MoveVolumeAsync(Guest, "data", new("other"), 60));
-        await GoesOnAfterKillAsync(2);
-        Directory.GetFiles(pool, "*.qcow2", SearchOption.AllDirectories).ShouldHaveSingleItem();
-        Directory.Exists($"{machines.Root}/data/pools/local/{id}/data").ShouldBeFalse();
-        await machines.DeleteAsync(Guest);
-
-        async Task GoesOnAfterKillAsync(int start)
-        {
-            var flushed = await WroteAsync(machines, await WroteAsync(machines) + 2);
-            await KillQemuAsync(machines);
-            await RunningDaemon.DoneAsync(machines.Api.ActOnInstanceAsync(Guest, InstanceAction.Start, 120));
-            (await FoundAsync(machines, start)).ShouldBeGreaterThan(flushed);
-        }
     }
 
     /// <summary>Its firmware comes up without a disk to boot from, which is all of a guest that is needed here.</summary>
@@ -148,59 +107,13 @@ public sealed partial class RealSnapshotTests(TestPostgres postgres) : DatabaseT
         await machines.DeleteAsync("pc");
     }
 
-    private async Task TakeAsync(RealMachines machines, string name)
+    private async Task TakeAsync(RealMachines machines, WritingGuest guest, string name)
     {
-        var least = await WroteAsync(machines) + 1;
+        var least = await guest.WroteAsync() + 1;
         await RunningDaemon.DoneAsync(machines.Api.CreateSnapshotAsync(Guest, new(name), 120));
-        _bounds[name] = (least, await WroteAsync(machines) + 2);
-        await WroteAsync(machines, least + 1);
+        _bounds[name] = (least, await guest.WroteAsync() + 2);
+        await guest.WroteAsync(least + 1);
     }
-
-    private static async Task KilledAsync(RealMachines machines, string at, Func<ApiClient, Task> begin)
-    {
-        await machines.Daemon.KillAsync();
-        await machines.Daemon.StartAsync($"kill:{at}");
-        await Eventually.ShouldBeAsync(async () => (await machines.Api.GetHealthAsync()).Status, "ok");
-        var asked = begin(machines.Api);
-        await machines.Daemon.DeathAsync();
-        (await Record.ExceptionAsync(() => asked)).ShouldNotBeNull();
-        await machines.Daemon.StartAsync();
-        await Eventually.ShouldBeAsync(async () => (await machines.Api.GetHealthAsync()).Status, "ok");
-        var operation = (await machines.Api.ListOperationsAsync($"?limit=1&target={Guest}")).Items.ShouldHaveSingleItem();
-        operation.Kind.ShouldBe(at.Split(':')[0]);
-        await RunningDaemon.DoneAsync(machines.Api.GetOperationAsync(operation.Id, 120));
-    }
-
-    private static async Task KillQemuAsync(RealMachines machines)
-    {
-        var pid = (await machines.Api.GetInstanceAsync(Guest)).Observed!.Pid!.Value;
-        using (var qemu = Process.GetProcessById(pid))
-        {
-            qemu.Kill();
-        }
-
-        await Eventually.ShouldBeAsync(async () => (await machines.Api.GetInstanceAsync(Guest)).State, InstanceState.Stopped);
-    }
-
-    /// <summary>The number of the last block the guest has flushed since its last start, once it is at least that.</summary>
-    private static async Task<int> WroteAsync(RealMachines machines, int least = 0)
-    {
-        var last = -1;
-        await Eventually.ShouldBeAsync(async () => (last = Numbers(Wrote(), (await SaidAsync(machines)).Split("found ")[^1]).LastOrDefault(-1)) >= least, true);
-        return last;
-    }
-
-    /// <summary>How many blocks the guest found at its nth start, from 0.</summary>
-    private static async Task<int> FoundAsync(RealMachines machines, int start)
-    {
-        var found = new List<int>();
-        await Eventually.ShouldBeAsync(async () => (found = [.. Numbers(Found(), await SaidAsync(machines))]).Count > start, true);
-        return found[start];
-    }
-
-    private static async Task<string> SaidAsync(RealMachines machines) => (await machines.Api.GetLogsAsync(Guest, Limits.LogBytes)).Text;
-
-    private static IEnumerable<int> Numbers(Regex what, string text) => what.Matches(text).Select(m => int.Parse(m.Groups[1].Value, CultureInfo.InvariantCulture));
 
     private static async Task<string> TreeAsync(RealMachines machines) =>
         string.Join(", ", (await machines.Api.ListSnapshotsAsync(Guest)).Items.Select(s => $"{s.Name}{(s.Parent is null ? "" : $"<{s.Parent}")}{(s.Current ? "*" : "")}"));
@@ -220,10 +133,4 @@ public sealed partial class RealSnapshotTests(TestPostgres postgres) : DatabaseT
 
     private static async Task<int> BlocksAsync(RealMachines machines, Id<Instance> id, string name) =>
         NumberedBlocks.Count(await SnapshotContents.ReadAsync(machines.Root, id, "data", (await machines.Api.GetSnapshotAsync(Guest, name)).Id));
-
-    [GeneratedRegex(@"wrote ([0-9]+)\.", RegexOptions.CultureInvariant)]
-    private static partial Regex Wrote();
-
-    [GeneratedRegex(@"found ([0-9]+)\.", RegexOptions.CultureInvariant)]
-    private static partial Regex Found();
 }

@@ -59,6 +59,24 @@ internal sealed class RealMachines : IAsyncDisposable
         }
     }
 
+    /// <summary>The daemon is killed at a step of an operation, and its next run ends that.</summary>
+    /// <param name="target">The operation's, by name.</param>
+    /// <param name="at">As <c>KIND:STEP:before</c> or <c>KIND:STEP:after</c>.</param>
+    public async Task KilledAsync(string target, string at, Func<ApiClient, Task> begin)
+    {
+        await Daemon.KillAsync();
+        await Daemon.StartAsync($"kill:{at}");
+        await Eventually.ShouldBeAsync(async () => (await Api.GetHealthAsync()).Status, "ok");
+        var asked = begin(Api);
+        await Daemon.DeathAsync();
+        (await Record.ExceptionAsync(() => asked)).ShouldNotBeNull();
+        await Daemon.StartAsync();
+        await Eventually.ShouldBeAsync(async () => (await Api.GetHealthAsync()).Status, "ok");
+        var operation = (await Api.ListOperationsAsync($"?limit=1&target={target}")).Items.ShouldHaveSingleItem();
+        operation.Kind.ShouldBe(at.Split(':')[0]);
+        await RunningDaemon.DoneAsync(Api.GetOperationAsync(operation.Id, 120));
+    }
+
     /// <summary>And that nothing of them is left.</summary>
     public async Task DeleteAsync(params IEnumerable<string> names)
     {

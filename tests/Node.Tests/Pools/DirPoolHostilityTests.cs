@@ -31,7 +31,7 @@ public sealed class DirPoolHostilityTests : IAsyncDisposable
         }
 
         var copy = new DiskName($"{Id<Instance>.New()}", "root");
-        await Pool.CloneAsync(_disk, second, copy, linked: false, _ => { }, default);
+        await _root.Context.Pools.Copies.MakeAsync(Pool, _disk, second, Pool, copy, _ => { }, default);
         await Pool.GrowAsync(_disk, 2 * Size, default);
         await Pool.DeleteSnapshotAsync(_disk.Owner, first, _root.Context.Pools.Offline, default);
         await Pool.DeleteSnapshotAsync(_disk.Owner, second, _root.Context.Pools.Offline, default);

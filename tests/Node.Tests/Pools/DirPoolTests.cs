@@ -35,7 +35,7 @@ public sealed class DirPoolTests : PoolConformance
         (await pool.TrySnapshotAgainAsync(Owner, ["root"], again, default)).ShouldBeTrue();
         (await FindAsync(Root)).Layers.Count.ShouldBe(2);
         var clone = new DiskName($"{Id<Instance>.New()}", "root");
-        await Pool.CloneAsync(Root, again, clone, linked: true, _ => { }, default);
+        await Pool.CloneAsync(Root, again, clone, default);
         await WriteAsync((Root, 1, 2));
         (await pool.TrySnapshotAgainAsync(Owner, ["root"], later, default)).ShouldBeFalse();
 

@@ -79,7 +79,7 @@ public abstract partial class PoolConformance
         var (first, _) = await GivenTwoDisksAsync();
         var clone = new DiskName($"{Id<Instance>.New()}", "root");
         await AtEachPointAsync(
-            () => Pool.CloneAsync(Root, first, clone, linked, _ => { }, default),
+            () => CloneAsync(Root, first, clone, linked, _ => { }),
             async () =>
             {
                 await ShouldReadAsync(2);
@@ -153,7 +153,7 @@ public abstract partial class PoolConformance
                     break;
                 case Happening.Clone when kept.Count > 0:
                     var clone = new DiskName($"{Id<Instance>.New()}", "root");
-                    await Pool.CloneAsync(Root, snapshot, clone, linked: true, _ => { }, default);
+                    await Pool.CloneAsync(Root, snapshot, clone, default);
                     clones[clone] = kept[snapshot];
                     break;
                 default:

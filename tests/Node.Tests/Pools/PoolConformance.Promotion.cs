@@ -16,7 +16,7 @@ public abstract partial class PoolConformance
         await WriteAsync((Root, 1, 2));
         var at = await SnapshotAsync("root");
         await WriteAsync((Root, 1, 3));
-        await Pool.CloneAsync(Root, at, clone, linked: true, _ => { }, default);
+        await Pool.CloneAsync(Root, at, clone, default);
         await WriteAsync((clone, 2, 4));
         (Pool is ITiedClones).ShouldBe(LinksTie);
         if (Pool is not ITiedClones pool)
@@ -52,10 +52,10 @@ public abstract partial class PoolConformance
     {
         var (clone, second) = (new DiskName($"{Id<Instance>.New()}", "root"), new DiskName($"{Id<Instance>.New()}", "root"));
         await Pool.CreateAsync(Root, Size, null, default);
-        await Pool.CloneAsync(Root, await SnapshotAsync("root"), clone, linked: true, _ => { }, default);
+        await Pool.CloneAsync(Root, await SnapshotAsync("root"), clone, default);
         var own = Id<Snapshot>.New();
         await Pool.SnapshotAsync(clone.Owner, ["root"], own, default);
-        await Pool.CloneAsync(clone, own, second, linked: true, _ => { }, default);
+        await Pool.CloneAsync(clone, own, second, default);
         if (Pool is ITiedClones pool)
         {
             (await Should.ThrowAsync<Refusal>(() => pool.PromoteAsync(clone, Node.Pools.Offline, _ => { }, default))).Code.ShouldBe(PromotesWithSnapshots ? "volume.in_use" : "volume.tied");
@@ -69,7 +69,7 @@ public abstract partial class PoolConformance
     {
         var (first, _) = await GivenTwoDisksAsync();
         var clone = new DiskName($"{Id<Instance>.New()}", "root");
-        await Pool.CloneAsync(Root, first, clone, linked: true, _ => { }, default);
+        await Pool.CloneAsync(Root, first, clone, default);
         await WriteAsync((clone, 4, 4));
         if (Pool is ITiedClones)
         {
@@ -80,7 +80,7 @@ public abstract partial class PoolConformance
                 {
                     (await ReadAsync(clone)).ShouldBe(Blocks((0, 1), (4, 4)));
                     await Pool.DeleteOwnerAsync(clone.Owner, default);
-                    await Pool.CloneAsync(Root, first, clone, linked: true, _ => { }, default);
+                    await Pool.CloneAsync(Root, first, clone, default);
                     await WriteAsync((clone, 4, 4));
                 });
         }
