@@ -12,7 +12,7 @@ public sealed record CloudInit
     /// <summary>Raw network-config, version 1 or 2; in place of <see cref="Nics"/>, <see cref="DnsServers"/> and <see cref="SearchDomains"/>.</summary>
     public string? NetworkConfig { get; init; }
 
-    /// <summary>Raw vendor-data: as user-data, which win over them.</summary>
+    /// <summary>Raw vendor-data: as user-data, which win over them. Default: what gives a copied disk a machine-id of its own.</summary>
     public string? VendorData { get; init; }
 
     /// <summary>Default: the instance's name.</summary>

@@ -27,7 +27,7 @@ public static class CloudInitSeed
             ("meta-data", Encoding.UTF8.GetBytes(BlockYaml.Write(new JsonObject { ["instance-id"] = id, ["local-hostname"] = settings.Fqdn ?? settings.Hostname ?? spec.Name }))),
             ("network-config", Encoding.UTF8.GetBytes(NetworkConfig(settings, spec.Nics ?? []))),
             ("user-data", Encoding.UTF8.GetBytes(UserData(settings))),
-            .. settings.VendorData is { } vendor ? ((string, byte[])[])[("vendor-data", Encoding.UTF8.GetBytes(vendor))] : [],
+            ("vendor-data", Encoding.UTF8.GetBytes(settings.VendorData ?? MachineIdHook.For(spec.Id))),
         ];
     }
 
@@ -78,7 +78,8 @@ public static class CloudInitSeed
             }
             else
             {
-                card["dhcp4"] = true;
+                // A clone has its source's DUID until its first start is over, and would ask for the source's lease.
+                (card["dhcp4"], card["dhcp-identifier"]) = (true, "mac");
             }
 
             if (nic.Network is null)

@@ -47,7 +47,7 @@ public sealed class CloudInitSeedTests : IAsyncDisposable
     {
         var read = await ReadAsync(await DefineAsync(Short));
 
-        read.Keys.ShouldBe(["meta-data", "network-config", "user-data"], ignoreOrder: true);
+        read.Keys.ShouldBe(["meta-data", "network-config", "user-data", "vendor-data"], ignoreOrder: true);
         read["meta-data"].ShouldBe("""
             instance-id: "0199a000-0000-7000-8000-000000000001-1"
             local-hostname: "web1.example.org"
@@ -106,6 +106,7 @@ public sealed class CloudInitSeedTests : IAsyncDisposable
                   macaddress: "52:54:00:00:00:01"
                 set-name: "eth0"
                 dhcp4: true
+                dhcp-identifier: "mac"
                 optional: true
                 nameservers:
                   addresses:
