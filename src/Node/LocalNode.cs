@@ -27,6 +27,7 @@ public sealed partial class LocalNode(
     private readonly ImageBuilder _builder = new(context, recipes ?? Recipes.All);
     private readonly ImageImporter _importer = new(context, images ?? ImageSettings.Default);
     private readonly InstanceVolumes _volumes = new(context.Root, context.Pools, new GeneratedDiscs(context.Root));
+    private readonly NamedLocks _pauses = new();
     private Dictionary<Id<Instance>, (int Guest, int Tpm)>? _uidsTaken;
 
     public NodeContext Context { get; } = context;
@@ -97,9 +98,27 @@ public sealed partial class LocalNode(
         }
     }
 
-    public Task PauseAsync(Id<Instance> id, CancellationToken ct) => Able<IPause>(id, "pause").PauseAsync(id, ct);
+    /// <summary>Where it is just halted for a snapshot, it stays halted after that.</summary>
+    public async Task PauseAsync(Id<Instance> id, CancellationToken ct)
+    {
+        using var turn = await PauseTurnAsync(id, ct);
+        await HaltAsync(id, ct);
+    }
 
-    public Task ResumeAsync(Id<Instance> id, CancellationToken ct) => Able<IPause>(id, "resume").ResumeAsync(id, ct);
+    public async Task ResumeAsync(Id<Instance> id, CancellationToken ct)
+    {
+        using var turn = await PauseTurnAsync(id, ct);
+        await GoOnAsync(id, ct);
+    }
+
+    /// <summary>The right to say whether an instance's guest executes.</summary>
+    internal Task<NamedLocks.Held> PauseTurnAsync(Id<Instance> id, CancellationToken ct) => _pauses.HoldAsync(ct, id.ToString());
+
+    /// <summary>For who has the <see cref="PauseTurnAsync"/>.</summary>
+    internal Task HaltAsync(Id<Instance> id, CancellationToken ct) => Able<IPause>(id, "pause").PauseAsync(id, ct);
+
+    /// <inheritdoc cref="HaltAsync"/>
+    internal Task GoOnAsync(Id<Instance> id, CancellationToken ct) => Able<IPause>(id, "resume").ResumeAsync(id, ct);
 
     public Task<SerialOutput> ReadSerialAsync(Id<Instance> id, int mostBytes, CancellationToken ct, long? since = null, bool timestamps = false) =>
         Able<ISerialLog>(id, "show serial output").ReadSerialAsync(id, mostBytes, ct, since, timestamps);

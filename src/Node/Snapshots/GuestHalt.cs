@@ -1,25 +1,32 @@
 using Gantry.Contracts;
+using Gantry.Node.Host;
 
 namespace Gantry.Node.Snapshots;
 
 /// <summary>
-/// A guest that is halted for a moment, so that all of it is kept as it is at one instant. A mark in its run folder says so, by which a daemon that
-/// comes after one that was killed meanwhile lets it go on.
+/// A guest that is halted for a moment, so that all of it is kept as it is at one instant; whoever would pause it or let it go on meanwhile waits.
+/// A mark in its run folder says so, by which a daemon that comes after one that was killed meanwhile lets it go on.
 /// </summary>
 internal sealed class GuestHalt : IAsyncDisposable
 {
     private readonly LocalNode _node;
     private readonly Id<Instance> _id;
+    private readonly NamedLocks.Held _turn;
 
-    private GuestHalt(LocalNode node, Id<Instance> id) => (_node, _id) = (node, id);
+    private GuestHalt(LocalNode node, Id<Instance> id, NamedLocks.Held turn) => (_node, _id, _turn) = (node, id, turn);
 
+    /// <summary>One that is paused already is left so.</summary>
     public static async Task<GuestHalt> BeginAsync(LocalNode node, Id<Instance> id, CancellationToken ct)
     {
-        var halt = new GuestHalt(node, id);
-        await File.WriteAllBytesAsync(MarkOf(node, id), [], ct);
+        var halt = new GuestHalt(node, id, await node.PauseTurnAsync(id, ct));
         try
         {
-            await node.PauseAsync(id, ct);
+            if ((await node.InspectAsync(id, ct)).State == InstanceState.Running)
+            {
+                await File.WriteAllBytesAsync(MarkOf(node, id), [], ct);
+                await node.HaltAsync(id, ct);
+            }
+
             return halt;
         }
         catch
@@ -33,25 +40,27 @@ internal sealed class GuestHalt : IAsyncDisposable
     /// <returns>False when there is none.</returns>
     public static async Task<bool> EndLeftoverAsync(LocalNode node, Id<Instance> id)
     {
-        if (!File.Exists(MarkOf(node, id)))
-        {
-            return false;
-        }
-
-        await new GuestHalt(node, id).DisposeAsync();
-        return true;
+        var turn = await node.PauseTurnAsync(id, CancellationToken.None);
+        var isLeftover = File.Exists(MarkOf(node, id));
+        await new GuestHalt(node, id, turn).DisposeAsync();
+        return isLeftover;
     }
 
     public async ValueTask DisposeAsync()
     {
-        if ((await _node.InspectAsync(_id, CancellationToken.None)) is { State: InstanceState.Paused, PauseCause: null })
+        using (_turn)
         {
-            await _node.ResumeAsync(_id, CancellationToken.None);
-        }
+            if (!File.Exists(MarkOf(_node, _id)))
+            {
+                return; // it, and its folder, are gone when the guest was stopped meanwhile
+            }
 
-        if (File.Exists(MarkOf(_node, _id)))
-        {
-            File.Delete(MarkOf(_node, _id)); // it, and its folder, are gone when the guest was stopped meanwhile
+            if ((await _node.InspectAsync(_id, CancellationToken.None)) is { State: InstanceState.Paused, PauseCause: null })
+            {
+                await _node.GoOnAsync(_id, CancellationToken.None);
+            }
+
+            File.Delete(MarkOf(_node, _id));
         }
     }
 

@@ -86,6 +86,25 @@ public sealed class InstanceSnapshotTests(BtrfsHost host) : IClassFixture<BtrfsH
         (await ReadAsync()).ShouldBe([1, 1]);
     }
 
+    [Fact]
+    public async Task A_guest_that_is_paused_while_it_is_halted_for_a_snapshot_stays_paused()
+    {
+        var paused = Task.CompletedTask;
+        Sim.Before = (call, _, _) =>
+        {
+            paused = call == "switchLayers" ? Node.PauseAsync(_id, default) : paused;
+            return Task.CompletedTask;
+        };
+        await Node.StartAsync(_id, default);
+        await Node.TakeSnapshotAsync(_id, Id<Snapshot>.New(), default);
+        await paused;
+        (await Node.InspectAsync(_id, default)).State.ShouldBe(InstanceState.Paused);
+
+        Sim.Before = (_, _, _) => Task.CompletedTask;
+        await Node.TakeSnapshotAsync(_id, Id<Snapshot>.New(), default);
+        (await Node.InspectAsync(_id, default)).State.ShouldBe(InstanceState.Paused);
+    }
+
     private static VolumeSpec Disk(string name, Id<Pool>? pool) => new(name, VolumeDevice.Disk, null, null, Limits.MiB, VolumeBus.Virtio, VolumeCache.Writeback, ReadOnly: false) { Pool = pool };
 
     private async Task WriteAsync(byte value)

@@ -142,6 +142,11 @@ public sealed class MemorySnapshotTests(TestImages images) : IAsyncDisposable
             await RestartDyingAsync(at, () => Posix.Kill(pid, Posix.SigKill));
             await Record.ExceptionAsync(() => TakeAsync(snapshot));
             _rig.Spare();
+            while (await StateAsync() != InstanceState.Stopped)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System);
+            }
+
             await Node.DeleteSnapshotAsync(Id, snapshot, _ => { }, default);
             (await Node.SnapshotSizesAsync(Id, default)).Keys.ShouldBe([start]);
             await BackAsync(start);

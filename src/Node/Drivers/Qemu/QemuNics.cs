@@ -38,7 +38,7 @@ internal sealed class QemuNics(InstanceSpec spec, QemuPlatform platform)
                 ? Number($"hubport,id={Netdev(nic.Name)},hubid={number}")
                 : Number($"tap,id={Netdev(nic.Name)},fd={files.Tap(NetworkNames.Tap(spec.Id, nic.Name))},vhost=off");
             var place = platform.HasPorts && nic.Port < Ports ? $",bus={Port(nic.Port.Value)}" : "";
-            var boot = volumes.BootIndex(nic.Name) is { } index ? Number($",bootindex={index}") : platform.IsMicrovm ? "" : ",romfile=";
+            var boot = volumes.BootIndexOfNic(nic.Name) is { } index ? Number($",bootindex={index}") : platform.IsMicrovm ? "" : ",romfile=";
             yield return "-device";
             yield return $"{Model(nic)},id={Device(nic.Name)},netdev={Netdev(nic.Name)},mac={nic.Mac}{place}{boot}";
         }

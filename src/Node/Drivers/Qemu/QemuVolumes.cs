@@ -27,8 +27,11 @@ internal sealed class QemuVolumes(InstanceSpec spec, QemuPlatform platform, Gant
     private readonly IReadOnlyList<VolumeSpec> _volumes = VolumeSpec.WithPorts(WithSeed(spec));
     private readonly IReadOnlyList<string> _order = spec.BootOrder ?? [.. (spec.Volumes ?? []).Select(v => v.Name)];
 
+    /// <summary>From 1; null for one that is not booted from. A name that a volume has too is the volume's.</summary>
+    public int? BootIndexOfNic(string name) => _volumes.Any(v => v.Name == name) ? null : BootIndex(name);
+
     /// <summary>From 1; null for what is not booted from.</summary>
-    public int? BootIndex(string name) => _order.Index().Where(o => o.Item == name).Select(o => (int?)o.Index + 1).FirstOrDefault();
+    private int? BootIndex(string name) => _order.Index().Where(o => o.Item == name).Select(o => (int?)o.Index + 1).FirstOrDefault();
 
     public IEnumerable<string> Compose(QemuFiles files)
     {

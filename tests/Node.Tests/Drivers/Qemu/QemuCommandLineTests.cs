@@ -200,6 +200,24 @@ public sealed class QemuCommandLineTests
     public void A_comma_in_an_option_is_doubled() =>
         Line(Spec with { Name = "a,b" }, new("tcg")).ShouldContain("-name guest=a,,b,debug-threads=on ");
 
+    [Fact]
+    public void A_name_that_a_volume_and_a_NIC_have_is_the_volumes_in_the_order_of_boot()
+    {
+        var line = Line(
+            Spec with
+            {
+                Kind = InstanceKind.Vm,
+                Volumes = [new("lan", VolumeDevice.Disk, null, null, 1 << 30, VolumeBus.Virtio, VolumeCache.Writeback, false)],
+                Nics = [new("lan", "52:54:00:00:00:01", Network: Net), new("wan", "52:54:00:00:00:02", Network: Net)],
+                BootOrder = ["lan", "wan"],
+            },
+            new("kvm", 104));
+
+        line.ShouldContain("id=volume.lan,drive=lan,serial=lan,bootindex=1");
+        line.ShouldNotContain("mac=52:54:00:00:00:01,bus=plug.0,bootindex");
+        line.ShouldContain("mac=52:54:00:00:00:02,bus=plug.1,bootindex=2");
+    }
+
     private static string Line(InstanceSpec spec, Accelerator accelerator, UefiFirmware? firmware = null) => string.Join(' ', QemuCommandLine.Compose(spec, Root, Host, accelerator, firmware, Disks(spec)).Arguments);
 
     private static Dictionary<string, Disk> Disks(InstanceSpec spec) => (spec.Volumes ?? []).Where(v => v.Device == VolumeDevice.Disk).ToDictionary(v => v.Name, v => new Disk(v.SizeBytes,
