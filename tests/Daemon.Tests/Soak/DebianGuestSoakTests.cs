@@ -104,7 +104,7 @@ public sealed class DebianGuestSoakTests(TestPostgres postgres) : DatabaseTests(
         await back.RunAsync("kill %1; cat /root/file");
     }
 
-    private static async Task<int> CountAsync(GuestShell shell) => int.Parse(await shell.RunAsync("cat /dev/shm/n"), CultureInfo.InvariantCulture);
+    private static async Task<int> CountAsync(GuestShell shell) => int.Parse(await shell.RunAsync("c=; until [ \"$c\" ]; do c=$(cat /dev/shm/n); done; echo $c"), CultureInfo.InvariantCulture);
 
     private async Task WritesSurviveDeletionsAsync()
     {

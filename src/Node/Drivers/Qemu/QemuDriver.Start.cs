@@ -73,7 +73,7 @@ public sealed partial class QemuDriver
 
         var tpm = spec.Tpm ? (string[])["--tpm", TpmFolder(spec), "--tpm-uid", TpmUid(spec).ToString(CultureInfo.InvariantCulture)] : [];
         await _taps.MakeAsync(spec.Id, spec.Nics ?? [], CancellationToken.None);
-        var isolation = await _isolation.PrepareAsync(spec, accelerator, _host.Facts, run);
+        var isolation = await _isolation.PrepareAsync(spec, Math.Max(spec.MaxMemoryBytes ?? spec.MemoryBytes, start.MaxMemoryBytes ?? 0), accelerator, _host.Facts, run);
         var group = accelerator.Group is { } kvm ? (string[])["--group", kvm.ToString(CultureInfo.InvariantCulture)] : [];
         var launch = new LaunchCommand(node.Launcher, spec.Uid, run, SerialPath(spec.Id), LogPath(spec.Id), [start.Program, .. start.Arguments])
         {

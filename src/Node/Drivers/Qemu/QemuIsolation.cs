@@ -26,12 +26,12 @@ internal sealed partial class QemuIsolation(NodeContext node)
     private readonly Lazy<Task<string?>> _scopes = new(() => TryScopesAsync(node));
 
     /// <summary>Makes what has to be there before the launcher runs.</summary>
+    /// <param name="memoryBytes">What its guest may come to have: what is plugged in later has its room from the start.</param>
     /// <param name="run">The instance's run folder.</param>
     /// <exception cref="Refusal"><c>isolation.missing</c></exception>
-    public async Task<LaunchIsolation> PrepareAsync(InstanceSpec spec, Accelerator accelerator, HostFacts host, string run)
+    public async Task<LaunchIsolation> PrepareAsync(InstanceSpec spec, long memoryBytes, Accelerator accelerator, HostFacts host, string run)
     {
-        // What may be plugged in later has its room from the start.
-        var limits = InstanceLimits.Of(spec.MaxMemoryBytes ?? spec.MemoryBytes, spec.MaxCpus ?? spec.Cpus, accelerator.Name == "tcg", host.MemoryBytes) with
+        var limits = InstanceLimits.Of(memoryBytes, spec.MaxCpus ?? spec.Cpus, accelerator.Name == "tcg", host.MemoryBytes) with
         {
             Cpus = spec.Cpu?.LimitPercent / 100.0,
             CpuWeight = spec.Cpu?.Weight,

@@ -49,6 +49,7 @@ internal static class QemuMachine
             Arguments = [.. first.SelectMany(s => s), .. arguments, .. last.SelectMany(s => s), "-incoming", string.Create(CultureInfo.InvariantCulture, $"fd:{number}")],
             Files = [.. start.Files ?? [], new(number, path, Writable: false)],
             Loads = path,
+            MaxMemoryBytes = Math.Max(start.MaxMemoryBytes ?? 0, saved.MemoryBytes),
         };
     }
 
