@@ -25,12 +25,22 @@ public sealed class DebianGuestSoakTests(TestPostgres postgres) : DatabaseTests(
         var address = (await Api.GetNetworkAsync("default")).Ipv4!.Split('/')[0] is var gateway ? $"{gateway[..gateway.LastIndexOf('.')]}.50" : "";
         await LaunchAsync(address, gateway);
 
-        await TellsAsync(address);
-        (await host.RunAsync("busybox", "ping", "-c", "1", "-W", "60", address)).ShouldContain("1 packets received");
-        await FilesComeBackAsync();
-        await MemoryComesBackAsync();
-        await WritesSurviveDeletionsAsync();
-        await ClonesAreThemselvesAsync();
+        try
+        {
+            await TellsAsync(address);
+            (await host.RunAsync("busybox", "ping", "-c", "1", "-W", "60", address)).ShouldContain("1 packets received");
+            await FilesComeBackAsync();
+            await MemoryComesBackAsync();
+            await WritesSurviveDeletionsAsync();
+            await ClonesAreThemselvesAsync();
+        }
+        catch (Exception e)
+        {
+            // A guest that ended tells less on its console than QEMU and the daemon know.
+            var logs = Directory.GetFiles($"{machines.Root}/data/instances", "qemu.log", SearchOption.AllDirectories).Select(f => string.Join('\n', File.ReadLines(f).TakeLast(20)));
+            throw new InvalidOperationException($"{await Api.GetInstanceAsync(Guest)}\n{string.Join('\n', logs)}", e);
+        }
+
         await machines.DeleteAsync(Twin, Guest);
     }
 

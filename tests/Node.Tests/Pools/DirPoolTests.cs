@@ -49,6 +49,18 @@ public sealed class DirPoolTests : PoolConformance
     }
 
     [Fact]
+    public async Task A_guest_may_read_beside_what_it_wrote_while_the_layer_under_it_is_merged_in()
+    {
+        await Pool.CreateAsync(Root, 16 * TestDisks.BlockBytes, null, default);
+        await WriteAsync((Root, 0, 1));
+        await SnapshotAsync("root");
+        var top = (await FindAsync(Root)).Top.Path;
+        await Node.Shell.RunAsync(new("qemu-io", ["-f", "qcow2", "-c", "write -P 2 0 4k", top], TimeSpan.FromMinutes(1)), default);
+        (await Node.Shell.RunAsync(new("qemu-io", ["-C", "-f", "qcow2", "-c", "read -P 1 8k 4k", top], TimeSpan.FromMinutes(1)), default)).Output.ShouldNotContain("failed");
+        (await Pool.SnapshotsAsync(Owner, default)).ShouldHaveSingleItem();
+    }
+
+    [Fact]
     public async Task What_somebody_else_has_put_into_it_stays_and_keeps_it_this_pool()
     {
         Directory.CreateDirectory($"{Source}/letters");
