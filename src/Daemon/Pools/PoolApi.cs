@@ -13,6 +13,7 @@ internal static class PoolApi
         pools.MapPost("/", Create).Produces<Operation>(202).Requires(Privilege.PoolAllocate);
         pools.MapGet("/{pool}", Get).Produces<Pool>().Requires(Privilege.PoolAudit);
         pools.MapDelete("/{pool}", Delete).Produces<Operation>(202).Requires(Privilege.PoolAllocate);
+        PoolVolumeApi.Map(pools.MapGroup("/{pool}"));
     }
 
     private static async Task<IResult> List(HttpContext http, Paging paging, PoolStore store, PoolKeeper keeper, CancellationToken ct)

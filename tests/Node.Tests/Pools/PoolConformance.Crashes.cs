@@ -136,6 +136,7 @@ public abstract partial class PoolConformance
             {
                 (await ReadAsync(to)).ShouldBe(Blocks((0, 1)));
                 await ShouldRefuseAsync("volume.missing", () => Pool.FindAsync(from, default));
+                (from, to) = (to, from);
             });
     }
 
