@@ -23,10 +23,10 @@ internal static class PoolApi
         return http.Answer(new Page<Pool>([.. page.Items.Zip(statuses, (pool, status) => pool.ToWire(status))], page.NextCursor), WireJson.Default.PagePool);
     }
 
-    private static async Task<Pool> Get(string pool, HttpContext http, PoolStore store, PoolKeeper keeper, CancellationToken ct)
+    private static async Task<Pool> Get(string pool, HttpContext http, PoolStore store, PoolVolumeStore volumes, PoolKeeper keeper, CancellationToken ct)
     {
         var found = await store.GetReadyAsync(pool, ct);
-        var shown = found.ToWire(await keeper.LookAsync(found, ct));
+        var shown = found.ToWire(await keeper.LookAsync(found, ct)) with { Volumes = await volumes.CountAsync(found, ct) };
         http.Response.Headers.ETag = shown.Etag;
         return shown;
     }

@@ -27,35 +27,30 @@ internal sealed class PoolVolumeStore(Db db, NodeIdentity node, TimeProvider tim
     };
 
     /// <summary>All disks in a pool, those of instances too. One that is being detached is its instance's until it is free.</summary>
+    private static readonly string Every = $"""
+        select id, name, size_bytes, image_name, description, state, instance, created_at, updated_at, version
+        from (select {Columns} where v.node = @Node and v.pool is not distinct from @Pool and v.state <> {(short)PoolVolumeState.Detaching}) as free
+        union all
+        select null, d ->> 'name', coalesce((d ->> 'sizeBytes')::bigint, 0), d ->> 'image', null, {(short)PoolVolumeState.Attached}::smallint, i.name, null, null, null
+        from instances i cross join lateral jsonb_array_elements(i.machine -> 'volumes') as d
+        where not i.deleted and i.node = @Node and coalesce(d ->> 'device', 'disk') = 'disk'
+            and (d ->> 'pool' in (@Name, @Id) or (@IsLocal and d ->> 'pool' is null))
+        """;
+
     public Task<Page<PoolVolume>> ListAsync(StoredPool pool, Paging paging, CancellationToken ct) => db.WithAsync(async connection =>
     {
-        var parameters = new DynamicParameters(new
-        {
-            After = paging.After ?? "",
-            Take = paging.Limit + 1,
-            Node = node.Id.Value,
-            Pool = pool.OnNode?.Value,
-            pool.Name,
-            Id = pool.Id.ToString(),
-            pool.IsLocal,
-            Attached = (short)PoolVolumeState.Attached,
-            Detaching = (short)PoolVolumeState.Detaching,
-        });
+        var parameters = ParametersOf(pool);
+        parameters.AddDynamicParams(new { After = paging.After ?? "", Take = paging.Limit + 1 });
         var filter = Filter.ToSql(paging.Filter, Fields, parameters);
-        var rows = await connection.QueryAsync<Listed>(new CommandDefinition($"""
-            select * from (
-                select id, name, size_bytes, image_name, description, state, instance, created_at, updated_at, version
-                from (select {Columns} where v.node = @Node and v.pool is not distinct from @Pool and v.state <> @Detaching) as free
-                union all
-                select null, d ->> 'name', coalesce((d ->> 'sizeBytes')::bigint, 0), d ->> 'image', null, @Attached, i.name, null, null, null
-                from instances i cross join lateral jsonb_array_elements(i.machine -> 'volumes') as d
-                where not i.deleted and i.node = @Node and coalesce(d ->> 'device', 'disk') = 'disk'
-                    and (d ->> 'pool' in (@Name, @Id) or (@IsLocal and d ->> 'pool' is null))
-            ) as every
-            where {Key} > @After and {filter} order by {Key} limit @Take
-            """, parameters, cancellationToken: ct));
+        var rows = await connection.QueryAsync<Listed>(new CommandDefinition(
+            $"select * from ({Every}) as every where {Key} > @After and {filter} order by {Key} limit @Take", parameters, cancellationToken: ct));
         return paging.Cut([.. rows.Select(r => ToWire(r, pool.Name))], v => $"{v.Name} {v.Instance}");
     }, ct);
+
+    public Task<int> CountAsync(StoredPool pool, CancellationToken ct) => db.WithAsync(connection =>
+        connection.ExecuteScalarAsync<int>(new CommandDefinition($"select count(*) from ({Every}) as every", ParametersOf(pool), cancellationToken: ct)), ct);
+
+    private DynamicParameters ParametersOf(StoredPool pool) => new(new { Node = node.Id.Value, Pool = pool.OnNode?.Value, pool.Name, Id = pool.Id.ToString(), pool.IsLocal });
 
     /// <param name="nameOrId">Of one that belongs to no instance.</param>
     /// <exception cref="Refusal"><c>volume.unknown</c></exception>
@@ -163,7 +158,7 @@ internal sealed class PoolVolumeStore(Db db, NodeIdentity node, TimeProvider tim
         return ([.. names.Take(most)], names.Count);
     }
 
-    private Task SetStateAsync(NpgsqlTransaction transaction, Id<PoolVolume> id, PoolVolumeState state, Id<Instance>? instance) => transaction.Connection!.ExecuteAsync(
+    private Task<int> SetStateAsync(NpgsqlTransaction transaction, Id<PoolVolume> id, PoolVolumeState state, Id<Instance>? instance) => transaction.Connection!.ExecuteAsync(
         "update volumes set state = @State, instance = @Instance, updated_at = @Now, version = version + 1 where id = @Id",
         new { Id = id.Value, State = (short)state, Instance = instance?.Value, Now = time.GetUtcNow() }, transaction);
 

@@ -99,7 +99,7 @@ internal sealed class PoolVolumeRig<TInput>(
         foreach (var owner in await pool.OwnersAsync(default))
         {
             var disk = await pool.FindAsync(owner == $"{Instance}" ? InstanceDisks.NameOf(Instance, "data") : new(owner, "disk"), default);
-            disks.Add(disk.SizeBytes != rows.FirstOrDefault()?.SizeBytes ? $"of {disk.SizeBytes} bytes" : owner == $"{Instance}" ? "the instance's" : owner == $"{Free.Id}" ? "alone" : owner);
+            disks.Add(rows is not [{ } row, ..] || disk.SizeBytes != row.SizeBytes ? $"of {disk.SizeBytes} bytes" : owner == $"{Instance}" ? "the instance's" : owner == $"{Free.Id}" ? "alone" : owner);
         }
 
         var plugged = (_world.Node.Context.Folders.Read(Instance).Volumes ?? []).Select(v => v.Name == "data" ? "plugged in" : v.Name);
