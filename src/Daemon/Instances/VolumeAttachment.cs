@@ -36,9 +36,16 @@ internal sealed class VolumeAttachment(VolumeRows volumes, PoolVolumeStore store
                 async (_, ct) => pending = (await node.AttachDiskAsync(id, input.Spec, input.From, ct))?.WhyNot,
                 async (_, ct) =>
                 {
-                    if (await node.DetachDiskAsync(id, input.Spec, input.From, ct) is { WhyNot: { } why })
+                    try
                     {
-                        throw VolumeErrors.Held(input.Volume.Name, why);
+                        if (await node.DetachDiskAsync(id, input.Spec, input.From, ct) is { WhyNot: { } why })
+                        {
+                            throw VolumeErrors.Held(input.Volume.Name, why);
+                        }
+                    }
+                    catch (Refusal refusal) when (refusal.Code == "volume.exists")
+                    {
+                        // Something lies in its way at the instance, so it was never handed over.
                     }
                 }),
             new DbStep("write down", async (transaction, context, _) =>
