@@ -17,7 +17,8 @@ public sealed partial class ApiClient
 
     /// <param name="patch">A JSON merge patch of <see cref="ChangePoolVolume"/>.</param>
     public Task<Operation> ChangePoolVolumeAsync(string pool, string volume, string patch, int waitSeconds = 0, CancellationToken ct = default) => SendAsync(
-        HttpMethod.Patch, $"{PoolVolumesOf(pool)}/{Escape(volume)}?wait={waitSeconds}", WireJson.Default.Operation, new StringContent(patch, Encoding.UTF8, "application/json"), ct);
+        HttpMethod.Patch, $"{PoolVolumesOf(pool)}/{Escape(volume)}?wait={waitSeconds}", WireJson.Default.Operation, 
+        new StringContent(patch, Encoding.UTF8, "application/json"), ct);
 
     public Task<Operation> DeletePoolVolumeAsync(string pool, string volume, int waitSeconds = 0, CancellationToken ct = default) =>
         SendAsync(HttpMethod.Delete, $"{PoolVolumesOf(pool)}/{Escape(volume)}?wait={waitSeconds}", WireJson.Default.Operation, null, ct);
@@ -29,11 +30,13 @@ public sealed partial class ApiClient
     /// <summary>Takes a volume out of an instance and keeps it in its pool.</summary>
     /// <param name="name">What it is called there; null for as in the instance.</param>
     public Task<Operation> DetachVolumeAsync(string instance, string volume, string? name = null, int waitSeconds = 0, CancellationToken ct = default) =>
-        PostAsync($"/instances/{Escape(instance)}/volumes/{Escape(volume)}/detach?wait={waitSeconds}", new DetachVolume(name), WireJson.Default.DetachVolume, WireJson.Default.Operation, ct);
+        PostAsync($"/instances/{Escape(instance)}/volumes/{Escape(volume)}/detach?wait={waitSeconds}", new DetachVolume(name),
+            WireJson.Default.DetachVolume, WireJson.Default.Operation, ct);
 
     /// <param name="patch">A JSON merge patch of <see cref="ChangeVolume"/>.</param>
     public Task<Operation> ChangeVolumeAsync(string instance, string volume, string patch, int waitSeconds = 0, CancellationToken ct = default) => SendAsync(
-        HttpMethod.Patch, $"/instances/{Escape(instance)}/volumes/{Escape(volume)}?wait={waitSeconds}", WireJson.Default.Operation, new StringContent(patch, Encoding.UTF8, "application/json"), ct);
+        HttpMethod.Patch, $"/instances/{Escape(instance)}/volumes/{Escape(volume)}?wait={waitSeconds}", WireJson.Default.Operation, 
+        new StringContent(patch, Encoding.UTF8, "application/json"), ct);
 
     public Task<Operation> MoveVolumeAsync(string instance, string volume, MoveVolume body, int waitSeconds = 0, CancellationToken ct = default) => PostAsync(
         $"/instances/{Escape(instance)}/volumes/{Escape(volume)}/move?wait={waitSeconds}", body, WireJson.Default.MoveVolume, WireJson.Default.Operation, ct);

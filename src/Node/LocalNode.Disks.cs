@@ -35,7 +35,8 @@ public sealed partial class LocalNode
     {
         var spec = Context.Folders.Read(id);
         if ((spec.Volumes ?? []).SingleOrDefault(v => v.Name == volume) is { Device: VolumeDevice.Disk } disk
-            && (await Context.Pools.Of(disk.Pool).SnapshotsAsync($"{id}", ct)).Keys.Any(s => new SnapshotFolder(Context.Root, id, s).TryRead()?.Record.Disks.Any(d => d.Volume == volume) != false))
+            && (await Context.Pools.Of(disk.Pool).SnapshotsAsync($"{id}", ct)).Keys
+                .Any(s => new SnapshotFolder(Context.Root, id, s).TryRead()?.Record.Disks.Any(d => d.Volume == volume) != false))
         {
             throw DiskErrors.InSnapshot(spec.Name, volume);
         }

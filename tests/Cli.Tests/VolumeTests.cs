@@ -41,7 +41,8 @@ public sealed class VolumeTests
     }
 
     [Theory]
-    [InlineData("volume create archive --size 1GiB --pool big --description Letters", "POST /pools/big/volumes", """{"name":"archive","sizeBytes":1073741824,"description":"Letters"}""", "archive made in big\n")]
+    [InlineData("volume create archive --size 1GiB --pool big --description Letters", "POST /pools/big/volumes",
+        """{"name":"archive","sizeBytes":1073741824,"description":"Letters"}""", "archive made in big\n")]
     [InlineData("volume create archive", "POST /pools/local/volumes", """{"name":"archive"}""", "archive made in local\n")]
     [InlineData("volume rename archive old --pool big", "PATCH /pools/big/volumes/archive", """{"name":"old"}""", "archive is now old\n")]
     [InlineData("volume describe archive Letters", "PATCH /pools/local/volumes/archive", """{"description":"Letters"}""", "archive described\n")]
@@ -49,7 +50,8 @@ public sealed class VolumeTests
     [InlineData("volume resize archive 2GiB", "PATCH /pools/local/volumes/archive", """{"sizeBytes":2147483648}""", "archive now 2 GiB\n")]
     [InlineData("volume resize web1 data 2GiB", "PATCH /instances/web1/volumes/data", """{"sizeBytes":2147483648}""", "data now 2 GiB\n")]
     [InlineData("volume delete archive --pool big", "DELETE /pools/big/volumes/archive", "", "archive deleted\n")]
-    [InlineData("volume attach web1 data --volume archive --pool big --read-only", "POST /instances/web1/volumes", """{"volume":"archive","name":"data","pool":"big","readOnly":true}""", "archive attached to web1 as data\n")]
+    [InlineData("volume attach web1 data --volume archive --pool big --read-only", "POST /instances/web1/volumes",
+        """{"volume":"archive","name":"data","pool":"big","readOnly":true}""", "archive attached to web1 as data\n")]
     [InlineData("volume detach web1 data --as archive", "POST /instances/web1/volumes/data/detach", """{"name":"archive"}""", "data detached from web1; it is archive in big\n")]
     public async Task What_is_asked_for_goes_to_its_route(string commandLine, string route, string body, string said)
     {

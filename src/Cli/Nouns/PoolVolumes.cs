@@ -21,7 +21,8 @@ internal static class PoolVolumes
             .With(instance, pool, filter, limit).Runs(app, (parsed, session, ct) => (parsed.GetValue(instance), parsed.GetValue(pool)) switch
             {
                 (null, { } place) => Lists.ShowAsync(
-                    session, PathOf(place), WireJson.Default.PagePoolVolume, [("filter", parsed.GetValue(filter))], parsed.GetValue(limit), v => v.Instance is null ? v.Name : $"{v.Instance}/{v.Name}",
+                    session, PathOf(place), WireJson.Default.PagePoolVolume, [("filter", parsed.GetValue(filter))], parsed.GetValue(limit),
+                    v => v.Instance is null ? v.Name : $"{v.Instance}/{v.Name}",
                     volumes => Show(session, volumes), ct),
                 ({ } of, null) when parsed.GetValue(filter) is null && parsed.GetValue(limit) is null => Volumes.ShowAsync(session, of, ct),
                 _ => throw new WrongUseException("Which volumes?", "Name an instance, or give --pool, which takes --filter and --limit too."),
@@ -35,8 +36,8 @@ internal static class PoolVolumes
         var pool = Pool(app);
         var image = Choose.Text("--image", "It begins as this image.", "IMAGE");
         var description = Choose.Text("--description", "For people; at most 1,000 characters.", "TEXT");
-        return new Verb("create", "Make a disk that belongs to no instance, to be attached to one later.", "gantry volume create archive --size 200GiB --pool big").With(name, size, pool, image, description)
-            .Runs(app, async (parsed, session, ct) =>
+        return new Verb("create", "Make a disk that belongs to no instance, to be attached to one later.", "gantry volume create archive --size 200GiB --pool big")
+            .With(name, size, pool, image, description).Runs(app, async (parsed, session, ct) =>
             {
                 var body = new CreatePoolVolume(parsed.GetValue(name)!, parsed.GetValue(size), parsed.GetValue(image), parsed.GetValue(description));
                 var begun = await session.SendAsync(HttpMethod.Post, PathOf(parsed.GetValue(pool)), body, WireJson.Default.CreatePoolVolume, ct);
@@ -64,7 +65,8 @@ internal static class PoolVolumes
     {
         var (name, pool) = Both(app);
         var newName = new Argument<string>("NEW") { Description = "Its new name: 1 to 63 of a-z, 0-9 and '-'." };
-        return new Verb("rename", "Give a disk that belongs to no instance another name.", "gantry volume rename archive archive-2026 --pool big").With(name, newName, pool).Runs(app, (parsed, session, ct) =>
+        return new Verb("rename", "Give a disk that belongs to no instance another name.", "gantry volume rename archive archive-2026 --pool big")
+            .With(name, newName, pool).Runs(app, (parsed, session, ct) =>
             PatchAsync(session, parsed.GetValue(pool), parsed.GetValue(name)!, new() { ["name"] = parsed.GetValue(newName)! }, $"is now {parsed.GetValue(newName)}", ct));
     }
 
@@ -72,8 +74,10 @@ internal static class PoolVolumes
     {
         var (name, pool) = Both(app);
         var text = new Argument<string>("TEXT") { Description = "For people; at most 1,000 characters. Empty for none." };
-        return new Verb("describe", "Say what a disk that belongs to no instance is for.", "gantry volume describe archive \"Letters up to 2025\" --pool big").With(name, text, pool).Runs(app, (parsed, session, ct) =>
-            PatchAsync(session, parsed.GetValue(pool), parsed.GetValue(name)!, new() { ["description"] = parsed.GetValue(text) is { Length: > 0 } said ? said : null }, "described", ct));
+        return new Verb("describe", "Say what a disk that belongs to no instance is for.", "gantry volume describe archive \"Letters up to 2025\" --pool big")
+            .With(name, text, pool).Runs(app, (parsed, session, ct) =>
+            PatchAsync(
+                session, parsed.GetValue(pool), parsed.GetValue(name)!, new() { ["description"] = parsed.GetValue(text) is { Length: > 0 } said ? said : null }, "described", ct));
     }
 
     public static Verb Deleting(App app)
@@ -81,7 +85,8 @@ internal static class PoolVolumes
         var names = Name.Many(app, "/pools/local/volumes");
         names.Arity = ArgumentArity.OneOrMore;
         var pool = Pool(app);
-        return new Verb("delete", "Delete disks that belong to no instance, with all that is in them.", "gantry volume delete archive --pool big").With(names, pool).Runs(app, (parsed, session, ct) =>
+        return new Verb("delete", "Delete disks that belong to no instance, with all that is in them.", "gantry volume delete archive --pool big")
+            .With(names, pool).Runs(app, (parsed, session, ct) =>
             Waiting.EachAsync(session, parsed.GetValue(names)!, name => session.SendAsync(HttpMethod.Delete, PathOf(parsed.GetValue(pool), name), null, ct), "deleted", ct));
     }
 
@@ -117,8 +122,8 @@ internal static class PoolVolumes
         var instance = Name.Of("instance", app, "/instances");
         var volume = new Argument<string>("VOLUME") { Description = "Its name." };
         var name = Choose.Text("--as", "What it is called in its pool from then on; as in the instance when left out.", "NAME");
-        return new Verb("detach", "Take a disk out of an instance and keep what is in it; a running VM lets go of it first.", "gantry volume detach web1 data --as archive").With(instance, volume, name)
-            .Runs(app, async (parsed, session, ct) =>
+        return new Verb("detach", "Take a disk out of an instance and keep what is in it; a running VM lets go of it first.", "gantry volume detach web1 data --as archive")
+            .With(instance, volume, name).Runs(app, async (parsed, session, ct) =>
             {
                 var path = $"{Volumes.PathOf(parsed.GetValue(instance)!)}/{ApiClient.Escape(parsed.GetValue(volume)!)}/detach";
                 var begun = await session.SendAsync(HttpMethod.Post, path, new DetachVolume(parsed.GetValue(name)), WireJson.Default.DetachVolume, ct);

@@ -9,12 +9,13 @@ namespace Gantry.Cli;
 internal static class Volumes
 {
     public static Command Build(App app) => new Verb(
-        "volume", "The disks of instances, and those that belong to none.", "gantry volume list web1", "gantry volume add web1 data --size 20GiB", "gantry volume create archive --size 200GiB --pool big",
-        "gantry volume attach web1 data --volume archive --pool big")
+        "volume", "The disks of instances, and those that belong to none.", "gantry volume list web1", "gantry volume add web1 data --size 20GiB",
+        "gantry volume create archive --size 200GiB --pool big", "gantry volume attach web1 data --volume archive --pool big")
         .With(PoolVolumes.List(app), Adding(app), Resizing(app), Limiting(app), Moving(app), Removing(app), PoolVolumes.Attaching(app), PoolVolumes.Detaching(app),
             PoolVolumes.Creating(app), PoolVolumes.Info(app), PoolVolumes.Renaming(app), PoolVolumes.Describing(app), PoolVolumes.Deleting(app));
 
-    public static Task<int> ShowAsync(Session session, string instance, CancellationToken ct) => session.ShowAsync(PathOf(instance), WireJson.Default.PageVolume, page => page.Items.Select(v => v.Name), page =>
+    public static Task<int> ShowAsync(Session session, string instance, CancellationToken ct) =>
+        session.ShowAsync(PathOf(instance), WireJson.Default.PageVolume, page => page.Items.Select(v => v.Name), page =>
     {
         var table = new Table("NAME", "DEVICE", "POOL", ">SIZE", "BUS", "CACHE", "CONTENT", "LIMITS");
         foreach (var volume in page.Items)
@@ -66,7 +67,8 @@ internal static class Volumes
         which.CompletionSources.Add(context => NamesOfDaemon.Ask(app, context.ParseResult, "/instances").Select(name => new System.CommandLine.Completions.CompletionItem(name)));
         var pool = PoolVolumes.Pool(app);
         pool.Description = "Where one lies that belongs to no instance; in local when left out.";
-        return new Verb("resize", "Make a disk larger, while its guest uses it too; what is in it stays.", "gantry volume resize web1 data 40GiB", "gantry volume resize archive 400GiB --pool big")
+        return new Verb("resize", "Make a disk larger, while its guest uses it too; what is in it stays.", "gantry volume resize web1 data 40GiB",
+                "gantry volume resize archive 400GiB --pool big")
             .With(which, pool).Runs(app, (parsed, session, ct) =>
             {
                 var (given, place) = (parsed.GetValue(which)!, parsed.GetValue(pool));

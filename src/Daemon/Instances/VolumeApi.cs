@@ -24,8 +24,8 @@ internal static class VolumeApi
         http.Answer(new Page<Volume>((await store.GetAsync(instance, ct)).Volumes ?? []), WireJson.Default.PageVolume);
 
     private static async Task<IResult> Add(
-        string instance, HttpContext http, Body<AddVolume> body, InstanceStore store, MachinePlan plan, PoolStore pools, PoolVolumeStore free, VolumeAddition add, VolumeAttachment attach,
-        Operations.Operations operations, Caller caller, CancellationToken ct)
+        string instance, HttpContext http, Body<AddVolume> body, InstanceStore store, MachinePlan plan, PoolStore pools, PoolVolumeStore free, VolumeAddition add,
+        VolumeAttachment attach, Operations.Operations operations, Caller caller, CancellationToken ct)
     {
         var wanted = body.Checked(MachineRules.Faults);
         return await operations.BeginAsync(http, caller, wanted, async options =>
@@ -47,8 +47,8 @@ internal static class VolumeApi
     }
 
     private static async Task<IResult> Detach(
-        string instance, string volume, HttpContext http, Body<DetachVolume> body, InstanceStore store, PoolStore pools, LocalNode node, VolumeDetachment detach, Operations.Operations operations,
-        Caller caller, CancellationToken ct)
+        string instance, string volume, HttpContext http, Body<DetachVolume> body, InstanceStore store, PoolStore pools, LocalNode node, VolumeDetachment detach,
+        Operations.Operations operations, Caller caller, CancellationToken ct)
     {
         var wanted = body.Checked(PoolVolumeRules.Faults);
         return await operations.BeginAsync(http, caller, wanted, async options =>

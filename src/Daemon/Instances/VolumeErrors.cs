@@ -19,7 +19,8 @@ internal static class VolumeErrors
 
     public static Refusal IsThere(string volume, string pool) => Refusal.Conflict("volume.is_there", $"The volume '{volume}' lies in '{pool}' already.", "Choose another pool (`gantry pool list`).");
 
-    public static Refusal NoDetach(string volume) => Refusal.Invalid("volume.no_detach", $"'{volume}' is a drive for discs: there is nothing in it to keep.", "Only disks can be detached; `gantry volume remove` takes a drive away.");
+    public static Refusal NoDetach(string volume) => Refusal.Invalid(
+        "volume.no_detach", $"'{volume}' is a drive for discs: there is nothing in it to keep.", "Only disks can be detached; `gantry volume remove` takes a drive away.");
 
     public static Refusal Boots(string instance, string volume) => Refusal.Conflict("volume.boots", $"'{instance}' runs from the volume '{volume}'.", "Stop the instance first.");
 

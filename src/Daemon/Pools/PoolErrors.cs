@@ -18,7 +18,11 @@ internal static class PoolErrors
     /// <param name="volumes">Volumes in it that belong to none; some of them.</param>
     public static Refusal InUse(string name, (IReadOnlyList<string> Names, int Count) users, (IReadOnlyList<string> Names, int Count) volumes)
     {
-        string?[] has = [users.Count > 0 ? $"volumes of {Named(users)}" : null, volumes.Count > 0 ? $"{(volumes.Count > 1 ? "volumes" : "a volume")} that belong{(volumes.Count > 1 ? "" : "s")} to none ({Named(volumes)})" : null];
+        string?[] has =
+        [
+            users.Count > 0 ? $"volumes of {Named(users)}" : null,
+            volumes.Count > 1 ? $"volumes that belong to none ({Named(volumes)})" : volumes.Count == 1 ? $"a volume that belongs to none ({Named(volumes)})" : null,
+        ];
         return Refusal.Conflict(
             "pool.in_use", $"The pool '{name}' has {string.Join(" and ", has.OfType<string>())}.",
             users.Count > 0 ? "Remove these volumes, or delete these instances, first." : "Attach or delete what is in it first (`gantry volume delete`).");

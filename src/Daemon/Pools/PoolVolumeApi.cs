@@ -31,8 +31,8 @@ internal static class PoolVolumeApi
     }
 
     private static async Task<IResult> Create(
-        string pool, HttpContext http, Body<CreatePoolVolume> body, PoolStore pools, ImageStore images, PoolVolumeCreation create, LocalNode node, Operations.Operations operations, Caller caller,
-        CancellationToken ct)
+        string pool, HttpContext http, Body<CreatePoolVolume> body, PoolStore pools, ImageStore images, PoolVolumeCreation create, LocalNode node,
+        Operations.Operations operations, Caller caller, CancellationToken ct)
     {
         var wanted = body.Checked(PoolVolumeRules.Faults);
         return await operations.BeginAsync(http, caller, wanted, async options =>
@@ -46,19 +46,21 @@ internal static class PoolVolumeApi
     }
 
     private static Task<IResult> Patch(
-        string pool, string volume, HttpContext http, MergePatch<ChangePoolVolume> patch, PoolStore pools, PoolVolumeStore store, PoolVolumeChange change, Operations.Operations operations,
-        Caller caller, CancellationToken ct) => operations.BeginAsync(http, caller, patch.Patch, async options =>
+        string pool, string volume, HttpContext http, MergePatch<ChangePoolVolume> patch, PoolStore pools, PoolVolumeStore store, PoolVolumeChange change,
+        Operations.Operations operations, Caller caller, CancellationToken ct) => operations.BeginAsync(http, caller, patch.Patch, async options =>
         {
             var (place, found) = await FindAsync(pool, volume, http, pools, store, ct);
             var before = new ChangePoolVolume(found.Name, found.SizeBytes, found.Description);
             var after = patch.Applied(before, PoolVolumeRules.Faults);
             return after.SizeBytes < found.SizeBytes ? throw DiskErrors.NoShrink(found.Name, found.SizeBytes, after.SizeBytes.Value)
                 : await operations.BeginAsync(
-                    change, new(found.Id, found.Pool, place.Name, before, after with { SizeBytes = after.SizeBytes ?? found.SizeBytes }), $"volumes/{found.Id}", found.Name, caller, options, ct);
+                    change, new(found.Id, found.Pool, place.Name, before, after with { SizeBytes = after.SizeBytes ?? found.SizeBytes }),
+                    $"volumes/{found.Id}", found.Name, caller, options, ct);
         });
 
     private static Task<IResult> Delete(
-        string pool, string volume, HttpContext http, PoolStore pools, PoolVolumeStore store, PoolVolumeDeletion delete, Operations.Operations operations, Caller caller, CancellationToken ct) =>
+        string pool, string volume, HttpContext http, PoolStore pools, PoolVolumeStore store, PoolVolumeDeletion delete,
+        Operations.Operations operations, Caller caller, CancellationToken ct) =>
         operations.BeginAsync(http, caller, null, async options =>
         {
             var (place, found) = await FindAsync(pool, volume, http, pools, store, ct);

@@ -38,7 +38,8 @@ internal sealed class PoolVolumeChange(PoolVolumeStore store, LocalNode node, Ev
                 await store.SetAsync(transaction, id, input.PoolName, input.After);
                 await store.ReleaseAsync(transaction, id);
                 await events.AppendAsync(
-                    transaction, EventTypes.VolumeUpdated, $"volumes/{id}", caller.Name, caller.RequestId, new { name = input.After.Name, pool = input.PoolName, sizeBytes = size });
+                    transaction, EventTypes.VolumeUpdated, $"volumes/{id}", caller.Name, caller.RequestId,
+                    new { name = input.After.Name, pool = input.PoolName, sizeBytes = size });
             }),
         ];
     }

@@ -29,7 +29,9 @@ internal sealed class PoolVolumeCreation(PoolVolumeStore store, LocalNode node, 
             {
                 var caller = Caller.Of(context.Operation);
                 await store.ReleaseAsync(transaction, volume.Id);
-                await events.AppendAsync(transaction, EventTypes.VolumeCreated, $"volumes/{volume.Id}", caller.Name, caller.RequestId, new { name = volume.Name, pool = volume.PoolName });
+                await events.AppendAsync(
+                    transaction, EventTypes.VolumeCreated, $"volumes/{volume.Id}", caller.Name, caller.RequestId,
+                    new { name = volume.Name, pool = volume.PoolName });
                 context.SetResult(new { id = $"{volume.Id}", name = volume.Name });
             }),
         ];

@@ -68,7 +68,8 @@ internal sealed class PoolVolumeStore(Db db, NodeIdentity node, TimeProvider tim
                 select {Columns}
                 where v.node = @Node and v.pool is not distinct from @Pool and (v.id = @id or (@id::uuid is null and v.name collate "C" = @nameOrId))
                 """, new { Node = node.Id.Value, Pool = pool.OnNode?.Value, id, nameOrId }, cancellationToken: ct));
-            return row is not null ? FromRow(row) : throw PoolVolumeErrors.Unknown(pool.Name, nameOrId, await connection.QueryFirstOrDefaultAsync<string?>(new CommandDefinition($"""
+            return row is not null ? FromRow(row) : throw PoolVolumeErrors.Unknown(pool.Name, nameOrId,
+                await connection.QueryFirstOrDefaultAsync<string?>(new CommandDefinition($"""
                 select coalesce(p.name, '{StoredPool.Local}') from volumes v left join pools p on p.id = v.pool
                 where v.node = @Node and (v.id = @id or (@id::uuid is null and v.name collate "C" = @nameOrId)) order by 1 limit 1
                 """, new { Node = node.Id.Value, id, nameOrId }, cancellationToken: ct)));
@@ -163,8 +164,8 @@ internal sealed class PoolVolumeStore(Db db, NodeIdentity node, TimeProvider tim
         new { Id = id.Value, State = (short)state, Instance = instance?.Value, Now = time.GetUtcNow() }, transaction);
 
     private static StoredVolume FromRow(Row row) => new(
-        new(row.id), row.pool is { } pool ? new(pool) : null, row.name, row.description, row.size_bytes, row.image is { } image ? new(image) : null, row.image_name, (PoolVolumeState)row.state,
-        row.instance, row.created_at, row.updated_at, row.version);
+        new(row.id), row.pool is { } pool ? new(pool) : null, row.name, row.description, row.size_bytes, row.image is { } image ? new(image) : null, row.image_name,
+        (PoolVolumeState)row.state, row.instance, row.created_at, row.updated_at, row.version);
 
     private static PoolVolume ToWire(Listed row, string pool) => new()
     {
@@ -183,7 +184,8 @@ internal sealed class PoolVolumeStore(Db db, NodeIdentity node, TimeProvider tim
 
 #pragma warning disable IDE1006 // named as the columns are, for Dapper
     private sealed record Row(
-        Guid id, Guid? pool, string name, string? description, long size_bytes, Guid? image, string? image_name, short state, string? instance, DateTime created_at, DateTime updated_at, long version);
+        Guid id, Guid? pool, string name, string? description, long size_bytes, Guid? image, string? image_name, short state, string? instance,
+        DateTime created_at, DateTime updated_at, long version);
 
     private sealed record Listed(
         Guid? id, string name, long size_bytes, string? image_name, string? description, short state, string? instance, DateTime? created_at, DateTime? updated_at, long? version);

@@ -6,8 +6,8 @@ namespace Gantry.Daemon.Pools;
 /// <param name="Pool">Null for the one beside the node's instances.</param>
 /// <param name="Instance">That it is on its way to or from, by name.</param>
 internal sealed record StoredVolume(
-    Id<PoolVolume> Id, Id<Pool>? Pool, string Name, string? Description, long SizeBytes, Id<Image>? Image, string? ImageName, PoolVolumeState State, string? Instance, DateTimeOffset CreatedAt,
-    DateTimeOffset UpdatedAt, long Version)
+    Id<PoolVolume> Id, Id<Pool>? Pool, string Name, string? Description, long SizeBytes, Id<Image>? Image, string? ImageName, PoolVolumeState State, string? Instance,
+    DateTimeOffset CreatedAt, DateTimeOffset UpdatedAt, long Version)
 {
     public string Etag => $"\"{Version}\"";
 

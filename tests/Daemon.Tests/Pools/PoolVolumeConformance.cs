@@ -50,7 +50,8 @@ public sealed class VolumeDetachmentConformance(TestPostgres postgres) : Operati
 
 /// <param name="before">With a volume that is available or attached in it, one is made first.</param>
 internal sealed class PoolVolumeRig<TInput>(
-    string database, string before, string after, Func<InstanceWorld, OperationType<TInput>> type, Func<PoolVolumeRig<TInput>, TInput> input, params string[] alsoAfterFailure) : OperationRig
+    string database, string before, string after, Func<InstanceWorld, OperationType<TInput>> type, Func<PoolVolumeRig<TInput>, TInput> input,
+    params string[] alsoAfterFailure) : OperationRig
 {
     private readonly InstanceWorld _world = new(database, kind: InstanceKind.Vm);
     private OperationType<TInput>? _type;
@@ -99,11 +100,13 @@ internal sealed class PoolVolumeRig<TInput>(
         foreach (var owner in await pool.OwnersAsync(default))
         {
             var disk = await pool.FindAsync(owner == $"{Instance}" ? InstanceDisks.NameOf(Instance, "data") : new(owner, "disk"), default);
-            disks.Add(rows is not [{ } row, ..] || disk.SizeBytes != row.SizeBytes ? $"of {disk.SizeBytes} bytes" : owner == $"{Instance}" ? "the instance's" : owner == $"{Free.Id}" ? "alone" : owner);
+            disks.Add(rows is not [{ } row, ..] || disk.SizeBytes != row.SizeBytes ? $"of {disk.SizeBytes} bytes"
+                : owner == $"{Instance}" ? "the instance's" : owner == $"{Free.Id}" ? "alone" : owner);
         }
 
         var plugged = (_world.Node.Context.Folders.Read(Instance).Volumes ?? []).Select(v => v.Name == "data" ? "plugged in" : v.Name);
-        var said = rows.Select(v => string.Create(CultureInfo.InvariantCulture, $"{v.Name} {v.SizeBytes / Limits.MiB} MiB {char.ToLowerInvariant($"{v.State}"[0])}{$"{v.State}"[1..]}"));
+        var said = rows.Select(v => string.Create(
+            CultureInfo.InvariantCulture, $"{v.Name} {v.SizeBytes / Limits.MiB} MiB {char.ToLowerInvariant($"{v.State}"[0])}{$"{v.State}"[1..]}"));
         return string.Join(", ", (string[])[.. said, .. disks, .. plugged]);
     }
 }

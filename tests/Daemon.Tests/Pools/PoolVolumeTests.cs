@@ -34,7 +34,8 @@ public sealed class PoolVolumeTests(RunningDaemon daemon) : IClassFixture<Runnin
         (await daemon.SendAsync(HttpMethod.Delete, path, null, ("If-Match", volume.Etag!))).Problem!.Code.ShouldBe("volume.changed");
         (await daemon.SendAsync(HttpMethod.Delete, path, null, ("If-Match", changed.Etag!))).Status.ShouldBe(200);
         (await RunningDaemon.RefusedAsync(() => daemon.Node.VolumeBytesAsync(volume.Id.Value, null, default))).Code.ShouldBe("volume.missing");
-        (await events).Where(e => e.Subject == $"volumes/{volume.Id}" && e.Type != EventTypes.VolumeCreated).Select(e => e.Type).ShouldBe([EventTypes.VolumeUpdated, EventTypes.VolumeDeleted]);
+        (await events).Where(e => e.Subject == $"volumes/{volume.Id}" && e.Type != EventTypes.VolumeCreated).Select(e => e.Type)
+            .ShouldBe([EventTypes.VolumeUpdated, EventTypes.VolumeDeleted]);
     }
 
     [Fact]
@@ -49,14 +50,16 @@ public sealed class PoolVolumeTests(RunningDaemon daemon) : IClassFixture<Runnin
         await GivenAsync($$"""{"name": "data", "pool": "{{pool}}", "sizeBytes": 2097152}, {"name": "elsewhere", "sizeBytes": 1048576}, {"name": "drive", "device": "cdrom"}""");
         var first = await Api.ListPoolVolumesAsync(pool, "?limit=3");
         var second = await Api.ListPoolVolumesAsync(pool, $"?limit=3&cursor={first.NextCursor}");
-        first.Items.Select(v => (v.Name, v.Instance, v.State)).ShouldBe([("a", null, PoolVolumeState.Available), ("b", null, PoolVolumeState.Available), ("data", null, PoolVolumeState.Available)]);
+        first.Items.Select(v => (v.Name, v.Instance, v.State)).ShouldBe(
+            [("a", null, PoolVolumeState.Available), ("b", null, PoolVolumeState.Available), ("data", null, PoolVolumeState.Available)]);
         second.Items.Select(v => (v.Name, v.Instance, v.State, v.SizeBytes, v.Id)).ShouldBe([("data", Instance, PoolVolumeState.Attached, 2 * Limits.MiB, null)]);
         second.NextCursor.ShouldBeNull();
         (await Api.ListPoolVolumesAsync(pool, $"?filter={Uri.EscapeDataString("state eq available and not name eq a")}")).Items.Select(v => v.Name).ShouldBe(["b", "data"]);
         (await Api.GetPoolAsync(pool)).Volumes.ShouldBe(4);
         (await Api.ListPoolVolumesAsync("local", $"?filter={Uri.EscapeDataString($"instance eq {Instance}")}")).Items.Select(v => v.Name).ShouldBe(["elsewhere"]);
 
-        (await RunningDaemon.RefusedAsync(() => Api.DeletePoolAsync(pool, 60))).Message.ShouldBe($"The pool '{pool}' has volumes of {Instance} and volumes that belong to none (a, b, data).");
+        (await RunningDaemon.RefusedAsync(() => Api.DeletePoolAsync(pool, 60))).Message
+            .ShouldBe($"The pool '{pool}' has volumes of {Instance} and volumes that belong to none (a, b, data).");
         await RunningDaemon.DoneAsync(Api.DeleteInstanceAsync(Instance, force: true, 60));
         await RunningDaemon.DoneAsync(Api.DeletePoolVolumeAsync(pool, "a", 60));
         await RunningDaemon.DoneAsync(Api.DeletePoolVolumeAsync(pool, "b", 60));
@@ -71,7 +74,8 @@ public sealed class PoolVolumeTests(RunningDaemon daemon) : IClassFixture<Runnin
         var pool = await PoolAsync();
         await RunningDaemon.DoneAsync(Api.CreatePoolVolumeAsync(pool, new("shared", Limits.MiB), 60));
         var first = await GivenAsync("", start: true);
-        var attached = await RunningDaemon.DoneAsync(Api.AddVolumeAsync(Instance, new() { Name = "data", Volume = "shared", Pool = pool, Bus = VolumeBus.Nvme, Limits = new() { WriteBytesPerSecond = 5000 } }, 60));
+        var attached = await RunningDaemon.DoneAsync(Api.AddVolumeAsync(
+            Instance, new() { Name = "data", Volume = "shared", Pool = pool, Bus = VolumeBus.Nvme, Limits = new() { WriteBytesPerSecond = 5000 } }, 60));
         attached.Result!.Value.TryGetProperty("pending", out var pending).ShouldBe(pending.ValueKind == System.Text.Json.JsonValueKind.Null);
         var volume = (await Api.GetInstanceAsync(Instance)).Volumes!.Single();
         (volume.Name, volume.Pool, volume.SizeBytes, volume.Bus, volume.Limits!.WriteBytesPerSecond).ShouldBe(("data", pool, Limits.MiB, VolumeBus.Nvme, 5000L));
@@ -153,7 +157,8 @@ public sealed class PoolVolumeTests(RunningDaemon daemon) : IClassFixture<Runnin
         failpoints.Hook = (kind, step, moment) => (kind, step, moment) == ("volume.delete", 2, Moment.Before) ? deleting.PassAsync(default) : Task.CompletedTask;
         var deletion = Api.DeletePoolVolumeAsync("local", _name, 60);
         await deleting.Entered;
-        (await RunningDaemon.RefusedAsync(() => Api.AddVolumeAsync(Instance, new() { Name = "data", Volume = _name }, 60))).Message.ShouldBe($"The volume '{_name}' is being deleted.");
+        (await RunningDaemon.RefusedAsync(() => Api.AddVolumeAsync(Instance, new() { Name = "data", Volume = _name }, 60))).Message
+            .ShouldBe($"The volume '{_name}' is being deleted.");
         deleting.Open();
         await RunningDaemon.DoneAsync(deletion);
         failpoints.Hook = null;
