@@ -79,7 +79,7 @@ internal static class Help
         {
             { MinimumNumberOfValues: 0, MaximumNumberOfValues: 1 } => $"[{argument.Name}]",
             { MinimumNumberOfValues: 0 } => $"[{argument.Name}...]",
-            { MaximumNumberOfValues: > 2 } => $"{argument.Name}...",
+            { MinimumNumberOfValues: 1, MaximumNumberOfValues: > 2 } => $"{argument.Name}...",
             _ => argument.Name,
         });
         var verb = command.Subcommands.Any(sub => !sub.Hidden) ? " COMMAND" : "";

@@ -128,18 +128,6 @@ public sealed partial class ApiClient
     public Task<Operation> DeletePoolAsync(string name, int waitSeconds = 0, CancellationToken ct = default) =>
         SendAsync(HttpMethod.Delete, $"/pools/{Escape(name)}?wait={waitSeconds}", WireJson.Default.Operation, null, ct);
 
-    public Task<Operation> AddVolumeAsync(string instance, Volume body, int waitSeconds = 0, CancellationToken ct = default) =>
-        PostAsync($"/instances/{Escape(instance)}/volumes?wait={waitSeconds}", body, WireJson.Default.Volume, WireJson.Default.Operation, ct);
-
-    /// <param name="patch">A JSON merge patch of <see cref="ChangeVolume"/>.</param>
-    public Task<Operation> ChangeVolumeAsync(string instance, string volume, string patch, int waitSeconds = 0, CancellationToken ct = default) => SendAsync(
-        HttpMethod.Patch, $"/instances/{Escape(instance)}/volumes/{Escape(volume)}?wait={waitSeconds}", WireJson.Default.Operation, new StringContent(patch, Encoding.UTF8, "application/json"), ct);
-
-    public Task<Operation> MoveVolumeAsync(string instance, string volume, MoveVolume body, int waitSeconds = 0, CancellationToken ct = default) => PostAsync(
-        $"/instances/{Escape(instance)}/volumes/{Escape(volume)}/move?wait={waitSeconds}", body, WireJson.Default.MoveVolume, WireJson.Default.Operation, ct);
-
-    public Task<Operation> RemoveVolumeAsync(string instance, string volume, int waitSeconds = 0, CancellationToken ct = default) =>
-        SendAsync(HttpMethod.Delete, $"/instances/{Escape(instance)}/volumes/{Escape(volume)}?wait={waitSeconds}", WireJson.Default.Operation, null, ct);
 
     public Task<Page<Network>> ListNetworksAsync(string query = "", CancellationToken ct = default) => GetAsync($"/networks{query}", WireJson.Default.PageNetwork, ct);
 

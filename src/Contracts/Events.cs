@@ -48,6 +48,11 @@ public static class EventTypes
     public const string PoolFailed = "pool.failed";
     public const string PoolRecovered = "pool.recovered";
     public const string PoolFilling = "pool.filling";
+    public const string VolumeCreated = "volume.created";
+    public const string VolumeUpdated = "volume.updated";
+    public const string VolumeAttached = "volume.attached";
+    public const string VolumeDetached = "volume.detached";
+    public const string VolumeDeleted = "volume.deleted";
     public const string SnapshotCreated = "snapshot.created";
     public const string SnapshotUpdated = "snapshot.updated";
     public const string SnapshotRestored = "snapshot.restored";
@@ -82,6 +87,7 @@ public static class EventTypes
         TemplateCreated, TemplateUpdated, TemplateDeleted,
         NetworkCreated, NetworkUpdated, NetworkRepaired, NetworkFailed, NetworkDeleted,
         PoolCreated, PoolDeleted, PoolFailed, PoolRecovered, PoolFilling,
+        VolumeCreated, VolumeUpdated, VolumeAttached, VolumeDetached, VolumeDeleted,
         SnapshotCreated, SnapshotUpdated, SnapshotRestored, SnapshotDamaged, SnapshotNotThawed, SnapshotDeleted,
         QuotaUpdated, QuotaRemoved, QuotaWarned, QuotaExceeded, QuotaRecovered, QuotaEnforced,
         ScheduleCreated, ScheduleUpdated, ScheduleStarted, ScheduleFinished, ScheduleFailed, ScheduleMissed, ScheduleDeleted,

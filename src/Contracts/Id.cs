@@ -38,6 +38,7 @@ public sealed class IdConverterFactory : JsonConverterFactory
         _ when typeToConvert == typeof(Id<Network>) => new IdConverter<Network>(),
         _ when typeToConvert == typeof(Id<Forward>) => new IdConverter<Forward>(),
         _ when typeToConvert == typeof(Id<Pool>) => new IdConverter<Pool>(),
+        _ when typeToConvert == typeof(Id<PoolVolume>) => new IdConverter<PoolVolume>(),
         _ when typeToConvert == typeof(Id<Snapshot>) => new IdConverter<Snapshot>(),
         _ when typeToConvert == typeof(Id<Schedule>) => new IdConverter<Schedule>(),
         _ when typeToConvert == typeof(Id<ScheduleRun>) => new IdConverter<ScheduleRun>(),

@@ -72,7 +72,7 @@ public enum NumaMode
 }
 
 /// <summary>A disk, or a drive for discs.</summary>
-public sealed record Volume
+public record Volume
 {
     /// <summary>1 to 20 of a-z, 0-9 and '-'; once in an instance.</summary>
     public required string Name { get; init; }

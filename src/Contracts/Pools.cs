@@ -13,6 +13,9 @@ public sealed record Pool
     /// <summary>Where it is, as it was said when the pool was made. Null for <c>local</c>, which is beside the instances and always there.</summary>
     public string? Source { get; init; }
     public required PoolStatus Status { get; init; }
+
+    /// <summary>How many volumes lie in it, those of instances and those that belong to none. Only in the answer about one pool.</summary>
+    public int? Volumes { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
     public required string Etag { get; init; }
 }

@@ -26,6 +26,10 @@ public enum Privilege
     NetworkConfigure = 20,
     PoolAudit = 21,
     PoolAllocate = 22,
+    VolumeAudit = 23,
+
+    /// <summary>Makes, changes and deletes volumes that belong to no instance.</summary>
+    VolumeAllocate = 24,
 
     /// <summary>Takes snapshots, restores and deletes them.</summary>
     InstanceSnapshot = 40,

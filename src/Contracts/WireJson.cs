@@ -16,7 +16,8 @@ namespace Gantry.Contracts;
         typeof(Words<ConsoleKind>), typeof(Words<ConsoleEnd>),
         typeof(Words<Architecture>), typeof(Words<NumaMode>), typeof(Words<VolumeDevice>), typeof(Words<VolumeBus>), typeof(Words<VolumeCache>), typeof(Words<NicModel>),
         typeof(Words<GeneratedDisc>), typeof(Words<ClockBase>),
-        typeof(Words<NetworkKind>), typeof(Words<PoolKind>), typeof(Words<Ipv6Mode>), typeof(Words<TransportProtocol>), typeof(Words<PolicyAction>), typeof(Words<PolicyDirection>),
+        typeof(Words<NetworkKind>), typeof(Words<PoolKind>), typeof(Words<PoolVolumeState>),
+        typeof(Words<Ipv6Mode>), typeof(Words<TransportProtocol>), typeof(Words<PolicyAction>), typeof(Words<PolicyDirection>),
         typeof(Words<PolicyProtocol>), typeof(Words<LabelOperator>),
         typeof(Words<SnapshotLevel>),
         typeof(Words<SnapshotQuiesce>),
@@ -72,7 +73,13 @@ namespace Gantry.Contracts;
 [JsonSerializable(typeof(ChangeNic))]
 [JsonSerializable(typeof(Page<Pool>))]
 [JsonSerializable(typeof(CreatePool))]
+[JsonSerializable(typeof(PoolVolume))]
+[JsonSerializable(typeof(Page<PoolVolume>))]
+[JsonSerializable(typeof(CreatePoolVolume))]
+[JsonSerializable(typeof(ChangePoolVolume))]
 [JsonSerializable(typeof(Page<Volume>))]
+[JsonSerializable(typeof(AddVolume))]
+[JsonSerializable(typeof(DetachVolume))]
 [JsonSerializable(typeof(ChangeVolume))]
 [JsonSerializable(typeof(MoveVolume))]
 [JsonSerializable(typeof(Page<Network>))]

@@ -117,9 +117,11 @@ internal static class GantryDaemon
         services.AddOperation<InstanceCreation>().AddOperation<InstanceStart>().AddOperation<InstanceShutdown>().AddOperation<InstanceStop>();
         services.AddOperation<InstancePause>().AddOperation<InstanceResume>().AddOperation<InstanceRestart>().AddOperation<InstanceReset>();
         services.AddOperation<VolumeAddition>().AddOperation<VolumeConfiguration>().AddOperation<VolumeMove>().AddOperation<VolumeRemoval>();
+        services.AddOperation<VolumeAttachment>().AddOperation<VolumeDetachment>();
         services.AddOperation<CloudInitChange>().AddOperation<NicAddition>().AddOperation<NicRemoval>().AddOperation<NicLimiting>();
         services.AddOperation<InstanceRename>().AddOperation<InstanceResize>().AddOperation<InstanceDeletion>().AddHostedService<InstanceWatcher>().AddHostedService<InstancePagesWorker>();
         services.AddSingleton<PoolStore>().AddOperation<PoolCreation>().AddOperation<PoolDeletion>();
+        services.AddSingleton<PoolVolumeStore>().AddOperation<PoolVolumeCreation>().AddOperation<PoolVolumeChange>().AddOperation<PoolVolumeDeletion>();
         services.AddSingleton<PoolKeeper>().AddHostedService(p => p.GetRequiredService<PoolKeeper>());
         services.AddSingleton<SnapshotStore>().AddOperation<SnapshotCreation>().AddOperation<SnapshotRestoration>().AddOperation<SnapshotDeletion>().AddOperation<SnapshotVerification>();
         services.AddSingleton<SnapshotTaking>().AddSingleton<SnapshotSizes>().AddSingleton<SnapshotOverview>();

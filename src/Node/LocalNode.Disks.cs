@@ -2,6 +2,7 @@ using Gantry.Contracts;
 using Gantry.Node.Drivers;
 using Gantry.Node.Instances;
 using Gantry.Node.Pools;
+using Gantry.Node.Snapshots;
 
 namespace Gantry.Node;
 
@@ -28,11 +29,14 @@ public sealed partial class LocalNode
         return await NowAsync(id, "unplug disks of a running instance", (IDisks able) => able.UnplugDiskAsync(id, volume, ct), ct);
     }
 
+    /// <summary>Finds that no snapshot of the instance has a volume in it. Of one whose record cannot be read, nobody knows.</summary>
     /// <exception cref="Refusal"><c>volume.in_snapshot</c></exception>
     public async Task DemandRemovableAsync(Id<Instance> id, string volume, CancellationToken ct)
     {
         var spec = Context.Folders.Read(id);
-        if ((spec.Volumes ?? []).SingleOrDefault(v => v.Name == volume) is { Device: VolumeDevice.Disk } disk && (await Context.Pools.Of(disk.Pool).SnapshotsAsync($"{id}", ct)).Count > 0)
+        if ((spec.Volumes ?? []).SingleOrDefault(v => v.Name == volume) is { Device: VolumeDevice.Disk } disk
+            && (await Context.Pools.Of(disk.Pool).SnapshotsAsync($"{id}", ct)).Keys
+                .Any(s => new SnapshotFolder(Context.Root, id, s).TryRead()?.Record.Disks.Any(d => d.Volume == volume) != false))
         {
             throw DiskErrors.InSnapshot(spec.Name, volume);
         }

@@ -18,7 +18,7 @@ public class AreaTests
         ["Postgres"] = [],
         ["Images"] = [],
         ["Networks"] = ["Config"],
-        ["Pools"] = [],
+        ["Pools"] = ["Images"],
         ["Instances"] = ["Config", "Images", "Networks", "Pools"],
         ["Snapshots"] = ["Instances"],
         ["Quotas"] = ["Instances", "Pools", "Snapshots"],

@@ -41,6 +41,7 @@ internal static class Pools
                 .Add("Size", Size(pool.Status.TotalBytes))
                 .Add("Free", Size(pool.Status.FreeBytes))
                 .Add("Used", Used(pool.Status))
+                .Add("Volumes", pool.Volumes?.ToString(System.Globalization.CultureInfo.InvariantCulture))
                 .Add("Description", pool.Description)
                 .Add("Created", Words.Time(pool.CreatedAt))
                 .Write(session.Out), ct));

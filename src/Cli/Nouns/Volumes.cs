@@ -9,25 +9,25 @@ namespace Gantry.Cli;
 internal static class Volumes
 {
     public static Command Build(App app) => new Verb(
-        "volume", "See, add, enlarge, limit, move and remove the disks of an instance.", "gantry volume list web1", "gantry volume add web1 data --size 20GiB", "gantry volume resize web1 data 40GiB")
-        .With(List(app), Adding(app), Resizing(app), Limiting(app), Moving(app), Removing(app));
+        "volume", "The disks of instances, and those that belong to none.", "gantry volume list web1", "gantry volume add web1 data --size 20GiB",
+        "gantry volume create archive --size 200GiB --pool big", "gantry volume attach web1 data --volume archive --pool big")
+        .With(PoolVolumes.List(app), Adding(app), Resizing(app), Limiting(app), Moving(app), Removing(app), PoolVolumes.Attaching(app), PoolVolumes.Detaching(app),
+            PoolVolumes.Creating(app), PoolVolumes.Info(app), PoolVolumes.Renaming(app), PoolVolumes.Describing(app), PoolVolumes.Deleting(app));
 
-    private static Verb List(App app)
+    public static Task<int> ShowAsync(Session session, string instance, CancellationToken ct) =>
+        session.ShowAsync(PathOf(instance), WireJson.Default.PageVolume, page => page.Items.Select(v => v.Name), page =>
     {
-        var instance = Name.Of("instance", app, "/instances");
-        return new Verb("list", "Show the volumes of an instance.", "gantry volume list web1").With(instance).Runs(app, (parsed, session, ct) =>
-            session.ShowAsync(PathOf(parsed.GetValue(instance)!), WireJson.Default.PageVolume, page => page.Items.Select(v => v.Name), page =>
-            {
-                var table = new Table("NAME", "DEVICE", "POOL", ">SIZE", "BUS", "CACHE", "CONTENT", "LIMITS");
-                foreach (var volume in page.Items)
-                {
-                    table.Add(volume.Name, Words.Of(volume.Device ?? VolumeDevice.Disk), volume.Pool, volume.SizeBytes is { } size ? Sizes.Format(size) : null, Word(volume.Bus), Word(volume.Cache),
-                        volume.Image ?? volume.Path ?? Word(volume.Generated), Said(volume.Limits));
-                }
+        var table = new Table("NAME", "DEVICE", "POOL", ">SIZE", "BUS", "CACHE", "CONTENT", "LIMITS");
+        foreach (var volume in page.Items)
+        {
+            table.Add(volume.Name, Words.Of(volume.Device ?? VolumeDevice.Disk), volume.Pool, volume.SizeBytes is { } size ? Sizes.Format(size) : null, Word(volume.Bus), Word(volume.Cache),
+                volume.Image ?? volume.Path ?? Word(volume.Generated), Said(volume.Limits));
+        }
 
-                table.Write(session.Out);
-            }, ct));
-    }
+        table.Write(session.Out);
+    }, ct);
+
+    public static string PathOf(string instance) => $"/instances/{ApiClient.Escape(instance)}/volumes";
 
     private static Verb Adding(App app)
     {
@@ -59,14 +59,28 @@ internal static class Volumes
 
     private static Verb Resizing(App app)
     {
-        var instance = Name.Of("instance", app, "/instances");
-        var volume = new Argument<string>("VOLUME") { Description = "Its name." };
-        var size = new Argument<string>("SIZE") { Description = $"How large it is to be: {Sizes.Accepted}." };
-        return new Verb("resize", "Make a disk larger, while its guest uses it too; what is in it stays.", "gantry volume resize web1 data 40GiB").With(instance, volume, size).Runs(app, async (parsed, session, ct) =>
+        var which = new Argument<string[]>("[INSTANCE] VOLUME SIZE")
         {
-            var bytes = Sizes.TryParse(parsed.GetValue(size)!, out var wanted) ? wanted : throw new WrongUseException($"'{parsed.GetValue(size)}' is no size.", $"Accepted is {Sizes.Accepted}.");
-            return await PatchAsync(session, parsed.GetValue(instance)!, parsed.GetValue(volume)!, new() { ["sizeBytes"] = bytes }, $"now {Sizes.Format(bytes)}", ct);
-        });
+            Description = $"The instance's name or id, and the volume's name there; or that alone of one that belongs to none. Then how large it is to be: {Sizes.Accepted}.",
+            Arity = new(2, 3),
+        };
+        which.CompletionSources.Add(context => NamesOfDaemon.Ask(app, context.ParseResult, "/instances").Select(name => new System.CommandLine.Completions.CompletionItem(name)));
+        var pool = PoolVolumes.Pool(app);
+        pool.Description = "Where one lies that belongs to no instance; in local when left out.";
+        return new Verb("resize", "Make a disk larger, while its guest uses it too; what is in it stays.", "gantry volume resize web1 data 40GiB",
+                "gantry volume resize archive 400GiB --pool big")
+            .With(which, pool).Runs(app, (parsed, session, ct) =>
+            {
+                var (given, place) = (parsed.GetValue(which)!, parsed.GetValue(pool));
+                var bytes = Sizes.TryParse(given[^1], out var wanted) ? wanted : throw new WrongUseException($"'{given[^1]}' is no size.", $"Accepted is {Sizes.Accepted}.");
+                var (patch, done) = (new JsonObject { ["sizeBytes"] = bytes }, $"now {Sizes.Format(bytes)}");
+                return given switch
+                {
+                    [var volume, _] => PoolVolumes.PatchAsync(session, place, volume, patch, done, ct),
+                    [var instance, var volume, _] when place is null => PatchAsync(session, instance, volume, patch, done, ct),
+                    _ => throw new WrongUseException("--pool is for a volume that belongs to no instance.", "Leave out the instance, or the pool."),
+                };
+            });
     }
 
     private static Verb Limiting(App app)
@@ -145,6 +159,4 @@ internal static class Volumes
         ];
         return parts.Any(p => p is not null) ? string.Join(", ", parts.OfType<string>()) : null;
     }
-
-    private static string PathOf(string instance) => $"/instances/{ApiClient.Escape(instance)}/volumes";
 }

@@ -15,9 +15,9 @@ internal static class ImageErrors
     public static Refusal NameTaken(string name) => Refusal.Conflict(
         "image.name_taken", $"An image '{name}' exists already.", "Choose another name, or delete that one first.");
 
-    public static Refusal InUse(string name, IReadOnlyList<string> instances) => Refusal.Conflict(
-        "image.in_use", $"The image '{name}' is used by {string.Join(", ", instances.Take(NamedAtMost))}{(instances.Count > NamedAtMost ? $" and {instances.Count - NamedAtMost} more" : "")}.",
-        $"Delete the instances first; `gantry list --filter \"image eq {name}\"` shows them.");
+    public static Refusal InUse(string name, IReadOnlyList<string> users) => Refusal.Conflict(
+        "image.in_use", $"The image '{name}' is used by {string.Join(", ", users.Take(NamedAtMost))}{(users.Count > NamedAtMost ? $" and {users.Count - NamedAtMost} more" : "")}.",
+        $"Delete these first; `gantry list --filter \"image eq {name}\"` shows the instances.");
 
     public static Refusal Changed(string name) => new(
         "image.changed", 412, $"The image '{name}' was changed since it was read.", "Read it again and repeat with its new ETag.");

@@ -113,13 +113,29 @@ internal sealed class ImageStore(Db db, TimeProvider time)
     }
 
     /// <summary>Locks the row, so that no instance begins to use it, and asks who does.</summary>
-    /// <exception cref="Refusal"><c>image.in_use</c>: an instance, even one on its way out, still needs it.</exception>
+    /// <exception cref="Refusal"><c>image.in_use</c>: an instance, even one on its way out, or a volume that belongs to none still needs it.</exception>
     public async Task DemandUnusedAsync(NpgsqlTransaction transaction, Id<Image> id, string name)
     {
         await transaction.Connection!.ExecuteAsync("select from images where id = @Value for update", id, transaction);
-        if ((await transaction.Connection!.QueryAsync<string>("""select i.name from instances i join instance_images u on u.instance = i.id where u.image = @Value order by i.name collate "C" """, id, transaction)).AsList() is { Count: > 0 } users)
+        if ((await transaction.Connection!.QueryAsync<string>("""
+            select name from (
+                select i.name, 1 as place from instances i join instance_images u on u.instance = i.id where u.image = @Value
+                union all
+                select 'the volume ' || v.name, 2 from volumes v where v.image = @Value) as users
+            order by place, name collate "C"
+            """, id, transaction)).AsList() is { Count: > 0 } users)
         {
             throw ImageErrors.InUse(name, users);
+        }
+    }
+
+    /// <summary>Keeps it from being deleted until the transaction ends.</summary>
+    /// <exception cref="Refusal"><c>image.unknown</c></exception>
+    public static async Task LockAsync(NpgsqlTransaction transaction, Id<Image> image)
+    {
+        if (await transaction.Connection!.ExecuteScalarAsync<int?>("select 1 from images where id = @Value for key share", image, transaction) is null)
+        {
+            throw ImageErrors.Unknown(image.ToString()); // deleted since it was found
         }
     }
 

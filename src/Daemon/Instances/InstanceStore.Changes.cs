@@ -117,17 +117,9 @@ internal sealed partial class InstanceStore
     /// <exception cref="Refusal"><c>image.unknown</c></exception>
     public static async Task UseImageAsync(NpgsqlTransaction transaction, Id<Instance> id, Id<Image> image)
     {
-        await LockImageAsync(transaction, image);
+        await ImageStore.LockAsync(transaction, image);
         await transaction.Connection!.ExecuteAsync(
             "insert into instance_images (instance, image) values (@Instance, @Image) on conflict do nothing", new { Instance = id.Value, Image = image.Value }, transaction);
-    }
-
-    private static async Task LockImageAsync(NpgsqlTransaction transaction, Id<Image> image)
-    {
-        if (await transaction.Connection!.ExecuteScalarAsync<int?>("select 1 from images where id = @Value for key share", image, transaction) is null)
-        {
-            throw ImageErrors.Unknown(image.ToString()); // deleted since it was found
-        }
     }
 
     /// <summary>Writes down how large its disks are, where that is known and has changed.</summary>

@@ -77,7 +77,7 @@ internal sealed partial class InstanceStore(Db db, NodeIdentity node, InstancePa
         var images = (spec.Volumes ?? []).Select(v => v.Image).Append(details.Image).OfType<Id<Image>>().Distinct().ToList();
         foreach (var image in images)
         {
-            await LockImageAsync(transaction, image);
+            await ImageStore.LockAsync(transaction, image);
         }
 
         var now = time.GetUtcNow();

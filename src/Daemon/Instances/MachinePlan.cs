@@ -14,8 +14,6 @@ internal sealed class MachinePlan(ImageStore images, PoolStore pools, LocalNode 
     /// <summary>The disk an instance of an image with a disk has, whether it is named or not.</summary>
     public const string RootVolume = "root";
 
-    private const long EmptyDiskBytes = 10L << 30;
-
     /// <summary>With the disk of the instance's own image in the first place, unless it is named elsewhere.</summary>
     /// <param name="image">Null when it is made from none, or from one that has no disk.</param>
     public static IReadOnlyList<Volume> WithRoot(IReadOnlyList<Volume>? wanted, Image? image)
@@ -61,18 +59,17 @@ internal sealed class MachinePlan(ImageStore images, PoolStore pools, LocalNode 
         return $"52:54:00:{hash[0]:x2}:{hash[1]:x2}:{hash[2]:x2}";
     }
 
-    private VolumeSpec Resolve(Volume volume, Image? image)
+    /// <summary>One that is there already, as an instance is to have it.</summary>
+    public static VolumeSpec Attached(Volume wanted, StoredVolume volume) => SpecOf(wanted, volume.Image, volume.SizeBytes) with { Pool = volume.Pool };
+
+    private VolumeSpec Resolve(Volume volume, Image? image) => SpecOf(volume, image?.Id, VolumeSize.Of(volume.Name, volume.SizeBytes, image, node));
+
+    private static VolumeSpec SpecOf(Volume volume, Id<Image>? image, long sizeBytes)
     {
         var disc = volume.Device == VolumeDevice.Cdrom;
-        var least = image is null ? 0 : node.ImageFiles(image.Id).DiskBytes ?? throw VolumeErrors.ImageHasNoDisk(volume.Name, image.Name);
-        if (volume.SizeBytes < least)
-        {
-            throw VolumeErrors.TooSmall(volume.Name, volume.SizeBytes.Value, least);
-        }
-
         return new(
-            volume.Name, volume.Device ?? VolumeDevice.Disk, image?.Id, volume.Path,
-            disc ? 0 : volume.SizeBytes ?? (image is null ? EmptyDiskBytes : least),
+            volume.Name, volume.Device ?? VolumeDevice.Disk, image, volume.Path,
+            disc ? 0 : sizeBytes,
             volume.Bus ?? (disc ? VolumeBus.Sata : VolumeBus.Virtio),
             volume.Cache ?? VolumeCache.Writeback,
             disc || volume.ReadOnly == true,

@@ -2,7 +2,9 @@ using System.Net.Sockets;
 using System.Text.RegularExpressions;
 using Gantry.Contracts;
 using Gantry.Daemon.Platform;
+using Gantry.Daemon.Pools;
 using Gantry.Node.Host;
+using Gantry.Node.Instances;
 using Gantry.Node.Networks;
 
 namespace Gantry.Daemon.Instances;
@@ -120,7 +122,7 @@ internal static partial class MachineRules
             }
 
             var disc = volume.Device == VolumeDevice.Cdrom;
-            foreach (var fault in OfSize($"{at}.sizeBytes", volume.SizeBytes))
+            foreach (var fault in PoolVolumeRules.Size($"{at}.sizeBytes", volume.SizeBytes))
             {
                 yield return fault;
             }
@@ -166,6 +168,17 @@ internal static partial class MachineRules
         }
     }
 
+    /// <summary>
+    /// Whether it is the disk a machine boots from: for its firmware the first in the order that is said, or else the first of all; where its kernel is given,
+    /// the one with its system: <c>root</c>, or what began as an image.
+    /// </summary>
+    public static bool IsBootDisk(InstanceSpec spec, string volume)
+    {
+        var disks = (spec.Volumes ?? []).Where(v => v.Device == VolumeDevice.Disk).ToList();
+        return spec.Firmware == Firmware.Direct ? volume == (disks.Find(v => v.Name == MachinePlan.RootVolume) ?? disks.Find(v => v.Image is not null))?.Name
+            : volume == ((spec.BootOrder ?? []).FirstOrDefault(name => disks.Exists(d => d.Name == name)) ?? disks.FirstOrDefault()?.Name);
+    }
+
     public const int SataPorts = 6;
 
     public static bool IsOnSata(Volume volume) => volume.Bus == VolumeBus.Sata || (volume.Bus is null && volume.Device == VolumeDevice.Cdrom);
@@ -175,12 +188,14 @@ internal static partial class MachineRules
     /// <summary>One that is added by itself.</summary>
     public static IEnumerable<Fault> Faults(Volume volume) => OfVolumes([volume]).Select(f => f with { Path = f.Path.Replace("$.volumes[0]", "$", StringComparison.Ordinal) });
 
-    public static IEnumerable<Fault> Faults(ChangeVolume change) => [.. OfSize("$.sizeBytes", change.SizeBytes), .. OfLimits("$.limits", change.Limits)];
+    public static IEnumerable<Fault> Faults(AddVolume add) =>
+    [
+        .. Faults((Volume)add),
+        .. add.Volume is not null && (add.Device == VolumeDevice.Cdrom || (add.SizeBytes ?? (object?)add.Image ?? (object?)add.Path ?? add.Generated) is not null)
+            ? (Fault[])[new("$.volume", "one that is there has its own size and content, and is a disk")] : [],
+    ];
 
-    private static IEnumerable<Fault> OfSize(string at, long? bytes) =>
-        bytes is < Limits.MinVolumeBytes or > Limits.MaxVolumeBytes ? [new(at, $"{bytes} is not from {Limits.MinVolumeBytes} to {Limits.MaxVolumeBytes}")]
-        : bytes % Limits.MiB > 0 ? [new(at, $"{bytes} is not a multiple of 1 MiB")]
-        : [];
+    public static IEnumerable<Fault> Faults(ChangeVolume change) => [.. PoolVolumeRules.Size("$.sizeBytes", change.SizeBytes), .. OfLimits("$.limits", change.Limits)];
 
     private static IEnumerable<Fault> OfLimits(string at, VolumeLimits? limits) =>
         from limit in ((string Name, long? Value)[])

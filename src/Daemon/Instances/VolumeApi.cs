@@ -16,6 +16,7 @@ internal static class VolumeApi
         one.MapPost("/volumes", Add).Produces<Operation>(202).Requires(Privilege.InstanceConfigure);
         one.MapPatch("/volumes/{volume}", Patch).Produces<Operation>(202).Requires(Privilege.InstanceConfigure);
         one.MapPost("/volumes/{volume}/move", Move).Produces<Operation>(202).Requires(Privilege.InstanceConfigure);
+        one.MapPost("/volumes/{volume}/detach", Detach).Produces<Operation>(202).Requires(Privilege.InstanceConfigure);
         one.MapDelete("/volumes/{volume}", Remove).Produces<Operation>(202).Requires(Privilege.InstanceConfigure);
     }
 
@@ -23,15 +24,51 @@ internal static class VolumeApi
         http.Answer(new Page<Volume>((await store.GetAsync(instance, ct)).Volumes ?? []), WireJson.Default.PageVolume);
 
     private static async Task<IResult> Add(
-        string instance, HttpContext http, Body<Volume> body, InstanceStore store, MachinePlan plan, VolumeAddition add, Operations.Operations operations, Caller caller, CancellationToken ct)
+        string instance, HttpContext http, Body<AddVolume> body, InstanceStore store, MachinePlan plan, PoolStore pools, PoolVolumeStore free, VolumeAddition add,
+        VolumeAttachment attach, Operations.Operations operations, Caller caller, CancellationToken ct)
     {
         var wanted = body.Checked(MachineRules.Faults);
         return await operations.BeginAsync(http, caller, wanted, async options =>
         {
             var found = await InstanceApi.FindAsync(instance, http, store, ct);
             VolumeRows.Demand(found.Name, found.State);
+            if (wanted.Volume is { } which)
+            {
+                var pool = await pools.GetReadyAsync(wanted.Pool, ct);
+                var volume = await free.GetAsync(pool, which, ct);
+                var spec = MachinePlan.Attached(wanted, volume);
+                var shown = MachinePlan.Shown([wanted with { Pool = pool.Name, Image = volume.ImageName }], [spec])[0];
+                return await operations.BeginAsync(attach, new(found.Id, shown, spec, volume.Id, volume.Name), found, caller, options, ct);
+            }
+
             var specs = await plan.ResolveAsync([wanted], ct);
             return await operations.BeginAsync(add, new(found.Id, MachinePlan.Shown([wanted], specs)[0], specs[0]), found, caller, options, ct);
+        });
+    }
+
+    private static async Task<IResult> Detach(
+        string instance, string volume, HttpContext http, Body<DetachVolume> body, InstanceStore store, PoolStore pools, LocalNode node, VolumeDetachment detach,
+        Operations.Operations operations, Caller caller, CancellationToken ct)
+    {
+        var wanted = body.Checked(PoolVolumeRules.Faults);
+        return await operations.BeginAsync(http, caller, wanted, async options =>
+        {
+            var (found, detached) = await FindAsync(instance, volume, http, store, ct);
+            VolumeRows.Demand(found.Name, found.State);
+            if (detached.Device == VolumeDevice.Cdrom)
+            {
+                throw VolumeErrors.NoDetach(volume);
+            }
+
+            if (await store.TieAsync(found.Id, ct) is { Linked: true } tie && node.DisksOf(tie.Source, tie.Snapshot).Any(d => d.Volume == volume))
+            {
+                throw VolumeErrors.Linked(found.Name, volume);
+            }
+
+            var (spec, pool) = (node.VolumeOf(found.Id, volume), await pools.GetReadyAsync(detached.Pool, ct));
+            var to = new NewVolume(Id<PoolVolume>.New(), spec.Pool, pool.Name, wanted.Name ?? volume, spec.SizeBytes, spec.Image);
+            return await operations.BeginAsync(
+                detach, new(found.Id, detached, spec, to, MachineRules.IsBootDisk(node.Context.Folders.Read(found.Id), volume)), found, caller, options, ct);
         });
     }
 

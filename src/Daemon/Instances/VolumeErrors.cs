@@ -4,12 +4,6 @@ namespace Gantry.Daemon.Instances;
 
 internal static class VolumeErrors
 {
-    public static Refusal ImageHasNoDisk(string volume, string image) => Refusal.Invalid(
-        "volume.image_has_no_disk", $"The volume '{volume}' names the image '{image}', which has no disk.", "`gantry image info` shows what an image is made of.");
-
-    public static Refusal TooSmall(string volume, long size, long least) => Refusal.Invalid(
-        "volume.too_small", $"The volume '{volume}' has {size} bytes; its image has {least}.", "Make it at least as large as its image.");
-
     public static Refusal Taken(string instance, string volume) => Refusal.Conflict("volume.taken", $"'{instance}' has a volume '{volume}' already.", "Choose another name.");
 
     public static Refusal TooMany(string instance) => Refusal.Conflict("volume.too_many", $"'{instance}' has {Limits.Volumes} volumes, and no more are possible.", "Remove one first.");
@@ -24,4 +18,12 @@ internal static class VolumeErrors
     public static Refusal NoMove(string volume) => Refusal.Invalid("volume.no_move", $"'{volume}' is a drive for discs: it lies in no pool.", "Only disks can be moved.");
 
     public static Refusal IsThere(string volume, string pool) => Refusal.Conflict("volume.is_there", $"The volume '{volume}' lies in '{pool}' already.", "Choose another pool (`gantry pool list`).");
+
+    public static Refusal NoDetach(string volume) => Refusal.Invalid(
+        "volume.no_detach", $"'{volume}' is a drive for discs: there is nothing in it to keep.", "Only disks can be detached; `gantry volume remove` takes a drive away.");
+
+    public static Refusal Boots(string instance, string volume) => Refusal.Conflict("volume.boots", $"'{instance}' runs from the volume '{volume}'.", "Stop the instance first.");
+
+    public static Refusal Linked(string instance, string volume) => Refusal.Conflict(
+        "volume.linked", $"'{instance}' is a linked clone: its volume '{volume}' stands on what it was cloned from.", $"Make it stand alone first: `gantry promote {instance}`.");
 }

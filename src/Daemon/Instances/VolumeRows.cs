@@ -16,6 +16,25 @@ internal sealed class VolumeRows(InstanceStore store, EventLog events)
     /// <exception cref="Refusal"><c>volume.taken</c>, <c>volume.too_many</c>, <c>volume.no_sata</c>, <c>image.unknown</c>, <c>pool.unknown</c></exception>
     public async Task AddAsync(NpgsqlTransaction transaction, Id<Instance> id, Volume volume, VolumeSpec spec, string name)
     {
+        var before = await DemandRoomAsync(transaction, id, volume, name);
+        if (spec.Image is { } image)
+        {
+            await InstanceStore.UseImageAsync(transaction, id, image);
+        }
+
+        if (spec.Pool is { } pool)
+        {
+            await PoolStore.UseAsync(transaction, id, pool);
+        }
+
+        await store.SetVolumesAsync(transaction, id, [.. before, volume]);
+    }
+
+    /// <summary>Finds that an instance can have one more.</summary>
+    /// <returns>Those it has; its row is locked.</returns>
+    /// <exception cref="Refusal"><c>volume.taken</c>, <c>volume.too_many</c>, <c>volume.no_sata</c>, <c>instance.wrong_state</c></exception>
+    public async Task<IReadOnlyList<Volume>> DemandRoomAsync(NpgsqlTransaction transaction, Id<Instance> id, Volume volume, string name)
+    {
         var before = await LockedAsync(transaction, id, name);
         if (before.Any(v => v.Name == volume.Name))
         {
@@ -32,17 +51,7 @@ internal sealed class VolumeRows(InstanceStore store, EventLog events)
             throw VolumeErrors.NoSata(name);
         }
 
-        if (spec.Image is { } image)
-        {
-            await InstanceStore.UseImageAsync(transaction, id, image);
-        }
-
-        if (spec.Pool is { } pool)
-        {
-            await PoolStore.UseAsync(transaction, id, pool);
-        }
-
-        await store.SetVolumesAsync(transaction, id, [.. before, volume]);
+        return before;
     }
 
     /// <summary>Takes one out of the row. An image that it stood on stays needed: a snapshot may have it.</summary>
@@ -102,10 +111,12 @@ internal sealed class VolumeRows(InstanceStore store, EventLog events)
     /// <summary>The step that ends a change: the event, and what could not be done at once.</summary>
     public DbStep Publish(Id<Instance> id, string volume, Func<VolumeChangeResult> result) => new("publish", async (transaction, context, _) =>
     {
-        var caller = Caller.Of(context.Operation);
-        await events.AppendAsync(transaction, EventTypes.InstanceChanged, $"instances/{id}", caller.Name, caller.RequestId, new { fields = Changed, volume });
+        await TellAsync(transaction, id, volume, Caller.Of(context.Operation));
         context.SetResult(result());
     });
+
+    public Task TellAsync(NpgsqlTransaction transaction, Id<Instance> id, string volume, Caller caller) =>
+        events.AppendAsync(transaction, EventTypes.InstanceChanged, $"instances/{id}", caller.Name, caller.RequestId, new { fields = Changed, volume });
 
     /// <exception cref="Refusal"><c>instance.wrong_state</c></exception>
     public static void Demand(string instance, InstanceState state)

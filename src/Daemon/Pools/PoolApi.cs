@@ -13,6 +13,7 @@ internal static class PoolApi
         pools.MapPost("/", Create).Produces<Operation>(202).Requires(Privilege.PoolAllocate);
         pools.MapGet("/{pool}", Get).Produces<Pool>().Requires(Privilege.PoolAudit);
         pools.MapDelete("/{pool}", Delete).Produces<Operation>(202).Requires(Privilege.PoolAllocate);
+        PoolVolumeApi.Map(pools.MapGroup("/{pool}"));
     }
 
     private static async Task<IResult> List(HttpContext http, Paging paging, PoolStore store, PoolKeeper keeper, CancellationToken ct)
@@ -22,10 +23,10 @@ internal static class PoolApi
         return http.Answer(new Page<Pool>([.. page.Items.Zip(statuses, (pool, status) => pool.ToWire(status))], page.NextCursor), WireJson.Default.PagePool);
     }
 
-    private static async Task<Pool> Get(string pool, HttpContext http, PoolStore store, PoolKeeper keeper, CancellationToken ct)
+    private static async Task<Pool> Get(string pool, HttpContext http, PoolStore store, PoolVolumeStore volumes, PoolKeeper keeper, CancellationToken ct)
     {
         var found = await store.GetReadyAsync(pool, ct);
-        var shown = found.ToWire(await keeper.LookAsync(found, ct));
+        var shown = found.ToWire(await keeper.LookAsync(found, ct)) with { Volumes = await volumes.CountAsync(found, ct) };
         http.Response.Headers.ETag = shown.Etag;
         return shown;
     }

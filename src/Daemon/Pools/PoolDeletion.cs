@@ -25,10 +25,11 @@ internal sealed class PoolDeletion(LocalNode node, EventLog events) : OperationT
                 throw PoolErrors.Unknown(name);
             }
 
-            var (names, count) = await PoolStore.UsersAsync(transaction, input.Id, UsersNamed);
-            if (count > 0)
+            var users = await PoolStore.UsersAsync(transaction, input.Id, UsersNamed);
+            var volumes = await PoolVolumeStore.NamesAsync(transaction, input.Id, UsersNamed);
+            if (users.Count + volumes.Count > 0)
             {
-                throw PoolErrors.InUse(name, names, count);
+                throw PoolErrors.InUse(name, users, volumes);
             }
 
             await PoolStore.SetReadyAsync(transaction, input.Id, ready: false);

@@ -14,7 +14,20 @@ internal static class PoolErrors
 
     public static Refusal AlwaysThere(string name) => Refusal.Conflict("pool.always_there", $"The pool '{name}' is part of the node.", "Only pools that were created can be deleted.");
 
-    public static Refusal InUse(string name, IReadOnlyList<string> instances, int count) => Refusal.Conflict(
-        "pool.in_use", $"The pool '{name}' has volumes of {string.Join(", ", instances)}{(count > instances.Count ? $" and {count - instances.Count} more" : "")}.",
-        "Remove these volumes, or delete these instances, first.");
+    /// <param name="users">Instances with volumes in it; some of them.</param>
+    /// <param name="volumes">Volumes in it that belong to none; some of them.</param>
+    public static Refusal InUse(string name, (IReadOnlyList<string> Names, int Count) users, (IReadOnlyList<string> Names, int Count) volumes)
+    {
+        string?[] has =
+        [
+            users.Count > 0 ? $"volumes of {Named(users)}" : null,
+            volumes.Count > 1 ? $"volumes that belong to none ({Named(volumes)})" : volumes.Count == 1 ? $"a volume that belongs to none ({Named(volumes)})" : null,
+        ];
+        return Refusal.Conflict(
+            "pool.in_use", $"The pool '{name}' has {string.Join(" and ", has.OfType<string>())}.",
+            users.Count > 0 ? "Remove these volumes, or delete these instances, first." : "Attach or delete what is in it first (`gantry volume delete`).");
+    }
+
+    private static string Named((IReadOnlyList<string> Names, int Count) all) =>
+        $"{string.Join(", ", all.Names)}{(all.Count > all.Names.Count ? $" and {all.Count - all.Names.Count} more" : "")}";
 }

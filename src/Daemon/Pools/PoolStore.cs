@@ -100,13 +100,19 @@ internal sealed class PoolStore(Db db, NodeIdentity node, GantryRoot root, TimeP
     /// <exception cref="Refusal"><c>pool.unknown</c></exception>
     public static async Task UseAsync(NpgsqlTransaction transaction, Id<Instance> instance, Id<Pool> pool)
     {
+        await LockReadyAsync(transaction, pool);
+        await transaction.Connection!.ExecuteAsync(
+            "insert into instance_pools (instance, pool) values (@Instance, @Pool) on conflict do nothing", new { Instance = instance.Value, Pool = pool.Value }, transaction);
+    }
+
+    /// <summary>Keeps a pool from being deleted until the transaction ends.</summary>
+    /// <exception cref="Refusal"><c>pool.unknown</c></exception>
+    public static async Task LockReadyAsync(NpgsqlTransaction transaction, Id<Pool> pool)
+    {
         if (await transaction.Connection!.ExecuteScalarAsync<int?>("select 1 from pools where id = @Value and is_ready for key share", pool, transaction) is null)
         {
             throw PoolErrors.Unknown(pool.ToString()); // deleted since it was found
         }
-
-        await transaction.Connection!.ExecuteAsync(
-            "insert into instance_pools (instance, pool) values (@Instance, @Pool) on conflict do nothing", new { Instance = instance.Value, Pool = pool.Value }, transaction);
     }
 
     /// <summary>Notes that it has none in it any more.</summary>

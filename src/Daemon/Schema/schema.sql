@@ -274,6 +274,20 @@ CREATE TABLE public.templates (
     updated_at timestamp with time zone NOT NULL,
     version bigint DEFAULT 1 NOT NULL
 );
+CREATE TABLE public.volumes (
+    id uuid NOT NULL,
+    node uuid NOT NULL,
+    pool uuid,
+    name text NOT NULL,
+    description text,
+    size_bytes bigint NOT NULL,
+    image uuid,
+    state smallint NOT NULL,
+    instance uuid,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    version bigint DEFAULT 1 NOT NULL
+);
 ALTER TABLE ONLY public.addresses
     ADD CONSTRAINT addresses_pkey PRIMARY KEY (instance, nic);
 ALTER TABLE ONLY public.clones
@@ -318,6 +332,8 @@ ALTER TABLE ONLY public.snapshots
     ADD CONSTRAINT snapshots_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.templates
     ADD CONSTRAINT templates_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.volumes
+    ADD CONSTRAINT volumes_pkey PRIMARY KEY (id);
 CREATE UNIQUE INDEX addresses_ipv4 ON public.addresses USING btree (network, ipv4);
 CREATE UNIQUE INDEX addresses_ipv6 ON public.addresses USING btree (network, ipv6);
 CREATE UNIQUE INDEX addresses_mac ON public.addresses USING btree (network, mac);
@@ -356,6 +372,10 @@ CREATE INDEX snapshots_parent ON public.snapshots USING btree (parent);
 CREATE INDEX snapshots_schedule ON public.snapshots USING btree (schedule, id) WHERE (schedule IS NOT NULL);
 CREATE UNIQUE INDEX templates_idempotency ON public.templates USING btree (created_by, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE UNIQUE INDEX templates_name ON public.templates USING btree (name COLLATE "C");
+CREATE INDEX volumes_image ON public.volumes USING btree (image) WHERE (image IS NOT NULL);
+CREATE INDEX volumes_instance ON public.volumes USING btree (instance) WHERE (instance IS NOT NULL);
+CREATE UNIQUE INDEX volumes_name ON public.volumes USING btree (COALESCE(pool, node), name COLLATE "C");
+CREATE INDEX volumes_pool ON public.volumes USING btree (pool) WHERE (pool IS NOT NULL);
 ALTER TABLE ONLY public.addresses
     ADD CONSTRAINT addresses_instance_fkey FOREIGN KEY (instance) REFERENCES public.instances(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.addresses
@@ -390,3 +410,9 @@ ALTER TABLE ONLY public.snapshots
     ADD CONSTRAINT snapshots_instance_fkey FOREIGN KEY (instance) REFERENCES public.instances(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.snapshots
     ADD CONSTRAINT snapshots_parent_fkey FOREIGN KEY (parent) REFERENCES public.snapshots(id);
+ALTER TABLE ONLY public.volumes
+    ADD CONSTRAINT volumes_image_fkey FOREIGN KEY (image) REFERENCES public.images(id);
+ALTER TABLE ONLY public.volumes
+    ADD CONSTRAINT volumes_instance_fkey FOREIGN KEY (instance) REFERENCES public.instances(id) ON DELETE SET NULL;
+ALTER TABLE ONLY public.volumes
+    ADD CONSTRAINT volumes_pool_fkey FOREIGN KEY (pool) REFERENCES public.pools(id);

@@ -125,6 +125,7 @@ internal sealed partial class BtrfsPool(string path, string id, IShell shell, Qe
     public async Task MoveAsync(DiskName from, DiskName to, CancellationToken ct)
     {
         using var held = await ChangeAsync(ct, from, to);
+        EndMove(to, from);
         var aside = $"{PathOf(from)}.moved";
         if (from == to || (!File.Exists(PathOf(from)) && !File.Exists(aside) && File.Exists(PathOf(to))))
         {
@@ -159,6 +160,27 @@ internal sealed partial class BtrfsPool(string path, string id, IShell shell, Qe
         }
 
         File.Delete(aside);
+    }
+
+    /// <summary>Of a move that broke off: where the disk is in its new place, what was put aside goes; else that is back.</summary>
+    private void EndMove(DiskName from, DiskName to)
+    {
+        var aside = $"{PathOf(from)}.moved";
+        if (from == to || !File.Exists(aside))
+        {
+            return;
+        }
+
+        if (File.Exists(PathOf(to)))
+        {
+            File.Delete(aside);
+        }
+        else
+        {
+            Posix.Rename(aside, PathOf(from));
+        }
+
+        Posix.SyncDirectory(LiveOf(from.Owner));
     }
 
     private string FolderOf(string owner) => $"{path}/{owner}";

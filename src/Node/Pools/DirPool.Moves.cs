@@ -53,7 +53,8 @@ internal sealed partial class DirPool
 
         if (Directory.Exists(FolderOf(from)))
         {
-            if (there.Disks.ContainsKey(to.Name))
+            // Of a move the other way that broke off, the record may be at both: it is where its folder is.
+            if (there.Disks.GetValueOrDefault(to.Name) is { } other && (other.Tree.Top != known.Tree.Top || Directory.Exists(FolderOf(to))))
             {
                 throw PoolErrors.DiskThere(to);
             }

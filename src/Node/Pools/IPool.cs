@@ -53,7 +53,11 @@ public interface IPool
     /// <summary>Notes that QEMU made a disk larger that it has open.</summary>
     Task NoteGrownAsync(DiskName disk, long sizeBytes, CancellationToken ct);
 
-    /// <summary>Gives a disk that is not open, and of which there are no snapshots, to another owner.</summary>
+    /// <summary>
+    /// Gives a disk that is not open, and of which there are no snapshots, to another owner. What broke off is gone on with by the same call, and taken back by
+    /// the one from there to here.
+    /// </summary>
+    /// <exception cref="Refusal"><c>volume.exists</c> where the other owner has another disk of that name; <c>volume.in_use</c>, <c>volume.missing</c></exception>
     Task MoveAsync(DiskName from, DiskName to, CancellationToken ct);
 
     /// <summary>Keeps an owner's disks as they are at one instant. Of a running guest, what it has told to be on the disk is in it.</summary>

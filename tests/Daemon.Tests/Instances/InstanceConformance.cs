@@ -137,7 +137,7 @@ internal sealed class InstanceWorld : IAsyncDisposable
     /// <param name="nic">It has one, on a network.</param>
     /// <param name="told">Something by cloud-init.</param>
     /// <param name="disk">It has one, <c>root</c> of 1 MiB.</param>
-    public InstanceWorld(string database, bool nic = false, bool told = false, bool disk = false)
+    public InstanceWorld(string database, bool nic = false, bool told = false, bool disk = false, InstanceKind kind = InstanceKind.Microvm)
     {
         _source = NpgsqlDataSource.Create(database);
         Node = new(NodeContext.Open(GantryRoot.At(_root.Path), TimeProvider.System, NullLoggerFactory.Instance));
@@ -148,10 +148,12 @@ internal sealed class InstanceWorld : IAsyncDisposable
         _sync = new(Networks, _addresses, Node);
         Nics = new(Store, _addresses, Networks, _sync, Events);
         Volumes = new(Store, Events);
+        Pools = new(Db, _identity, Node.Context.Root, TimeProvider.System);
+        PoolVolumes = new(Db, _identity, TimeProvider.System);
         States = new(Store, Events, Node);
         Images = new(Db, TimeProvider.System);
         var id = Id<Instance>.New();
-        Spec = new(id, $"i{id.Value:N}", InstanceKind.Microvm, "sim", 1, 128 * Limits.MiB, Firmware.Direct, "/boot/any", null, null, 0)
+        Spec = new(id, $"i{id.Value:N}", kind, "sim", 1, 128 * Limits.MiB, Firmware.Direct, "/boot/any", null, null, 0)
         {
             CloudInit = told ? new(new() { Hostname = "before" }, 1) : null,
             Nics = nic ? [KeptNic("eth0")] : null,
@@ -170,6 +172,8 @@ internal sealed class InstanceWorld : IAsyncDisposable
     public NetworkStore Networks { get; }
     public InstanceNics Nics { get; }
     public VolumeRows Volumes { get; }
+    public PoolStore Pools { get; }
+    public PoolVolumeStore PoolVolumes { get; }
     public EventLog Events { get; } = new();
     public InstanceSpec Spec { get; }
 
@@ -192,7 +196,7 @@ internal sealed class InstanceWorld : IAsyncDisposable
         await Node.Context.Pools.OpenAsync(new(OtherPool.Id, PoolKind.Dir, source), default);
         await Db.InTransactionAsync(async transaction =>
         {
-            await new PoolStore(Db, _identity, Node.Context.Root, TimeProvider.System).InsertAsync(transaction, OtherPool.Id, new() { Name = OtherPool.Name, Kind = PoolKind.Dir, Source = source });
+            await Pools.InsertAsync(transaction, OtherPool.Id, new() { Name = OtherPool.Name, Kind = PoolKind.Dir, Source = source });
             await PoolStore.SetReadyAsync(transaction, OtherPool.Id, ready: true);
         }, default);
     }

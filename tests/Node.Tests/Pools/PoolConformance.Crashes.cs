@@ -119,6 +119,28 @@ public abstract partial class PoolConformance
     }
 
     [Fact]
+    public async Task A_move_that_broke_off_at_any_step_is_taken_back_by_one_the_other_way()
+    {
+        await Pool.CreateAsync(Root, Size, null, default);
+        await WriteAsync((Root, 0, 1));
+        var (from, to) = (Root, new DiskName($"{Id<Instance>.New()}", "data"));
+        await AtEachPointAsync(
+            () => Pool.MoveAsync(from, to, default),
+            async () =>
+            {
+                await Pool.MoveAsync(to, from, default);
+                (await ReadAsync(from)).ShouldBe(Blocks((0, 1)));
+                await ShouldRefuseAsync("volume.missing", () => Pool.FindAsync(to, default));
+            },
+            async () =>
+            {
+                (await ReadAsync(to)).ShouldBe(Blocks((0, 1)));
+                await ShouldRefuseAsync("volume.missing", () => Pool.FindAsync(from, default));
+                (from, to) = (to, from);
+            });
+    }
+
+    [Fact]
     public async Task Whatever_happens_each_snapshot_branch_and_clone_keeps_what_it_had()
     {
         await Pool.CreateAsync(Root, Size, null, default);

@@ -121,6 +121,16 @@ public abstract partial class PoolConformance : IAsyncLifetime
 
         (await ReadAsync(other)).ShouldBe(Blocks((1, 1)));
         await ShouldRefuseAsync("volume.missing", () => Pool.FindAsync(Root, default));
+
+        // Who has it no more can go, and be given it back.
+        await Pool.DeleteOwnerAsync(Owner, default);
+        (await ReadAsync(other)).ShouldBe(Blocks((1, 1)));
+        await Pool.MoveAsync(other, Root, default);
+        (await ReadAsync(Root)).ShouldBe(Blocks((1, 1)));
+        await Pool.CreateAsync(other, Size, null, default);
+        await ShouldRefuseAsync("volume.exists", () => Pool.MoveAsync(Root, other, default));
+        await ShouldRefuseAsync("volume.exists", () => Pool.MoveAsync(other, Root, default));
+        (await ReadAsync(Root)).ShouldBe(Blocks((1, 1)));
     }
 
     [Fact]
