@@ -32,9 +32,6 @@ internal static class SnapshotErrors
         "instance.wrong_state", $"'{instance}' is {state.ToString().ToLowerInvariant()}: {what} is not possible now.",
         state is InstanceState.Creating or InstanceState.Starting or InstanceState.Stopping ? "Wait for its operation: `gantry operation list`." : "`gantry info` says what is wrong with it.");
 
-    public static Refusal NothingInMemory(string instance) => Refusal.Conflict(
-        "snapshot.nothing_in_memory", $"'{instance}' is stopped: it has nothing in memory.", "Take the snapshot without memory.");
-
     public static Refusal NoMemory(string name) => Refusal.Conflict(
         "snapshot.no_memory", $"The snapshot '{name}' has no memory in it, or is to be restored without.", "Leave out --pause (`\"pause\": true`): there is nothing to go on from.");
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Gantry.Contracts;
 using Gantry.Daemon.Platform;
+using Gantry.Node.Snapshots;
 
 namespace Gantry.Daemon.Snapshots;
 
@@ -25,7 +26,7 @@ internal static class SnapshotRules
     {
         if (wanted.Memory && state == InstanceState.Stopped)
         {
-            throw SnapshotErrors.NothingInMemory(instance);
+            throw NodeSnapshotErrors.NothingInMemory(instance);
         }
     }
 

@@ -3,7 +3,7 @@ using Gantry.Contracts;
 
 namespace Gantry.Node.Snapshots;
 
-internal static class NodeSnapshotErrors
+public static class NodeSnapshotErrors
 {
     public static Refusal Missing(Id<Snapshot> snapshot) => Refusal.NotFound(
         "snapshot.missing", $"This node keeps no whole snapshot {snapshot}.", "`gantry snapshot verify` names what is missing; delete it if it cannot be brought back.");

@@ -68,7 +68,9 @@ public sealed class SnapshotOverviewTests(TestPostgres postgres)
         var usage = await daemon.Api.GetQuotaUsageAsync();
         (usage.Total.Count, usage.Set, usage.Warned, usage.Exceeded).ShouldBe((3, 3, 2, 0));
         usage.Quotas.Select(q => q.Name).ShouldBe(["pool:fast", "system", "pool:local"], ignoreOrder: true);
-        (await RunningDaemon.RefusedAsync(() => daemon.Api.CreateSnapshotAsync("db", new("three"), 60))).Message.ShouldStartWith("One more snapshot would go over the quota pool:fast: 2 snapshots of 2");
+        var refusal = await RunningDaemon.RefusedAsync(() => daemon.Api.CreateSnapshotAsync("db", new("three"), 60));
+        refusal.Code.ShouldBe("quota.reached");
+        refusal.Message.ShouldStartWith("One more snapshot would go over the quota pool:fast: 2 snapshots of 2");
         (await AskAsync(daemon, "")).Count.ShouldBe(3, "what one quota refuses begins nothing for another");
 
         var taken = await RunningDaemon.DoneAsync(daemon.Api.CreateSnapshotAsync("web1", new("two"), 60));
