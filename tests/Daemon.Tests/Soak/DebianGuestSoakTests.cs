@@ -157,8 +157,8 @@ public sealed class DebianGuestSoakTests(TestPostgres postgres) : DatabaseTests(
     private async Task ClonesAreThemselvesAsync()
     {
         await DoneAsync(Api.CloneAsync(Guest, "s5", new() { Name = Twin, Linked = true, StartNow = true }, 120));
-        await using var source = await SignOnAsync();
         await using var twin = await SignInAsync(Twin);
+        await using var source = await SignOnAsync();
         await twin.RunAsync("cloud-init status --wait >/dev/null");
         (await twin.RunAsync("hostname")).ShouldBe(Twin);
         (await twin.RunAsync("cloud-init query instance_id")).ShouldBe($"{(await Api.GetInstanceAsync(Twin)).Id}-1");
