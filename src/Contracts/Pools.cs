@@ -65,6 +65,9 @@ public enum PoolKind
 
     /// <summary>Like <c>dir</c>, on a volume of GlusterFS that Gantry mounts.</summary>
     Glusterfs = 7,
+
+    /// <summary>A pool of Ceph, or a namespace of one, with an image (RBD) for each disk.</summary>
+    Ceph = 8,
 }
 
 /// <summary>How a pool was found last.</summary>
