@@ -43,6 +43,16 @@ internal sealed class RbdLoan : IDisposable
         }
     }
 
+    /// <summary>Removes what a daemon that was killed has left; its tools ended with it.</summary>
+    /// <param name="keys">As <see cref="RbdImage.Keys"/>.</param>
+    public static void Sweep(string keys)
+    {
+        if (Directory.Exists(keys))
+        {
+            Directory.Delete(keys, recursive: true);
+        }
+    }
+
     public void Dispose()
     {
         foreach (var path in _lent)

@@ -335,7 +335,10 @@ internal sealed partial class CephPool(CephSource source, string id, IShell shel
 
         foreach (var image in left)
         {
-            await _ceph.ChangeAsync(ct, "resize", "--no-progress", "--allow-shrink", "--size", "0", _ceph.Spec(image));
+            if (await _ceph.FindAsync(image, ct) is { SizeBytes: > 0 })
+            {
+                await _ceph.ChangeAsync(ct, "resize", "--no-progress", "--allow-shrink", "--size", "0", _ceph.Spec(image));
+            }
         }
     }
 

@@ -91,6 +91,7 @@ public sealed class PoolTests(RunningDaemon daemon) : IClassFixture<RunningDaemo
     [InlineData(PoolKind.Nfs, "-o:/x", "it is not written as server:/export")]
     [InlineData(PoolKind.Cifs, "//a/b,suid", "it is not written as //server/share")]
     [InlineData(PoolKind.Lvm, "--config/x", "it is no volume group with a thin pool")]
+    [InlineData(PoolKind.Ceph, "10.0.0.1/--id", "it is not written as MONITOR")]
     [InlineData(PoolKind.Lvm, "vg", "it is no volume group with a thin pool")]
     public async Task A_source_that_could_be_taken_for_something_else_reaches_no_command(PoolKind kind, string source, string why)
     {

@@ -15,9 +15,9 @@ public sealed class CephPoolTests(CephHost host) : PoolConformance(node => node 
 
     private protected override IShell Tools => host.Host.Shell;
 
-    private protected override int EachPoint => 3;
+    private protected override int EachPoint => 11;
 
-    private protected override int HistorySteps => 20;
+    private protected override int HistorySteps => 12;
 
     private string Spec => $"{CephHost.Pool}/{PoolId}";
 
@@ -112,5 +112,5 @@ public sealed class CephPoolTests(CephHost host) : PoolConformance(node => node 
 
     private async Task<string[]> ImagesAsync() => (await RbdAsync("ls", Spec)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
-    private async Task<string> RbdAsync(params string[] arguments) => (await host.Host.Shell.RunAsync(new("rbd", ["--no-progress", .. arguments], TimeSpan.FromMinutes(1)), default)).Output;
+    private async Task<string> RbdAsync(params string[] arguments) => (await host.Host.Shell.RunAsync(new("rbd", arguments, TimeSpan.FromMinutes(1)), default)).Output;
 }

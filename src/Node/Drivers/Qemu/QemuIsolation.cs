@@ -27,8 +27,9 @@ internal sealed partial class QemuIsolation(NodeContext node)
 
     /// <summary>Makes what has to be there before the launcher runs.</summary>
     /// <param name="run">The instance's run folder.</param>
+    /// <param name="isNetworked">It reaches some of its disks by the node's network, and so is not apart from that.</param>
     /// <exception cref="Refusal"><c>isolation.missing</c></exception>
-    public async Task<LaunchIsolation> PrepareAsync(InstanceSpec spec, Accelerator accelerator, HostFacts host, string run)
+    public async Task<LaunchIsolation> PrepareAsync(InstanceSpec spec, Accelerator accelerator, HostFacts host, string run, bool isNetworked)
     {
         // What may be plugged in later has its room from the start.
         var limits = InstanceLimits.Of(spec.MaxMemoryBytes ?? spec.MemoryBytes, spec.MaxCpus ?? spec.Cpus, accelerator.Name == "tcg", host.MemoryBytes) with
@@ -40,6 +41,11 @@ internal sealed partial class QemuIsolation(NodeContext node)
         {
             "--limit", Number($"nofile={OpenFiles}"), "--limit", Number($"nproc={limits.Tasks}"), "--limit", Number($"memlock={LockedBytes}"),
         };
+        if (isNetworked)
+        {
+            options.AddRange(["--network", "host"]);
+        }
+
         if (accelerator.Name == "kvm")
         {
             options.AddRange(["--device", "/dev/kvm"]);
