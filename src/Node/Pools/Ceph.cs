@@ -90,11 +90,11 @@ internal sealed class Ceph(IShell shell, CephSource source, Func<string> keyring
     }
 
     /// <summary>The names of an image's snapshots; none of one that is not there.</summary>
-    public Task<IReadOnlyList<string>> SnapshotsAsync(string image, CancellationToken ct) => NamesAsync(ct, "name", "snap", "ls", Spec(image));
+    public Task<IReadOnlyList<string>> SnapshotsAsync(string image, CancellationToken ct) => NamesAsync("name", ct, "snap", "ls", Spec(image));
 
     /// <summary>The images that stand on an image, or on one snapshot of it.</summary>
     public Task<IReadOnlyList<string>> ChildrenAsync(string image, string? snapshot, CancellationToken ct) =>
-        snapshot is null ? NamesAsync(ct, "image", "children", "--all", Spec(image)) : NamesAsync(ct, "image", "children", Spec(image, snapshot));
+        snapshot is null ? NamesAsync("image", ct, "children", "--all", Spec(image)) : NamesAsync("image", ct, "children", Spec(image, snapshot));
 
     /// <summary>How much was written to an image up to each of its snapshots since the one before, in whole objects.</summary>
     public async Task<IReadOnlyDictionary<string, long>> UsedAsync(string image, CancellationToken ct)
@@ -153,7 +153,7 @@ internal sealed class Ceph(IShell shell, CephSource source, Func<string> keyring
 
     private static string Bytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes}B");
 
-    private async Task<IReadOnlyList<string>> NamesAsync(CancellationToken ct, string property, params IReadOnlyList<string> arguments)
+    private async Task<IReadOnlyList<string>> NamesAsync(string property, CancellationToken ct, params IReadOnlyList<string> arguments)
     {
         try
         {

@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Text;
 using Gantry.Contracts;
 using Gantry.Node.Host;
 using Gantry.Node.Images;
@@ -17,12 +16,6 @@ internal sealed partial class CephPool(CephSource source, string id, IShell shel
     private const string Reserved = "gantry-";
     private const string ImageCopies = $"{Reserved}image.";
     private const string Ready = "ready";
-
-    /// <summary>Who had an image open, and was cut off, is believed to have it for half a minute.</summary>
-    private static readonly TimeSpan LetsGoWithin = TimeSpan.FromSeconds(60);
-
-    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan RemovesWithin = TimeSpan.FromHours(2);
 
     private readonly Ceph _ceph = new(shell, source, keyring, keys);
     private readonly NamedLocks _locks = new();
@@ -152,6 +145,11 @@ internal sealed partial class CephPool(CephSource source, string id, IShell shel
     {
         using var held = await HoldAsync(ct, new DiskName(owner, "x"));
         var images = await ImagesAsync(owner, ct);
+        if (images.Count == 0 && await AskAsync(() => _ceph.ReadAsync(RecordOf(owner), ct)) is null)
+        {
+            return;
+        }
+
         foreach (var image in images)
         {
             if ((await AskAsync(() => _ceph.ChildrenAsync(image, null, ct))).FirstOrDefault(c => DiskOf(c)?.Owner != owner) is { } clone)
@@ -160,12 +158,16 @@ internal sealed partial class CephPool(CephSource source, string id, IShell shel
             }
         }
 
-        var record = await RecordAsync(owner, ct);
-        await TryAsync($"Deleting what {owner} has", () => WriteAsync(owner, CephRecord.Empty(id), ct));
-        if ((await ImagesAsync(owner, ct)) is [var left, ..])
-        {
-            throw PoolErrors.Failed($"Deleting what {owner} has", $"{_ceph.Spec(left)} cannot be removed.");
-        }
+        await RecordAsync(owner, ct);
+        await TryAsync(
+            $"Deleting what {owner} has",
+            async () =>
+            {
+                if (await WriteAsync(owner, CephRecord.Empty(id), ct) is [var left, ..])
+                {
+                    throw PoolErrors.Failed($"Deleting what {owner} has", $"{_ceph.Spec(left)} cannot be removed.");
+                }
+            });
     }
 
     public async Task GrowAsync(DiskName disk, long sizeBytes, CancellationToken ct)
@@ -290,14 +292,17 @@ internal sealed partial class CephPool(CephSource source, string id, IShell shel
     }
 
     /// <summary>Writes what an owner has, and removes what it has no more.</summary>
-    private async Task WriteAsync(string owner, CephRecord record, CancellationToken ct)
+    /// <returns>The images of it that others stand on.</returns>
+    private async Task<IReadOnlyList<string>> WriteAsync(string owner, CephRecord record, CancellationToken ct)
     {
         await PutAsync(owner, record, ct);
-        await TidyAsync(owner, record, ct);
-        if (record.IsEmpty)
+        var left = await TidyAsync(owner, record, ct);
+        if (record.IsEmpty && left.Count == 0)
         {
             await _ceph.RemoveAsync(RecordOf(owner), ct);
         }
+
+        return left;
     }
 
     private Task PutAsync(string owner, CephRecord record, CancellationToken ct) => _ceph.WriteAsync(RecordOf(owner), record.Write(), ct);
@@ -311,85 +316,6 @@ internal sealed partial class CephPool(CephSource source, string id, IShell shel
     {
         var image = record.Disks.GetValueOrDefault(disk.Name) ?? throw PoolErrors.DiskMissing(disk);
         return (image, await AskAsync(() => _ceph.FindAsync(image, ct)) ?? throw PoolErrors.DiskMissing(disk));
-    }
-
-    /// <summary>
-    /// Removes the images that a record does not name, those first that stand on others. One that another disk's image still stands on stays for as long as that, without
-    /// what was written to it since.
-    /// </summary>
-    private async Task TidyAsync(string owner, CephRecord record, CancellationToken ct)
-    {
-        var needed = record.Images.ToHashSet();
-        var left = (await ImagesAsync(owner, ct)).Where(i => !needed.Contains(i)).ToList();
-        for (var before = int.MaxValue; left.Count > 0 && left.Count < before;)
-        {
-            before = left.Count;
-            foreach (var image in left.ToList())
-            {
-                if (await RemoveAsync(image, ct))
-                {
-                    left.Remove(image);
-                }
-            }
-        }
-
-        foreach (var image in left)
-        {
-            if (await _ceph.FindAsync(image, ct) is { SizeBytes: > 0 })
-            {
-                await _ceph.ChangeAsync(ct, "resize", "--no-progress", "--allow-shrink", "--size", "0", _ceph.Spec(image));
-            }
-        }
-    }
-
-    /// <summary>Removes an image with its snapshots; nothing happens when it is not there.</summary>
-    /// <returns>False when others stand on it: it is not seen from its snapshots any more, and stays.</returns>
-    private async Task<bool> RemoveAsync(string image, CancellationToken ct)
-    {
-        var (began, isPurged) = (time.GetTimestamp(), false);
-        while (true)
-        {
-            try
-            {
-                await _ceph.ChangeAsync(RemovesWithin, null, ct, "rm", "--no-progress", _ceph.Spec(image));
-                return true;
-            }
-            catch (CommandFailed e) when (Ceph.IsMissing(e))
-            {
-                return true;
-            }
-            catch (CommandFailed e) when (Ceph.HasSnapshots(e))
-            {
-                if (isPurged)
-                {
-                    return false;
-                }
-
-                isPurged = true;
-                await _ceph.ChangeAsync(RemovesWithin, null, ct, "snap", "purge", "--no-progress", _ceph.Spec(image));
-            }
-            catch (CommandFailed e) when (Ceph.IsOpen(e) && time.GetElapsedTime(began) < LetsGoWithin)
-            {
-                await Task.Delay(LookAgain, time, ct);
-            }
-        }
-    }
-
-    /// <summary>The image whose snapshot disks of one of Gantry's images begin as; made once for each.</summary>
-    private async Task<string> ImageCopyAsync(string image, CancellationToken ct)
-    {
-        var name = $"{ImageCopies}{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(image)))[..24]}";
-        using var held = await _locks.HoldAsync(ct, name);
-        if (!(await _ceph.SnapshotsAsync(name, ct)).Contains(Ready))
-        {
-            await RemoveAsync(name, ct);
-            var size = DiskProbe.ExamineOwn(image);
-            await _ceph.CreateAsync(name, size, ct);
-            await qemu.CopyAsync([new(image)], NodePools.FilesOf(Shown(name, null, size))[0], _ => { }, ct);
-            await _ceph.ChangeAsync(ct, "snap", "create", "--no-progress", _ceph.Spec(name, Ready));
-        }
-
-        return name;
     }
 
     /// <summary>Its last words, in one line.</summary>
