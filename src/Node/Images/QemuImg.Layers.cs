@@ -3,7 +3,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Gantry.Contracts;
 using Gantry.Node.Host;
-using Gantry.Node.Pools;
 
 namespace Gantry.Node.Images;
 

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Gantry.Node.Pools;
 
 namespace Gantry.Node.Images;
 

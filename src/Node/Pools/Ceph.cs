@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Gantry.Contracts;
 using Gantry.Node.Host;
+using Gantry.Node.Images;
 
 namespace Gantry.Node.Pools;
 
@@ -43,7 +44,7 @@ internal sealed class Ceph(IShell shell, CephSource source, Func<string> keyring
 
     /// <summary>How an image is opened by QEMU and its tools.</summary>
     public RbdImage Open(string image, string? snapshot, long sizeBytes) =>
-        new(source.Pool, source.Namespace, image, snapshot, sizeBytes, source.Servers, CephKeyring.Read(keyring(), source.Place).User, keyring(), keys);
+        new(source.Pool, source.Namespace, image, snapshot, sizeBytes, source.Servers, UserOf(keyring()), keyring(), keys);
 
     /// <summary>Changes something, to its end: a command that is killed in the middle may leave an image that is neither there nor not.</summary>
     /// <exception cref="CommandFailed"/>
@@ -174,8 +175,10 @@ internal sealed class Ceph(IShell shell, CephSource source, Func<string> keyring
     private string[] Who()
     {
         var path = keyring();
-        return ["--conf", "/dev/null", "-m", string.Join(',', source.Monitors), "--id", CephKeyring.Read(path, source.Place).User, "--keyring", path, "--client_mount_timeout=5"];
+        return ["--conf", "/dev/null", "-m", string.Join(',', source.Monitors), "--id", UserOf(path), "--keyring", path, "--client_mount_timeout=5"];
     }
+
+    private static string UserOf(string keyring) => CephKeyring.TryRead(keyring)?.User ?? throw ImageErrors.NoKey(keyring);
 
     private string[] Where() => ["-p", source.Pool, .. source.Namespace is { } name ? (string[])["--namespace", name] : []];
 }

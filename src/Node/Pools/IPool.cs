@@ -1,4 +1,5 @@
 using Gantry.Contracts;
+using Gantry.Node.Images;
 
 namespace Gantry.Node.Pools;
 

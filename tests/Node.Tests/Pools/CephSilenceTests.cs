@@ -11,7 +11,7 @@ public sealed class CephSilenceTests : IAsyncLifetime
     public ValueTask InitializeAsync()
     {
         var folder = Directory.CreateDirectory($"{_root.Context.Root.Etc}/credentials").FullName;
-        File.WriteAllText($"{folder}/ceph", "[client.gantry]\n\tkey = AQBzdG9yYWdlIGlzIG5vdCBoZXJlIGF0IGFsbCBub3c=\n");
+        File.WriteAllText($"{folder}/ceph", "[client.gantry]\n\tkey = AQDrUgJrOj0cOBAAIsAfX6FlGLAaRufeG+l3sQ==\n");
         File.SetUnixFileMode($"{folder}/ceph", UnixFileMode.UserRead | UnixFileMode.UserWrite);
         return ValueTask.CompletedTask;
     }
@@ -29,10 +29,10 @@ public sealed class CephSilenceTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("key = AQBzdG9yYWdlIGlzIG5vdCBoZXJlIGF0IGFsbCBub3c=")]
+    [InlineData("key = AQDrUgJrOj0cOBAAIsAfX6FlGLAaRufeG+l3sQ==")]
     [InlineData("[client.gantry]")]
-    [InlineData("[client.--conf=x y]\nkey = AQBzdG9yYWdlIGlzIG5vdCBoZXJlIGF0IGFsbCBub3c=")]
-    [InlineData("[client.a]\n[osd.0]\nkey = AQBzdG9yYWdlIGlzIG5vdCBoZXJlIGF0IGFsbCBub3c=")]
+    [InlineData("[client.--conf=x y]\nkey = AQDrUgJrOj0cOBAAIsAfX6FlGLAaRufeG+l3sQ==")]
+    [InlineData("[client.a]\n[osd.0]\nkey = AQDrUgJrOj0cOBAAIsAfX6FlGLAaRufeG+l3sQ==")]
     public async Task What_is_no_keyring_is_refused_and_not_repeated(string text)
     {
         File.WriteAllText($"{_root.Context.Root.Etc}/credentials/ceph", text);

@@ -1,8 +1,8 @@
 using System.Globalization;
 using Gantry.Contracts;
 using Gantry.Node.Host;
+using Gantry.Node.Images;
 using Gantry.Node.Instances;
-using Gantry.Node.Pools;
 
 namespace Gantry.Node.Drivers.Qemu;
 

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using Gantry.Contracts;
+using Gantry.Node.Images;
 using Gantry.Node.Pools;
 using DiskFormat = Gantry.Node.Pools.DiskFormat;
 

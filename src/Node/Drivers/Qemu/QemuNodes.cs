@@ -2,7 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Gantry.Contracts;
 using Gantry.Node.Host;
-using Gantry.Node.Pools;
+using Gantry.Node.Images;
 
 namespace Gantry.Node.Drivers.Qemu;
 

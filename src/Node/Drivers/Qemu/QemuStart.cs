@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Gantry.Node.Host;
-using Gantry.Node.Pools;
+using Gantry.Node.Images;
 
 namespace Gantry.Node.Drivers.Qemu;
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Gantry.Contracts;
+using Gantry.Node.Images;
 using Gantry.Node.Instances;
 using Gantry.Node.Pools;
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Gantry.Contracts;
 using Gantry.Node.Drivers;
+using Gantry.Node.Images;
 using Gantry.Node.Instances;
 using Gantry.Node.Pools;
 using Gantry.Node.Tests.Pools;
@@ -27,7 +28,7 @@ public sealed class CephDiskTests(CephHost host, TestImages images) : IClassFixt
         await _rig.StartAsync();
         await _rig.AskAsync("echo first | dd of=/dev/vda bs=512 conv=sync,fsync 2>/dev/null");
         var pid = (await _rig.Node.InspectAsync(_rig.Id, default)).Observed!.Pid!.Value;
-        var key = CephKeyring.Read(host.Keyring, "").Key;
+        var key = CephKeyring.TryRead(host.Keyring)!.Key;
         File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/cmdline")).ShouldContain("\"driver\":\"rbd\"");
         File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/cmdline")).ShouldNotContain(key);
         Directory.EnumerateFiles(_rig.Path, "*", SearchOption.AllDirectories).Where(f => Holds(f, key)).ShouldHaveSingleItem().ShouldEndWith("/credentials/ceph");

@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Gantry.Node.Host;
 
-namespace Gantry.Node.Pools;
+namespace Gantry.Node.Images;
 
 /// <summary>How QEMU and its tools open a disk in Ceph (BlockdevOptionsRbd, https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html). Its key is in none of that: only the file it stands in.</summary>
 /// <param name="Snapshot">Opened as it was then; null as it is.</param>
@@ -19,7 +19,8 @@ public sealed record RbdImage(
     internal string Secret => $"key-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Keyring)))[..12]}";
 
     /// <summary>As QEMU and its tools take a secret in base64.</summary>
-    internal string ReadKey() => CephKeyring.Read(Keyring, Path).Key;
+    /// <exception cref="Contracts.Refusal"><c>pool.not_usable</c></exception>
+    internal string ReadKey() => CephKeyring.TryRead(Keyring)?.Key ?? throw ImageErrors.NoKey(Keyring);
 
     /// <summary>Writes the key into a file that this user alone can read, beside root.</summary>
     internal void WriteKey(string path, int uid)

@@ -1,7 +1,6 @@
 using System.Text.RegularExpressions;
-using Gantry.Contracts;
 
-namespace Gantry.Node.Pools;
+namespace Gantry.Node.Images;
 
 /// <summary>
 /// A user of Ceph and its key, as <c>ceph auth get</c> writes them: a section <c>[client.NAME]</c> with a line <c>key = BASE64</c>. Commands are told the
@@ -11,13 +10,11 @@ internal sealed partial record CephKeyring(string User, string Key)
 {
     private const int LongestBytes = 64 << 10;
 
-    /// <exception cref="Refusal"><c>pool.not_usable</c></exception>
-    public static CephKeyring Read(string path, string source)
+    /// <summary>Null for a file that is none.</summary>
+    public static CephKeyring? TryRead(string path)
     {
-        var text = new FileInfo(path).Length <= LongestBytes ? File.ReadAllText(path) : "";
-        return Entry().Match(text) is { Success: true } match
-            ? new(match.Groups["user"].Value, match.Groups["key"].Value)
-            : throw PoolErrors.NotUsable(source, $"{path} is no keyring: a line [client.NAME], and below it a line key = KEY (`ceph auth get client.NAME` writes one)");
+        var text = new FileInfo(path) is { Exists: true, Length: <= LongestBytes } ? File.ReadAllText(path) : "";
+        return Entry().Match(text) is { Success: true } match ? new(match.Groups["user"].Value, match.Groups["key"].Value) : null;
     }
 
     /// <summary>Without the key.</summary>
