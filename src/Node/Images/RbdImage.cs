@@ -10,7 +10,7 @@ namespace Gantry.Node.Images;
 /// <param name="Keyring">Root's own: see <see cref="CephKeyring"/>.</param>
 /// <param name="Keys">A folder of the run folder, for copies of the key that tools may read while they run.</param>
 public sealed record RbdImage(
-    string Pool, string? Namespace, string Image, string? Snapshot, long SizeBytes, IReadOnlyList<(string Host, string Port)> Servers, string User, string Keyring, string Keys)
+    string Pool, string? Namespace, string Image, string? Snapshot, long SizeBytes, IReadOnlyList<RbdServer> Servers, string User, string Keyring, string Keys)
 {
     /// <summary>The node's name for it, in the place of a file's path.</summary>
     public string Path => $"rbd:{Pool}/{(Namespace is null ? "" : $"{Namespace}/")}{Image}{(Snapshot is null ? "" : $"@{Snapshot}")}";
@@ -67,3 +67,6 @@ public sealed record RbdImage(
         .. Servers.Index().SelectMany(s => (string[])[$"file.server.{s.Index}.host={s.Item.Host}", $"file.server.{s.Index}.port={s.Item.Port}"]),
     ]);
 }
+
+/// <param name="Host">An address.</param>
+public sealed record RbdServer(string Host, string Port);

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.RegularExpressions;
 using Gantry.Contracts;
+using Gantry.Node.Images;
 
 namespace Gantry.Node.Pools;
 
@@ -30,13 +31,13 @@ internal sealed partial record CephSource(IReadOnlyList<string> Monitors, string
     }
 
     /// <summary>Each place where one of the monitors may listen.</summary>
-    public IReadOnlyList<(string Host, string Port)> Servers => [.. Monitors.SelectMany(ServersOf)];
+    public IReadOnlyList<RbdServer> Servers => [.. Monitors.SelectMany(ServersOf)];
 
-    private static IEnumerable<(string Host, string Port)> ServersOf(string monitor)
+    private static IEnumerable<RbdServer> ServersOf(string monitor)
     {
         var match = Monitor().Match(monitor);
         var host = match.Groups["host"].Value.Trim('[', ']');
-        return match.Groups["port"] is { Success: true, Value: var port } ? [(host, port)] : Ports.Select(p => (host, p));
+        return match.Groups["port"] is { Success: true, Value: var port } ? [new(host, port)] : Ports.Select(p => new RbdServer(host, p));
     }
 
     [GeneratedRegex(@"\A(?<monitors>[0-9a-fA-F.:,\[\]]{2,1000})/(?<pool>[A-Za-z0-9][A-Za-z0-9._-]{0,127})(/(?<namespace>[A-Za-z0-9][A-Za-z0-9._-]{0,127}))?\z")]

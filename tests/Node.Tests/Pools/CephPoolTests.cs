@@ -1,5 +1,7 @@
+using System.Text.Json;
 using Gantry.Contracts;
 using Gantry.Node.Host;
+using Gantry.Node.Images;
 using Gantry.Node.Pools;
 
 namespace Gantry.Node.Tests.Pools;
@@ -68,6 +70,20 @@ public sealed class CephPoolTests(CephHost host) : PoolConformance(node => node 
         await RbdAsync("rm", $"{Spec}/{image}");
         await ShouldRefuseAsync("volume.missing", () => Pool.FindAsync(Root, default));
         await Pool.DeleteOwnerAsync(Owner, default);
+    }
+
+    /// <summary>Which disk that is stands in an operation meanwhile.</summary>
+    [Fact]
+    public async Task An_image_is_made_of_a_disk_there()
+    {
+        await Pool.CreateAsync(Root, 16 * TestDisks.BlockBytes, null, default);
+        await WriteAsync((Root, 3, 7));
+        var kept = JsonSerializer.Deserialize<List<DiskFile>>(JsonSerializer.Serialize(NodePools.FilesOf(await FindAsync(Root))))!;
+
+        await new QemuImg(host.Host.Shell, Node.ToolUids).FlattenAsync(kept, $"{Node.Root.Path}/flat", _ => { }, default);
+
+        (await TestDisks.ReadAsync(new(16 * TestDisks.BlockBytes, [new("flat", $"{Node.Root.Path}/flat", Gantry.Node.Pools.DiskFormat.Qcow2)]), Node.Root.Path)).ShouldBe(Blocks((3, 7)));
+        Directory.EnumerateFiles(Node.Root.Keys).ShouldBeEmpty();
     }
 
     [Fact]
