@@ -19,6 +19,8 @@ public sealed class CephPoolTests(CephHost host) : PoolConformance(node => node 
 
     private protected override int EachPoint => 11;
 
+    private protected override int CopiesFewer => 4;
+
     private protected override int HistorySteps => 12;
 
     private string Spec => $"{CephHost.Pool}/{PoolId}";
