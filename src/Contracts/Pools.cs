@@ -28,20 +28,21 @@ public sealed record CreatePool
     public required PoolKind Kind { get; init; }
 
     /// <summary>
-    /// An absolute path; for <c>zfs</c> a data set such as <c>tank/gantry</c>, for <c>lvm</c> a thin pool such as <c>vg/thin</c>, and what a file server
+    /// An absolute path; for <c>zfs</c> a data set such as <c>tank/gantry</c>, for <c>lvm</c> a thin pool such as <c>vg/thin</c>, for <c>ceph</c> the addresses
+    /// of monitors with a pool and, better, a namespace in it, such as <c>10.0.0.1,10.0.0.2/gantry/site1</c>, and what a file server
     /// calls it for <c>nfs</c> (<c>server:/export</c>), <c>cifs</c> (<c>//server/share</c>) and <c>glusterfs</c> (<c>server:/volume</c>).
     /// It is empty, or was this pool before; a directory or data set need not be there yet.
     /// </summary>
     public required string Source { get; init; }
     public string? Description { get; init; }
 
-    /// <summary>How a file server's directory is mounted; for <c>nfs</c> and <c>cifs</c> only.</summary>
+    /// <summary>How a file server's directory is mounted, or a cluster reached; for <c>nfs</c>, <c>cifs</c> and <c>ceph</c> only.</summary>
     public PoolMount? Mount { get; init; }
 }
 
-/// <summary>How a file server's directory is mounted, beyond what Gantry always says.</summary>
+/// <summary>How a file server's directory is mounted, or a cluster reached, beyond what Gantry always says.</summary>
 /// <param name="Protocol">The version of NFS or SMB that is spoken, such as <c>4.2</c> or <c>3.1.1</c>; null leaves it to both sides.</param>
-/// <param name="Credentials">For <c>cifs</c> the name of a file in the node's <c>/etc/gantry/credentials</c>, which root owns and nobody else may read; null for a guest.</param>
+/// <param name="Credentials">For <c>cifs</c> the name of a file in the node's <c>/etc/gantry/credentials</c>, which root owns and nobody else may read; null for a guest. For <c>ceph</c> likewise, a keyring with one user, always said.</param>
 public sealed record PoolMount(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Protocol = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Credentials = null);
@@ -68,6 +69,9 @@ public enum PoolKind
 
     /// <summary>Like <c>dir</c>, on a volume of GlusterFS that Gantry mounts.</summary>
     Glusterfs = 7,
+
+    /// <summary>A pool of Ceph, or a namespace of one, with an image (RBD) for each disk.</summary>
+    Ceph = 8,
 }
 
 /// <summary>How a pool was found last.</summary>

@@ -41,6 +41,7 @@ public sealed partial class GantryRoot
     public string Images => $"{Data}/images";
     public string Pools => $"{Data}/pools";
     public string Networks => $"{Data}/networks";
+    public string Keys => $"{Run}/keys";
     public string NetworksRun => $"{Run}/networks";
 
     /// <exception cref="Refusal"><c>root.not_usable</c></exception>

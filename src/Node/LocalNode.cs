@@ -184,6 +184,7 @@ public sealed partial class LocalNode(
     public async Task<IReadOnlyDictionary<Id<Instance>, InstanceStatus>> RecoverAsync(CancellationToken ct)
     {
         await LaunchTrial.SweepAsync(Context);
+        RbdLoan.Sweep(Context.Root.Keys);
         Context.Cgroups.Sweep();
         await new Taps(Context).SweepAsync(ct);
         var found = new Dictionary<Id<Instance>, InstanceStatus>();

@@ -50,14 +50,14 @@ internal static class Pools
     private static Verb Creating(App app)
     {
         var name = new Argument<string>("NAME") { Description = "What it is called: 1 to 63 of a-z, 0-9 and '-'." };
-        var kind = Choose.From("--kind", null, PoolKind.Dir, "What it is: qcow2 files in a directory or on a file server (nfs, cifs, glusterfs), or zfs, btrfs or lvm, which make snapshots themselves.");
-        var source = Choose.Text("--source", "An absolute path, a data set of zfs (tank/gantry), a thin pool of lvm (vg/thin), or SERVER:/EXPORT, //SERVER/SHARE, SERVER:/VOLUME.", "SOURCE");
+        var kind = Choose.From("--kind", null, PoolKind.Dir, "What it is: qcow2 files in a directory or on a file server (nfs, cifs, glusterfs), or zfs, btrfs, lvm or ceph, which make snapshots themselves.");
+        var source = Choose.Text("--source", "An absolute path, a data set of zfs (tank/gantry), a thin pool of lvm (vg/thin), MONITOR,.../POOL/NAMESPACE of ceph, or SERVER:/EXPORT, //SERVER/SHARE, SERVER:/VOLUME.", "SOURCE");
         source.Required = true;
         var protocol = Choose.Text("--protocol", "The version of NFS or SMB to speak, such as 4.2 or 3.1.1.", "VERSION");
-        var credentials = Choose.Text("--credentials", "For cifs: a file in the node's /etc/gantry/credentials with lines username=, password= and domain=.", "NAME");
+        var credentials = Choose.Text("--credentials", "A file in the node's /etc/gantry/credentials: for cifs with lines username=, password= and domain=, for ceph a keyring.", "NAME");
         var description = Choose.Text("--description", "For people; at most 1,000 characters.", "TEXT");
         return new Verb("create", "Make a pool.", "gantry pool create big --source /srv/gantry", "gantry pool create tank --kind zfs --source tank/gantry",
-            "gantry pool create shared --kind nfs --source files.example.org:/gantry")
+            "gantry pool create shared --kind nfs --source files.example.org:/gantry", "gantry pool create blocks --kind ceph --source 10.0.0.1,10.0.0.2/gantry/site1 --credentials ceph")
             .With(name, kind, source, protocol, credentials, description).Runs(app, async (parsed, session, ct) =>
             {
                 var mount = new PoolMount(parsed.GetValue(protocol), parsed.GetValue(credentials));

@@ -12,6 +12,8 @@ internal static class PoolRules
         .. pool.Kind is PoolKind.Dir or PoolKind.Btrfs ? TextRules.Path("$.source", pool.Source) : TextRules.Text("$.source", pool.Source, Limits.PathLength),
         .. Enum.IsDefined(pool.Kind) ? (Fault[])[] : [new("$.kind", $"it is none of {string.Join(", ", Enum.GetNames<PoolKind>()).ToLowerInvariant()}")],
         .. pool.Mount?.Protocol is null || pool.Kind is PoolKind.Nfs or PoolKind.Cifs ? (Fault[])[] : [new("$.mount.protocol", "only nfs and cifs have one")],
-        .. pool.Mount?.Credentials is null ? [] : pool.Kind == PoolKind.Cifs ? TextRules.Name("$.mount.credentials", pool.Mount.Credentials) : [new("$.mount.credentials", "only cifs has them")],
+        .. pool.Mount?.Credentials is { } credentials
+            ? pool.Kind is PoolKind.Cifs or PoolKind.Ceph ? TextRules.Name("$.mount.credentials", credentials) : [new("$.mount.credentials", "only cifs and ceph have them")]
+            : pool.Kind == PoolKind.Ceph ? [new("$.mount.credentials", "ceph needs them: the name of a file with a keyring")] : [],
     ];
 }

@@ -14,6 +14,7 @@ public static class DiskReasons
     public const string Held = "Its guest has not let go yet of the disk that had this name before.";
     public const string Busy = "Something is being copied from it or to it.";
     public const string TrayLocked = "The guest uses the disc that is in the drive, and keeps it locked.";
+    public const string NoNetwork = "It was started without a disk in Ceph, and so without the network that leads there.";
     public const string Older = "It was started by an earlier Gantry.";
 
     public static string Room(int most) => string.Create(CultureInfo.InvariantCulture, $"It was started with room for {most} disks on virtio and nvme.");

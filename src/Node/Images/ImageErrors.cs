@@ -78,4 +78,8 @@ public static class ImageErrors
 
     public static Refusal NoDisk(string instance) => Refusal.Conflict(
         "image.no_disk", $"The instance '{instance}' has no disk of its own.", "Make an image of an instance that was made from an image with a disk.");
+
+    /// <param name="keyring">The file.</param>
+    public static Refusal NoKey(string keyring) => Refusal.Conflict(
+        "pool.not_usable", $"{keyring} is no keyring: a line [client.NAME], and below it a line key = KEY.", "`ceph auth get client.NAME` writes one.");
 }

@@ -7,10 +7,13 @@ using Gantry.Node.Host;
 namespace Gantry.Node.Images;
 
 /// <summary>A file of a disk.</summary>
-/// <param name="Format"><c>qcow2</c>, <c>raw</c>, or <c>device</c> for a block device.</param>
+/// <param name="Format"><c>qcow2</c>, <c>raw</c>, <c>device</c> for a block device, or <c>rbd</c> for an image in Ceph.</param>
 public sealed record DiskFile(string Path, string Format = DiskFile.Qcow2)
 {
-    public const string Qcow2 = "qcow2", Raw = "raw", Device = "device";
+    public const string Qcow2 = "qcow2", Raw = "raw", Device = "device", Rbd = "rbd";
+
+    /// <summary>How it is opened where that is not by its path.</summary>
+    public RbdImage? Image { get; init; }
 }
 
 /// <summary>
@@ -24,7 +27,7 @@ public sealed partial class QemuImg
     public Task FlattenAsync(IReadOnlyList<DiskFile> chain, string output, Action<double> percent, CancellationToken ct)
     {
         var virtualBytes = Examine(chain);
-        return WriteAsync([.. chain.Select(f => f.Path)], ["convert", "-p", "-O", "qcow2", Chain(chain), output], output, virtualBytes, percent, ct);
+        return WriteAsync(chain, ["convert", "-p", "-O", "qcow2", Chain(chain), output], output, virtualBytes, percent, ct);
     }
 
     /// <summary>Writes an image's disk out as it is to a guest, with holes. The output is there afterwards or not at all.</summary>
@@ -77,10 +80,24 @@ public sealed partial class QemuImg
     {
         var virtualBytes = Examine(chain);
         using var loan = uids.Borrow();
-        using var files = await FileLoan.OfAsync(loan.Uid, chain.Select(f => f.Path), [to.Path], ct);
+        using var files = await FileLoan.OfAsync(loan.Uid, PathsOf(chain), [.. PathsOf([to])], ct);
+        using var keys = RbdLoan.Of(loan.Uid, [.. chain, to]);
+        string[] target = to.Image is { } image ? ["--target-image-opts", Chain(chain), image.ToOptions()]
+            : ["-O", to.Format == DiskFile.Qcow2 ? DiskFile.Qcow2 : DiskFile.Raw, Chain(chain), to.Path];
         await LentAsync(
-            loan, chain[0].Path, ["convert", "-p", "-n", "--target-is-zero", "-O", to.Format == DiskFile.Qcow2 ? DiskFile.Qcow2 : DiskFile.Raw, Chain(chain), to.Path],
-            WithTables(virtualBytes), DeadlineFor(virtualBytes), line => Hear(line, percent), ct);
+            loan, chain[0].Path, ["convert", "-p", "-n", "--target-is-zero", .. target], WithTables(virtualBytes), DeadlineFor(virtualBytes), line => Hear(line, percent), ct, keys);
+    }
+
+    /// <summary>Reads all of a disk.</summary>
+    /// <exception cref="Refusal"><c>image.damaged</c></exception>
+    public async Task ReadThroughAsync(IReadOnlyList<DiskFile> chain, CancellationToken ct)
+    {
+        var virtualBytes = Examine(chain);
+        using var loan = uids.Borrow();
+        using var files = await FileLoan.OfAsync(loan.Uid, PathsOf(chain), [], ct);
+        using var keys = RbdLoan.Of(loan.Uid, chain);
+        var nowhere = string.Create(CultureInfo.InvariantCulture, $"driver=null-co,size={virtualBytes}");
+        await LentAsync(loan, chain[0].Path, ["convert", "-n", "--target-image-opts", Chain(chain), nowhere], 0, DeadlineFor(virtualBytes), null, ct, keys);
     }
 
     /// <summary>Makes the upper layer of a disk larger that is not open.</summary>
@@ -117,6 +134,7 @@ public sealed partial class QemuImg
         {
             DiskFile.Raw => new FileInfo(f.Path).Length,
             DiskFile.Device => SizeOf(f.Path),
+            DiskFile.Rbd => f.Image!.SizeBytes,
             _ => DiskProbe.ExamineOwn(f.Path),
         }).ToList();
         return sizes[0];
@@ -131,6 +149,8 @@ public sealed partial class QemuImg
     /// <summary>Tables of a qcow2 are less than a 64th of what it holds.</summary>
     private static long WithTables(long virtualBytes) => virtualBytes + (virtualBytes / 64) + (16 * Limits.MiB);
 
+    private static IEnumerable<string> PathsOf(IEnumerable<DiskFile> files) => files.Where(f => f.Image is null).Select(f => f.Path);
+
     private static string Chain(IReadOnlyList<DiskFile> chain)
     {
         JsonObject? node = null;
@@ -139,7 +159,7 @@ public sealed partial class QemuImg
             var upper = new JsonObject
             {
                 ["driver"] = file.Format == DiskFile.Qcow2 ? DiskFile.Qcow2 : DiskFile.Raw,
-                ["file"] = new JsonObject { ["driver"] = file.Format == DiskFile.Device ? "host_device" : "file", ["filename"] = file.Path },
+                ["file"] = file.Image?.ToBlock() ?? new JsonObject { ["driver"] = file.Format == DiskFile.Device ? "host_device" : "file", ["filename"] = file.Path },
             };
             if (file.Format == DiskFile.Qcow2)
             {

@@ -18,6 +18,9 @@ public sealed partial class QemuImg(IShell shell, ToolUids uids)
     /// <summary>Enough for the tables of the largest disk Gantry takes, with its threads' stacks.</summary>
     private const long MemoryBytes = 2L << 30;
 
+    /// <summary>What talks to Ceph has dozens of threads, each with room for what it allocates.</summary>
+    private const long NetworkedMemoryBytes = 8L << 30;
+
     /// <summary>Left free on the file system, whatever a disk unpacks to.</summary>
     private const long Reserve = 256 * Limits.MiB;
 
@@ -63,9 +66,9 @@ public sealed partial class QemuImg(IShell shell, ToolUids uids)
         ], ShortDeadline), ct);
 
     private Task WriteAsync(string input, IReadOnlyList<string> arguments, string output, long virtualBytes, Action<double> percent, CancellationToken ct) =>
-        WriteAsync([input], arguments, output, virtualBytes, percent, ct);
+        WriteAsync([new DiskFile(input)], arguments, output, virtualBytes, percent, ct);
 
-    private async Task WriteAsync(IReadOnlyList<string> inputs, IReadOnlyList<string> arguments, string output, long virtualBytes, Action<double> percent, CancellationToken ct)
+    private async Task WriteAsync(IReadOnlyList<DiskFile> inputs, IReadOnlyList<string> arguments, string output, long virtualBytes, Action<double> percent, CancellationToken ct)
     {
         using var loan = uids.Borrow();
         var free = new DriveInfo(Path.GetDirectoryName(output)!).AvailableFreeSpace - Reserve;
@@ -81,9 +84,10 @@ public sealed partial class QemuImg(IShell shell, ToolUids uids)
                 Posix.Chown(output, loan.Uid, loan.Uid);
             }
 
-            using var readable = await FileLoan.OfAsync(loan.Uid, inputs, [], ct);
-            await LentAsync(loan, inputs[0], arguments,
-                Math.Min(free, WithTables(virtualBytes)), DeadlineFor(virtualBytes), line => Hear(line, percent), ct);
+            using var readable = await FileLoan.OfAsync(loan.Uid, PathsOf(inputs), [], ct);
+            using var keys = RbdLoan.Of(loan.Uid, inputs);
+            await LentAsync(loan, inputs[0].Path, arguments,
+                Math.Min(free, WithTables(virtualBytes)), DeadlineFor(virtualBytes), line => Hear(line, percent), ct, keys);
             Posix.Chown(output, 0, 0);
             File.SetUnixFileMode(output, ForAllToRead);
         }
@@ -102,14 +106,16 @@ public sealed partial class QemuImg(IShell shell, ToolUids uids)
     }
 
     /// <summary>With every file it needs lent to its group already.</summary>
+    /// <param name="keys">Of the images in Ceph among them, which are reached by the node's network.</param>
     private async Task<CommandResult> LentAsync(
-        ToolUids.Loan loan, string input, IReadOnlyList<string> arguments, long fileBytes, TimeSpan deadline, Action<string>? heard, CancellationToken ct)
+        ToolUids.Loan loan, string input, IReadOnlyList<string> arguments, long fileBytes, TimeSpan deadline, Action<string>? heard, CancellationToken ct, RbdLoan? keys = null)
     {
+        var isNetworked = keys is { IsAny: true };
         try
         {
-            return await shell.RunAsync(new(Program, arguments, deadline)
+            return await shell.RunAsync(new(Program, [arguments[0], .. keys?.Options ?? [], .. arguments.Skip(1)], deadline)
             {
-                Confinement = new(loan.Uid, MemoryBytes, fileBytes, deadline) { Group = Posix.TryGroupOf(input) == uids.SharedGid ? uids.SharedGid : null },
+                Confinement = new(loan.Uid, isNetworked ? NetworkedMemoryBytes : MemoryBytes, fileBytes, deadline) { IsNetworked = isNetworked, Group = Posix.TryGroupOf(input) == uids.SharedGid ? uids.SharedGid : null },
                 EndsWithDaemon = true,
                 Heard = heard,
             }, ct);

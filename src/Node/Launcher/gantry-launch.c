@@ -24,6 +24,7 @@
  *   --counters    a file of such a directory, copied into exit: it tells whether QEMU was killed for want of memory
  *   --apparmor    the profile QEMU runs under
  *   --namespaces  new (the default) or host, where none can be made
+ *   --network     new (the default: a loopback device that is down) or host, for a QEMU that reaches its disks by it
  *
  * QEMU finds: 0 /dev/null, 1 and 2 its log, 3 the listening QMP socket, 4 its end of the serial line.
  * Ends with 0 when QEMU was executed; else with 1 and a sentence on stderr, and nothing is left running.
@@ -102,6 +103,7 @@ int main(int argc, char **argv)
         else if (!strcmp(name, "--apparmor")) start.apparmor = value;
         else if (!strcmp(name, "--counters")) counters_path = value;
         else if (!strcmp(name, "--namespaces") && (!strcmp(value, "new") || !strcmp(value, "host"))) start.apart = *value == 'n';
+        else if (!strcmp(name, "--network") && (!strcmp(value, "new") || !strcmp(value, "host"))) start.networked = *value == 'h';
         else if (!strcmp(name, "--open")) add(&files, value);
         else if (!strcmp(name, "--tap")) add(&taps, value);
         else if (!strcmp(name, "--listen")) add(&sockets, value);

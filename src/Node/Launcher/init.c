@@ -60,7 +60,7 @@ pid_t start_qemu(const struct start *start, int executed, int ended)
 {
     int supervisor = own((int)syscall(SYS_pidfd_open, getpid(), 0), "pidfd");
     int host_proc = own(open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), "/proc");
-    pid_t init = fork_apart(start->apart);
+    pid_t init = fork_apart(start->apart, start->networked);
     if (init < 0)
         fail("fork: %s\n", strerror(errno));
     if (init > 0) {

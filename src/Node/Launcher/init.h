@@ -11,6 +11,7 @@ struct start {
     uid_t uid;
     gid_t group;
     bool apart;           /* in namespaces of its own */
+    bool networked;       /* but for the network */
     struct view view;
     const char *apparmor; /* the profile it is to run under, or NULL */
     const char *limits[MOST_LIMITS]; /* ends with NULL */

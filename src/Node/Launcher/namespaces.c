@@ -25,13 +25,14 @@ static const char LIBRARIES[] = "/etc/ld.so.cache";
 /* The new tree grows in a folder of the tmpfs, and that folder becomes the root in the end. */
 static const char TREE[] = "tree";
 
-pid_t fork_apart(bool apart)
+pid_t fork_apart(bool apart, bool networked)
 {
     if (!apart)
         return fork();
-    pid_t child = (pid_t)syscall(SYS_clone, (unsigned long)(APART | CLONE_NEWCGROUP | SIGCHLD), 0, 0, 0, 0);
+    unsigned long namespaces = networked ? APART & ~(unsigned long)CLONE_NEWNET : APART;
+    pid_t child = (pid_t)syscall(SYS_clone, namespaces | CLONE_NEWCGROUP | SIGCHLD, 0, 0, 0, 0);
     if (child < 0 && errno == EINVAL) /* a kernel without cgroups knows no namespaces of them */
-        child = (pid_t)syscall(SYS_clone, (unsigned long)(APART | SIGCHLD), 0, 0, 0, 0);
+        child = (pid_t)syscall(SYS_clone, namespaces | SIGCHLD, 0, 0, 0, 0);
     if (child < 0)
         fail("namespaces cannot be made: %s\n", strerror(errno));
     return child;

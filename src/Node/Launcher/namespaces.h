@@ -13,8 +13,8 @@ struct view {
     const char *devices[MOST_SHOWN]; /* such as /dev/kvm; ends with NULL */
 };
 
-/* Like fork(2), the child in namespaces of its own where it is to be apart. */
-pid_t fork_apart(bool apart);
+/* Like fork(2), the child in namespaces of its own where it is to be apart; the network is the caller's where it is to be networked. */
+pid_t fork_apart(bool apart, bool networked);
 
 /* In that child, still as root: makes what is to be seen its root. Nothing of the host's own tree can be reached afterwards. */
 void enter(const struct view *view);

@@ -45,7 +45,7 @@ pid_t start_tpm(uid_t uid, const char *state, const char *at, bool apart, int lo
         fail("socket of the TPM: %s\n", strerror(errno));
     int qemu = own(ends[0], "socket"), control = own(ends[1], "socket");
     int supervisor = own((int)syscall(SYS_pidfd_open, getpid(), 0), "pidfd");
-    pid_t tpm = fork_apart(apart);
+    pid_t tpm = fork_apart(apart, false);
     if (tpm < 0)
         fail("fork: %s\n", strerror(errno));
     if (tpm == 0) {

@@ -1,4 +1,5 @@
 using Gantry.Contracts;
+using Gantry.Node.Images;
 
 namespace Gantry.Node.Pools;
 
@@ -123,8 +124,12 @@ public sealed record Disk(long SizeBytes, IReadOnlyList<DiskLayer> Layers)
 }
 
 /// <param name="Name">Once in a disk: letters, digits and '-', at most 20.</param>
-/// <param name="Path">A file or block device of the node.</param>
-public sealed record DiskLayer(string Name, string Path, DiskFormat Format);
+/// <param name="Path">A file or block device of the node; what has neither is named in a way of its own.</param>
+public sealed record DiskLayer(string Name, string Path, DiskFormat Format)
+{
+    /// <summary>How it is opened where that is not by its path.</summary>
+    public RbdImage? Rbd { get; init; }
+}
 
 public enum DiskFormat
 {
@@ -133,6 +138,9 @@ public enum DiskFormat
 
     /// <summary>A block device, which has the disk on it as it is.</summary>
     Device = 3,
+
+    /// <summary>An image in Ceph, which QEMU and its tools talk to by themselves (<see cref="DiskLayer.Rbd"/>).</summary>
+    Rbd = 4,
 }
 
 public readonly record struct DiskProgress(long DoneBytes, long TotalBytes)

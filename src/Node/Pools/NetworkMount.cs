@@ -137,22 +137,9 @@ internal sealed partial class NetworkMount(PoolKind kind, string source, string 
         return kind switch
         {
             PoolKind.Nfs => $"{Always},hard,proto=tcp,timeo=600,retrans=2,retry=0{version}",
-            PoolKind.Cifs => $"{Always},hard,nobrl,uid=0,gid={toolGid.ToString(CultureInfo.InvariantCulture)},forceuid,forcegid,file_mode=0660,dir_mode=0711{version},{(options.Credentials is null ? "guest" : $"credentials={DemandCredentials()}")}",
+            PoolKind.Cifs => $"{Always},hard,nobrl,uid=0,gid={toolGid.ToString(CultureInfo.InvariantCulture)},forceuid,forcegid,file_mode=0660,dir_mode=0711{version},{(options.Credentials is null ? "guest" : $"credentials={PoolCredentials.Demand(credentials, options.Credentials, "its user and password", source)}")}",
             _ => Always,
         };
-    }
-
-    private string DemandCredentials()
-    {
-        var path = $"{credentials}/{options.Credentials}";
-        if (!File.Exists(path))
-        {
-            throw PoolErrors.NotUsable(source, $"there is no file {path} with its user and password");
-        }
-
-        const UnixFileMode others = (UnixFileMode)0b000_111_111;
-        return (File.GetUnixFileMode(path) & others) == 0 && Posix.TryOwnerOf(path) == 0 && new FileInfo(path).LinkTarget is null
-            ? path : throw PoolErrors.NotUsable(source, $"others than root can read {path} (`chown root` and `chmod 600` end that)");
     }
 
     [GeneratedRegex(@"\A([A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9a-fA-F:.]{2,45}\]):/[A-Za-z0-9._+@$/-]{0,500}\z")]

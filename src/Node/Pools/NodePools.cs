@@ -85,8 +85,9 @@ public sealed class NodePools
     {
         DiskFormat.Raw => DiskFile.Raw,
         DiskFormat.Device => DiskFile.Device,
+        DiskFormat.Rbd => DiskFile.Rbd,
         _ => DiskFile.Qcow2,
-    }))];
+    }) { Image = l.Rbd })];
 
     /// <summary>Makes a pool in its place and keeps it. One that is open already stays as it is.</summary>
     /// <exception cref="Refusal"><c>pool.not_usable</c></exception>
@@ -157,10 +158,20 @@ public sealed class NodePools
         PoolKind.Btrfs => new BtrfsPool(Absolute(spec.Source), spec.Id.ToString(), _node.Shell, _qemu, _node.Time),
         PoolKind.Zfs => new ZfsPool(DataSet(spec.Source), spec.Id.ToString(), _node.Shell, _qemu, _node.Time),
         PoolKind.Lvm => new LvmPool(spec.Source, spec.Id.ToString(), _node.Shell, _qemu),
+        PoolKind.Ceph => Ceph(spec),
         PoolKind.Nfs or PoolKind.Cifs or PoolKind.Glusterfs when $"{_node.Root.Pools}/{spec.Id}" is var target =>
-            new DirPool(target, spec.Id.ToString(), _qemu, _node.Time, new(spec.Kind, spec.Source, target, spec.Mount ?? new(), $"{_node.Root.Etc}/credentials", _node.ToolUids.SharedGid, _node.Shell)),
+            new DirPool(target, spec.Id.ToString(), _qemu, _node.Time, new(spec.Kind, spec.Source, target, spec.Mount ?? new(), Credentials, _node.ToolUids.SharedGid, _node.Shell)),
         _ => throw PoolErrors.NotUsable(spec.Source, $"this node has no pools of the kind {spec.Kind.ToString().ToLowerInvariant()}"),
     };
+
+    private CephPool Ceph(PoolSpec spec)
+    {
+        var credentials = spec.Mount?.Credentials ?? throw PoolErrors.NotUsable(spec.Source, "its credentials are not said: the name of a file with a keyring");
+        return new(
+            CephSource.Parse(spec.Source), spec.Id.ToString(), _node.Shell, _qemu, () => PoolCredentials.Demand(Credentials, credentials, "the keyring of its user", spec.Source), _node.Root.Keys, _node.Time);
+    }
+
+    private string Credentials => $"{_node.Root.Etc}/credentials";
 
     private static string DataSet(string source) => Zfs.IsDataSet(source)
         ? source : throw PoolErrors.NotUsable("The source", "it is no name of a ZFS data set, such as tank/gantry");

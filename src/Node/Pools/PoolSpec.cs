@@ -13,4 +13,5 @@ public sealed record PoolSpec(Id<Pool> Id, PoolKind Kind, string Source, PoolMou
     RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(PoolSpec))]
 [JsonSerializable(typeof(OwnerRecord))]
+[JsonSerializable(typeof(CephRecord))]
 internal sealed partial class PoolJson : JsonSerializerContext;

@@ -78,6 +78,7 @@ public sealed class PoolTests(RunningDaemon daemon) : IClassFixture<RunningDaemo
     [InlineData("""{"name": "x", "kind": "tape", "source": "/a"}""", "$.kind")]
     [InlineData("""{"name": "x", "kind": "glusterfs", "source": "a:/b", "mount": {"protocol": "4"}}""", "$.mount.protocol")]
     [InlineData("""{"name": "x", "kind": "nfs", "source": "a:/b", "mount": {"credentials": "c"}}""", "$.mount.credentials")]
+    [InlineData("""{"name": "x", "kind": "ceph", "source": "10.0.0.1/a"}""", "$.mount.credentials")]
     [InlineData("""{"name": "x", "kind": "cifs", "source": "//a/b", "mount": {"credentials": "../c"}}""", "$.mount.credentials")]
     public async Task What_cannot_be_a_pool_is_refused_by_path(string body, string path)
     {
@@ -91,10 +92,12 @@ public sealed class PoolTests(RunningDaemon daemon) : IClassFixture<RunningDaemo
     [InlineData(PoolKind.Nfs, "-o:/x", "it is not written as server:/export")]
     [InlineData(PoolKind.Cifs, "//a/b,suid", "it is not written as //server/share")]
     [InlineData(PoolKind.Lvm, "--config/x", "it is no volume group with a thin pool")]
+    [InlineData(PoolKind.Ceph, "10.0.0.1/--id", "it is not written as MONITOR")]
     [InlineData(PoolKind.Lvm, "vg", "it is no volume group with a thin pool")]
     public async Task A_source_that_could_be_taken_for_something_else_reaches_no_command(PoolKind kind, string source, string why)
     {
-        var refusal = await RunningDaemon.RefusedAsync(() => daemon.Api.CreatePoolAsync(new() { Name = "odd", Kind = kind, Source = source }, 60));
+        var refusal = await RunningDaemon.RefusedAsync(() => daemon.Api.CreatePoolAsync(
+            new() { Name = "odd", Kind = kind, Source = source, Mount = kind == PoolKind.Ceph ? new(Credentials: "ceph") : null }, 60));
 
         refusal.Code.ShouldBe("pool.not_usable");
         refusal.Message.ShouldContain(why);

@@ -96,7 +96,8 @@ public abstract partial class PoolConformance
             {
                 (await ReadAsync(clone)).ShouldBe(Blocks((0, 1)));
                 await Pool.DeleteOwnerAsync(clone.Owner, default);
-            });
+            },
+            linked ? 1 : CopiesFewer);
         await DeleteAsync(first);
         await ShouldReadAsync(2);
     }
@@ -200,6 +201,9 @@ public abstract partial class PoolConformance
     /// <summary>More than 1 where the real thing is too slow for all of them.</summary>
     private protected virtual int EachPoint => 1;
 
+    /// <summary>How many times fewer of them where a whole copy is made, whose steps are the same in every pool.</summary>
+    private protected virtual int CopiesFewer => 1;
+
     private protected virtual int HistorySteps => 40;
 
     private protected virtual int HistorySeed => 5;
@@ -223,9 +227,9 @@ public abstract partial class PoolConformance
     }
 
     /// <summary>Ends the work at each point it passes, and looks, does it again and looks, with a pool that knows nothing of it.</summary>
-    private async Task AtEachPointAsync(Func<Task> work, Func<Task> afterCrash, Func<Task> afterAll)
+    private async Task AtEachPointAsync(Func<Task> work, Func<Task> afterCrash, Func<Task> afterAll, int fewer = 1)
     {
-        for (var point = 0; ; point += EachPoint)
+        for (var point = 0; ; point += EachPoint * fewer)
         {
             point.ShouldBeLessThan(200);
             _faults.Arm(point);

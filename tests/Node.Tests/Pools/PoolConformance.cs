@@ -1,4 +1,5 @@
 using Gantry.Contracts;
+using Gantry.Node.Host;
 using Gantry.Node.Images;
 using Gantry.Node.Pools;
 
@@ -51,6 +52,9 @@ public abstract partial class PoolConformance : IAsyncLifetime
     private protected virtual PoolMount? Mount => null;
 
     private protected Id<Pool> PoolId { get; } = Id<Pool>.New();
+
+    /// <summary>Runs what reads and writes disks as a guest would.</summary>
+    private protected virtual IShell Tools { get; } = new Shell(TimeProvider.System);
 
     private protected Faults Faults => _faults;
 
@@ -279,13 +283,13 @@ public abstract partial class PoolConformance : IAsyncLifetime
 
     private protected Task<Disk> FindAsync(DiskName disk) => Pool.FindAsync(disk, default);
 
-    private protected async Task<int[]> ReadAsync(DiskName disk) => await TestDisks.ReadAsync(await FindAsync(disk), _root.Path);
+    private protected async Task<int[]> ReadAsync(DiskName disk) => await TestDisks.ReadAsync(Tools, await FindAsync(disk), _root.Path);
 
     private protected async Task WriteAsync(params (DiskName Disk, int Block, byte Value)[] writes)
     {
         foreach (var disk in writes.GroupBy(w => w.Disk))
         {
-            await TestDisks.WriteAsync(await FindAsync(disk.Key), disk.Select(w => (w.Block, w.Value)));
+            await TestDisks.WriteAsync(Tools, await FindAsync(disk.Key), disk.Select(w => (w.Block, w.Value)));
         }
     }
 

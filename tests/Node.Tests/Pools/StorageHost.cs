@@ -18,6 +18,7 @@ internal sealed class StorageHost : IAsyncDisposable
         (_keeper, Folder) = (keeper, folder);
         Root = string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/root");
         Shell = new Inside(new Shell(TimeProvider.System), pid, Root, folder);
+        Networked = new OnNetwork(new Shell(TimeProvider.System), pid);
     }
 
     /// <summary>A folder on the machine's own file system, the same in the namespace and outside.</summary>
@@ -30,6 +31,9 @@ internal sealed class StorageHost : IAsyncDisposable
 
     /// <summary>Runs commands in it.</summary>
     public IShell Shell { get; }
+
+    /// <summary>Runs commands on its network, with the machine's own files and processes: what outlives a command does so there.</summary>
+    public IShell Networked { get; }
 
     /// <param name="script">For /bin/sh in the folder; its mounts are kept.</param>
     public static async Task<StorageHost> MakeAsync(string script)
@@ -61,6 +65,18 @@ internal sealed class StorageHost : IAsyncDisposable
         await _keeper.WaitForExitAsync(deadline.Token);
         _keeper.Dispose();
         Directory.Delete(Folder, recursive: true);
+    }
+
+    private sealed class OnNetwork(IShell shell, int pid) : IShell
+    {
+        public Task<CommandResult> RunAsync(Command command, CancellationToken ct) => shell.RunAsync(
+            command with
+            {
+                Program = "nsenter",
+                Arguments = ["-t", pid.ToString(CultureInfo.InvariantCulture), "-n", "--", .. command.Confinement?.Before([]) ?? [], command.Program, .. command.Arguments],
+                Confinement = null,
+            },
+            ct);
     }
 
     /// <summary>A path as it is seen from here is told to a command as it is inside, and the other way round.</summary>

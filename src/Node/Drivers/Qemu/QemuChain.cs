@@ -16,11 +16,14 @@ internal sealed record QemuChain(VolumeSpec Volume, IReadOnlyList<QemuLayer> Lay
 {
     public bool HasMedium => Layers.Count > 0;
 
+    /// <summary>QEMU reaches some of it by the node's network.</summary>
+    public bool IsNetworked => Layers.Any(l => l.Rbd is not null);
+
     public static string GroupOf(string volume) => $"limit.{volume}";
 
     /// <param name="disk">As its pool says it is to be opened.</param>
     public static QemuChain OfDisk(VolumeSpec volume, Disk disk) => new(
-        volume, [.. disk.Layers.Select((layer, place) => new QemuLayer(QemuLayer.NodeOf(volume.Name, layer.Path), layer.Path, layer.Format, place == 0 && !volume.ReadOnly, volume.Cache))]);
+        volume, [.. disk.Layers.Select((layer, place) => new QemuLayer(QemuLayer.NodeOf(volume.Name, layer.Path), layer.Path, layer.Format, place == 0 && !volume.ReadOnly, volume.Cache) { Rbd = layer.Rbd })]);
 
     /// <summary>Of a disc drive, or of a disc that a guest sees as a disk. Its layer is named by its file, so that another disc is another layer.</summary>
     public static QemuChain OfDisc(VolumeSpec volume, InstanceSpec spec, GantryRoot root) => new(volume, volume switch

@@ -39,9 +39,15 @@ public sealed partial class QemuDriver
             return DiskReasons.NoController;
         }
 
+        var chain = volumes.ChainOf(wanted);
+        if (chain.IsNetworked && Started(id) is not { IsNetworked: true })
+        {
+            return DiskReasons.NoNetwork;
+        }
+
         var onPort = platform.HasPorts && QemuVolumes.IsOnPort(wanted);
         var port = onPort ? await FreePortAsync(guest, QemuVolumes.Ports, QemuVolumes.Port, wanted.Port, ct) : null;
-        return onPort && port is null ? DiskReasons.Room(QemuVolumes.Ports) : await PlugAsync(guest, volumes.ChainOf(wanted), volumes.DeviceToAdd(wanted, port), ct);
+        return onPort && port is null ? DiskReasons.Room(QemuVolumes.Ports) : await PlugAsync(guest, chain, volumes.DeviceToAdd(wanted, port), ct);
     }, ct);
 
     public Task<DiskChange?> UnplugDiskAsync(Id<Instance> id, string volume, CancellationToken ct) => ChangeDiskAsync(id, async (guest, spec) =>

@@ -106,7 +106,13 @@ public sealed partial class QemuDriver
             // One to another place that nobody came back for.
             await new QemuJobs(guest, node.Time).CancelOthersAsync(MirrorsOf(volume), job, ct);
             await nodes.RemoveAsync(volume, open, ct);
-            await nodes.AddLayersAsync(QemuChain.OfDisk(DemandVolume(node.Folders.Read(id), volume), target), ct);
+            var chain = QemuChain.OfDisk(DemandVolume(node.Folders.Read(id), volume), target);
+            if (chain.IsNetworked && Started(id) is not { IsNetworked: true })
+            {
+                throw DiskErrors.JobFailed(volume, DiskReasons.NoNetwork);
+            }
+
+            await nodes.AddLayersAsync(chain, ct);
 
             // Each write goes to both before the guest is told that it was done: whichever is opened next has all of them.
             await guest.ExecuteAsync("blockdev-mirror", ct, arguments: new()

@@ -73,7 +73,7 @@ public sealed partial class QemuDriver
 
         var tpm = spec.Tpm ? (string[])["--tpm", TpmFolder(spec), "--tpm-uid", TpmUid(spec).ToString(CultureInfo.InvariantCulture)] : [];
         await _taps.MakeAsync(spec.Id, spec.Nics ?? [], CancellationToken.None);
-        var isolation = await _isolation.PrepareAsync(spec, Math.Max(spec.MaxMemoryBytes ?? spec.MemoryBytes, start.MaxMemoryBytes ?? 0), accelerator, _host.Facts, run);
+        var isolation = await _isolation.PrepareAsync(spec, start, accelerator, _host.Facts, run);
         var group = accelerator.Group is { } kvm ? (string[])["--group", kvm.ToString(CultureInfo.InvariantCulture)] : [];
         var launch = new LaunchCommand(node.Launcher, spec.Uid, run, SerialPath(spec.Id), LogPath(spec.Id), [start.Program, .. start.Arguments])
         {
@@ -82,7 +82,21 @@ public sealed partial class QemuDriver
             Options = [.. isolation.Options, .. group, .. tpm, .. (start.Files ?? []).SelectMany(f => (string[])["--open", f.ToString()]), .. (start.Taps ?? []).SelectMany(t => (string[])["--tap", t.ToString()]),
                 .. (start.Sockets ?? []).SelectMany(s => (string[])["--listen", s.ToString()])],
         };
-        await node.Shell.RunAsync(launch.Within(LaunchDeadline), CancellationToken.None);
+        var keys = start.Images.DistinctBy(i => i.Secret).Select(i => (Image: i, Path: QemuVolumes.KeyPath(node.Root, spec.Id, i))).ToList();
+        try
+        {
+            foreach (var (image, path) in keys)
+            {
+                image.WriteKey(path, spec.Uid);
+            }
+
+            await node.Shell.RunAsync(launch.Within(LaunchDeadline), CancellationToken.None);
+        }
+        finally
+        {
+            // QEMU has them opened.
+            keys.ForEach(k => File.Delete(k.Path));
+        }
     }
 
     private static int TpmUid(InstanceSpec spec) => spec.TpmUid ?? UidRange.TpmOf(spec.Uid);

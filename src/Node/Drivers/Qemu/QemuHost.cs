@@ -1,6 +1,7 @@
 using System.Globalization;
 using Gantry.Contracts;
 using Gantry.Node.Host;
+using Gantry.Node.Images;
 using Gantry.Node.Instances;
 
 namespace Gantry.Node.Drivers.Qemu;
@@ -34,7 +35,11 @@ internal sealed class QemuHost(NodeContext node, string? program)
         var disks = await new InstanceDisks(node).FindAsync(spec, ct);
         var platform = QemuPlatform.Of(spec, Facts.Guest);
         var (arguments, files) = QemuCommandLine.Compose(spec, node.Root, Facts, accelerator, firmware, disks);
-        return new(Find(platform.Program) ?? $"/usr/bin/{platform.Program}", arguments, accelerator.Name, files.All) { MaxMemoryBytes = spec.MaxMemoryBytes, Taps = files.Taps, Sockets = files.Sockets };
+        var images = disks.Values.SelectMany(d => d.Layers).Select(l => l.Rbd).OfType<RbdImage>().ToList();
+        return new(Find(platform.Program) ?? $"/usr/bin/{platform.Program}", arguments, accelerator.Name, files.All)
+        {
+            MaxMemoryBytes = spec.MaxMemoryBytes, Taps = files.Taps, Sockets = files.Sockets, IsNetworked = images.Count > 0, Images = images,
+        };
     }
 
     /// <summary>A guest of another architecture is always emulated.</summary>

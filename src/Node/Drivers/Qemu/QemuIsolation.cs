@@ -26,11 +26,12 @@ internal sealed partial class QemuIsolation(NodeContext node)
     private readonly Lazy<Task<string?>> _scopes = new(() => TryScopesAsync(node));
 
     /// <summary>Makes what has to be there before the launcher runs.</summary>
-    /// <param name="memoryBytes">What its guest may come to have: what is plugged in later has its room from the start.</param>
     /// <param name="run">The instance's run folder.</param>
     /// <exception cref="Refusal"><c>isolation.missing</c></exception>
-    public async Task<LaunchIsolation> PrepareAsync(InstanceSpec spec, long memoryBytes, Accelerator accelerator, HostFacts host, string run)
+    public async Task<LaunchIsolation> PrepareAsync(InstanceSpec spec, QemuStart start, Accelerator accelerator, HostFacts host, string run)
     {
+        // What may be plugged in later has its room from the start.
+        var memoryBytes = Math.Max(spec.MaxMemoryBytes ?? spec.MemoryBytes, start.MaxMemoryBytes ?? 0);
         var limits = InstanceLimits.Of(memoryBytes, spec.MaxCpus ?? spec.Cpus, accelerator.Name == "tcg", host.MemoryBytes) with
         {
             Cpus = spec.Cpu?.LimitPercent / 100.0,
@@ -40,6 +41,11 @@ internal sealed partial class QemuIsolation(NodeContext node)
         {
             "--limit", Number($"nofile={OpenFiles}"), "--limit", Number($"nproc={limits.Tasks}"), "--limit", Number($"memlock={LockedBytes}"),
         };
+        if (start.IsNetworked)
+        {
+            options.AddRange(["--network", "host"]);
+        }
+
         if (accelerator.Name == "kvm")
         {
             options.AddRange(["--device", "/dev/kvm"]);

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using Gantry.Contracts;
+using Gantry.Node.Images;
 using Gantry.Node.Pools;
 using DiskFormat = Gantry.Node.Pools.DiskFormat;
 
@@ -16,6 +17,9 @@ namespace Gantry.Node.Drivers.Qemu;
 /// <param name="Writable">The guest writes to it.</param>
 internal sealed record QemuLayer(string Node, string Path, DiskFormat Format, bool Writable, VolumeCache Cache)
 {
+    /// <summary>What QEMU opens by the network, and not from a set.</summary>
+    public RbdImage? Rbd { get; init; }
+
     public const string ReadLabel = "r";
     public const string WriteLabel = "rw";
 
@@ -44,7 +48,7 @@ internal sealed record QemuLayer(string Node, string Path, DiskFormat Format, bo
             ["discard"] = "unmap",
             ["detect-zeroes"] = Writable ? "unmap" : "off",
             ["cache"] = new JsonObject { ["direct"] = Cache == VolumeCache.None, ["no-flush"] = false },
-            ["file"] = new JsonObject { ["driver"] = Format == DiskFormat.Device ? "host_device" : "file", ["filename"] = string.Create(CultureInfo.InvariantCulture, $"/dev/fdset/{Set}"), ["locking"] = "off" },
+            ["file"] = Rbd?.ToBlock() ?? new JsonObject { ["driver"] = Format == DiskFormat.Device ? "host_device" : "file", ["filename"] = string.Create(CultureInfo.InvariantCulture, $"/dev/fdset/{Set}"), ["locking"] = "off" },
         };
         if (Format == DiskFormat.Qcow2)
         {

@@ -2,12 +2,16 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Gantry.Contracts;
 using Gantry.Node.Host;
+using Gantry.Node.Images;
 
 namespace Gantry.Node.Drivers.Qemu;
 
 /// <summary>The block nodes of a running QEMU, and the descriptors behind them.</summary>
 internal sealed class QemuNodes(QemuGuest guest)
 {
+    /// <summary>By the network.</summary>
+    private static readonly TimeSpan OpensWithin = TimeSpan.FromSeconds(60);
+
     /// <summary>What a device shows its guest, from the volume's filter down; none where no device has it.</summary>
     public async Task<IReadOnlyList<string>> ChainAsync(string volume, CancellationToken ct)
     {
@@ -59,6 +63,12 @@ internal sealed class QemuNodes(QemuGuest guest)
     /// <exception cref="Refusal"><c>volume.not_opened</c></exception>
     public async Task AddAsync(string volume, QemuLayer layer, JsonObject toAdd, CancellationToken ct)
     {
+        if (layer.Rbd is { } image)
+        {
+            await AddAsync(image, toAdd, ct);
+            return;
+        }
+
         await HandAsync(volume, layer.Path, layer.Writable, ct);
         try
         {
@@ -68,6 +78,22 @@ internal sealed class QemuNodes(QemuGuest guest)
         {
             await TryAsync("remove-fd", new() { ["fdset-id"] = layer.Set }, CancellationToken.None);
             throw;
+        }
+    }
+
+    /// <summary>The key is only needed while it is opened.</summary>
+    private async Task AddAsync(RbdImage image, JsonObject toAdd, CancellationToken ct)
+    {
+        var secret = new JsonObject { ["id"] = image.Secret };
+        await TryAsync("object-del", secret.DeepClone().AsObject(), ct);
+        await guest.ExecuteAsync("object-add", ct, arguments: new() { ["qom-type"] = "secret", ["id"] = image.Secret, ["format"] = "base64", ["data"] = image.ReadKey() });
+        try
+        {
+            await guest.ExecuteAsync("blockdev-add", ct, OpensWithin, toAdd);
+        }
+        finally
+        {
+            await TryAsync("object-del", secret, CancellationToken.None);
         }
     }
 

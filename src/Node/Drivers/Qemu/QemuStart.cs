@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Gantry.Node.Host;
+using Gantry.Node.Images;
 
 namespace Gantry.Node.Drivers.Qemu;
 
@@ -16,6 +17,13 @@ internal sealed record QemuStart(string Program, IReadOnlyList<string> Arguments
 
     /// <summary>What the launcher listens at for it.</summary>
     public IReadOnlyList<HandedSocket>? Sockets { get; init; }
+
+    /// <summary>It reaches some of its disks by the node's network.</summary>
+    public bool IsNetworked { get; init; }
+
+    /// <summary>Those disks, whose keys it needs.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<RbdImage> Images { get; init; } = [];
 
     /// <summary>The file of the memory it was started from; null for one that booted.</summary>
     public string? Loads { get; init; }

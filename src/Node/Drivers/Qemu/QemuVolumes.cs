@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Gantry.Contracts;
+using Gantry.Node.Images;
 using Gantry.Node.Instances;
 using Gantry.Node.Pools;
 
@@ -51,6 +52,12 @@ internal sealed class QemuVolumes(InstanceSpec spec, QemuPlatform platform, Gant
             yield return Number($"pcie-root-port,id={Port(port)},bus=pcie.0,addr={FirstPortSlot + (port / FunctionsOfSlot):x}.{port % FunctionsOfSlot},multifunction=on,chassis={QemuNics.Ports + port + 1},io-reserve=0");
         }
 
+        foreach (var image in disks.Values.SelectMany(d => d.Layers).Select(l => l.Rbd).OfType<RbdImage>().DistinctBy(i => i.Secret))
+        {
+            yield return "-object";
+            yield return new JsonObject { ["qom-type"] = "secret", ["id"] = image.Secret, ["format"] = "base64", ["file"] = files.AsPath(KeyPath(root, spec.Id, image)) }.ToJsonString();
+        }
+
         foreach (var volume in _volumes)
         {
             var chain = ChainOf(volume);
@@ -58,7 +65,11 @@ internal sealed class QemuVolumes(InstanceSpec spec, QemuPlatform platform, Gant
             yield return chain.GroupToAdd().ToJsonString();
             foreach (var (layer, node) in chain.LayersToAdd())
             {
-                files.AddTo(layer);
+                if (layer.Rbd is null)
+                {
+                    files.AddTo(layer);
+                }
+
                 yield return "-blockdev";
                 yield return node.ToJsonString();
             }
@@ -79,6 +90,9 @@ internal sealed class QemuVolumes(InstanceSpec spec, QemuPlatform platform, Gant
     /// <summary>For <c>device_add</c>.</summary>
     /// <param name="port">The root port it goes on; null where it goes on none.</param>
     public JsonObject DeviceToAdd(VolumeSpec volume, int? port) => new(Device(volume, ChainOf(volume).HasMedium, port, null).Select(o => KeyValuePair.Create(o.Key, (JsonNode?)o.Value)));
+
+    /// <summary>Where a key is for as long as QEMU is being started.</summary>
+    public static string KeyPath(GantryRoot root, Id<Instance> id, RbdImage image) => $"{root.InstancesRun}/{id}/{image.Secret}";
 
     public static string DeviceId(string volume) => $"volume.{volume}";
 

@@ -9,11 +9,12 @@ using Gantry.Node.Pools;
 namespace Gantry.Node.Tests.Drivers.Qemu;
 
 /// <summary>A node of a test's own with a guest whose shell is on its serial line, and its disks in the pool beside it.</summary>
-internal sealed class DiskRig(TestImages images) : IAsyncDisposable
+/// <param name="change">What is other than usual.</param>
+internal sealed class DiskRig(TestImages images, Func<NodeContext, NodeContext>? change = null) : IAsyncDisposable
 {
     public static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
-    private readonly TestRoot _root = new();
+    private readonly TestRoot _root = new(change);
     private Action<string> _before = _ => { };
 
     public LocalNode Node { get; private set; } = null!;
