@@ -58,7 +58,7 @@ public sealed class DebianGuestSoakTests(TestPostgres postgres) : DatabaseTests(
                 Users = [new() { Name = User, Password = Password, SshKeys = [Key], Sudo = true, Shell = "/bin/bash" }],
                 Nics = [new() { Name = "eth0", Addresses = [$"{address}/24"], Gateway = gateway }],
                 DnsServers = [gateway],
-                Runcmd = ["echo ran > /root/ran"],
+                Runcmd = ["echo ran > /srv/ran"],
             },
             StartNow = true,
         },
@@ -71,7 +71,7 @@ public sealed class DebianGuestSoakTests(TestPostgres postgres) : DatabaseTests(
         (await shell.RunAsync("hostname")).ShouldBe(Guest);
         (await shell.RunAsync($"cat ~{User}/.ssh/authorized_keys")).ShouldBe(Key);
         (await shell.RunAsync("ip -4 -o address show dev eth0 | awk '{print $4}'")).ShouldBe($"{address}/24");
-        (await shell.RunAsync("cat /root/ran")).ShouldBe("ran");
+        (await shell.RunAsync("cat /srv/ran")).ShouldBe("ran");
         (await shell.RunAsync($"getent shadow {User} | cut -d: -f2")).ShouldStartWith("$6$");
         await shell.RunAsync("mkfs.ext4 -q /dev/vdb && mkdir /data && echo '/dev/vdb /data ext4 defaults 0 2' >>/etc/fstab && mount /data");
     }
@@ -80,15 +80,15 @@ public sealed class DebianGuestSoakTests(TestPostgres postgres) : DatabaseTests(
     {
         await using (var shell = await SignOnAsync())
         {
-            await shell.RunAsync("echo before >/root/file; sync");
+            await shell.RunAsync("echo before >/srv/file; sync");
             await TakeAsync("files");
             (await Api.GetSnapshotAsync(Guest, "files")).Level.ShouldBe(SnapshotLevel.Filesystem);
-            await shell.RunAsync("echo after >/root/file; sync");
+            await shell.RunAsync("echo after >/srv/file; sync");
         }
 
         await RestoreAsync("files");
         await using var back = await SignInAsync();
-        (await back.RunAsync("cat /root/file")).ShouldBe("before");
+        (await back.RunAsync("cat /srv/file")).ShouldBe("before");
     }
 
     /// <summary>The shell somebody signed in to goes on as well, with what it remembers.</summary>
@@ -111,7 +111,7 @@ public sealed class DebianGuestSoakTests(TestPostgres postgres) : DatabaseTests(
         (await back.RunAsync("echo $remembered")).ShouldBe("yes");
         await back.RunAsync("sleep 2");
         (await CountAsync(back)).ShouldBeGreaterThan(now);
-        await back.RunAsync("kill %1; cat /root/file");
+        await back.RunAsync("kill %1; cat /srv/file");
     }
 
     private static async Task<int> CountAsync(GuestShell shell) => int.Parse(await shell.RunAsync("c=; until [ \"$c\" ]; do c=$(cat /dev/shm/n); done; echo $c"), CultureInfo.InvariantCulture);
