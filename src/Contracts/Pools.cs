@@ -38,6 +38,9 @@ public sealed record CreatePool
 
     /// <summary>How a file server's directory is mounted, or a cluster reached; for <c>nfs</c>, <c>cifs</c> and <c>ceph</c> only.</summary>
     public PoolMount? Mount { get; init; }
+
+    /// <summary>What new volumes are files of, for <c>dir</c>, <c>nfs</c>, <c>cifs</c> and <c>glusterfs</c> only. Default <c>qcow2</c>.</summary>
+    public VolumeFormat? Format { get; init; }
 }
 
 /// <summary>How a file server's directory is mounted, or a cluster reached, beyond what Gantry always says.</summary>
@@ -47,9 +50,17 @@ public sealed record PoolMount(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Protocol = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Credentials = null);
 
+public enum VolumeFormat
+{
+    Qcow2 = 1,
+
+    /// <summary>The volume byte for byte. It holds all of its image by itself; what is written to it after a snapshot is in a qcow2 file over it.</summary>
+    Raw = 2,
+}
+
 public enum PoolKind
 {
-    /// <summary>A directory with a qcow2 file for each volume and snapshot.</summary>
+    /// <summary>A directory with a qcow2 file, or a raw one, for each volume and a qcow2 for each snapshot.</summary>
     Dir = 1,
 
     /// <summary>A data set of ZFS with one of its own for each instance, and raw files in these.</summary>

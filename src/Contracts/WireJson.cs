@@ -16,7 +16,7 @@ namespace Gantry.Contracts;
         typeof(Words<ConsoleKind>), typeof(Words<ConsoleEnd>),
         typeof(Words<Architecture>), typeof(Words<NumaMode>), typeof(Words<VolumeDevice>), typeof(Words<VolumeBus>), typeof(Words<VolumeCache>), typeof(Words<NicModel>),
         typeof(Words<GeneratedDisc>), typeof(Words<ClockBase>),
-        typeof(Words<NetworkKind>), typeof(Words<PoolKind>), typeof(Words<PoolVolumeState>),
+        typeof(Words<NetworkKind>), typeof(Words<PoolKind>), typeof(Words<VolumeFormat>), typeof(Words<PoolVolumeState>),
         typeof(Words<Ipv6Mode>), typeof(Words<TransportProtocol>), typeof(Words<PolicyAction>), typeof(Words<PolicyDirection>),
         typeof(Words<PolicyProtocol>), typeof(Words<LabelOperator>),
         typeof(Words<SnapshotLevel>),

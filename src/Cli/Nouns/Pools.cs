@@ -55,10 +55,11 @@ internal static class Pools
         source.Required = true;
         var protocol = Choose.Text("--protocol", "The version of NFS or SMB to speak, such as 4.2 or 3.1.1.", "VERSION");
         var credentials = Choose.Text("--credentials", "A file in the node's /etc/gantry/credentials: for cifs with lines username=, password= and domain=, for ceph a keyring.", "NAME");
+        var format = Choose.Optional<VolumeFormat>("--format", "What new volumes are files of; for dir, nfs, cifs and glusterfs. Default: qcow2.");
         var description = Choose.Text("--description", "For people; at most 1,000 characters.", "TEXT");
         return new Verb("create", "Make a pool.", "gantry pool create big --source /srv/gantry", "gantry pool create tank --kind zfs --source tank/gantry",
             "gantry pool create shared --kind nfs --source files.example.org:/gantry", "gantry pool create blocks --kind ceph --source 10.0.0.1,10.0.0.2/gantry/site1 --credentials ceph")
-            .With(name, kind, source, protocol, credentials, description).Runs(app, async (parsed, session, ct) =>
+            .With(name, kind, source, format, protocol, credentials, description).Runs(app, async (parsed, session, ct) =>
             {
                 var mount = new PoolMount(parsed.GetValue(protocol), parsed.GetValue(credentials));
                 var body = new CreatePool
@@ -68,6 +69,7 @@ internal static class Pools
                     Source = parsed.GetValue(source)!,
                     Description = parsed.GetValue(description),
                     Mount = mount == new PoolMount() ? null : mount,
+                    Format = parsed.GetValue(format),
                 };
                 var begun = await session.SendAsync(HttpMethod.Post, Path, body, WireJson.Default.CreatePool, ct);
                 return await Waiting.FinishAsync(session, begun, body.Name, "created", ct);

@@ -19,7 +19,7 @@ internal sealed class PoolCreation(PoolStore store, LocalNode node, EventLog eve
             (transaction, _, _) => store.InsertAsync(transaction, input.Id, input.Wanted),
             (transaction, _, _) => PoolStore.DeleteAsync(transaction, input.Id)),
         new HostStep("set up on the node",
-            (_, ct) => node.Context.Pools.OpenAsync(new(input.Id, input.Wanted.Kind, input.Wanted.Source, input.Wanted.Mount), ct),
+            (_, ct) => node.Context.Pools.OpenAsync(new(input.Id, input.Wanted.Kind, input.Wanted.Source, input.Wanted.Mount, input.Wanted.Format == VolumeFormat.Raw), ct),
             (_, ct) => node.Context.Pools.CloseAsync(input.Id, ct)),
         new DbStep("publish", async (transaction, context, _) =>
         {

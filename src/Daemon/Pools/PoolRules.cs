@@ -15,5 +15,6 @@ internal static class PoolRules
         .. pool.Mount?.Credentials is { } credentials
             ? pool.Kind is PoolKind.Cifs or PoolKind.Ceph ? TextRules.Name("$.mount.credentials", credentials) : [new("$.mount.credentials", "only cifs and ceph have them")]
             : pool.Kind == PoolKind.Ceph ? [new("$.mount.credentials", "ceph needs them: the name of a file with a keyring")] : [],
+        .. pool.Format is null || pool.Kind is PoolKind.Dir or PoolKind.Nfs or PoolKind.Cifs or PoolKind.Glusterfs ? (Fault[])[] : [new("$.format", "only dir, nfs, cifs and glusterfs have one")],
     ];
 }

@@ -58,7 +58,7 @@ internal sealed partial class DirPool
         else
         {
             var (chain, fresh) = (ChainOf(disk, known, lowest), NewName());
-            await TryAsync($"Copying {disk}", () => qemu.FlattenAsync(Files(chain), FileOf(disk, fresh), percent => report(new((long)(percent / 100 * chain.SizeBytes), chain.SizeBytes)), ct));
+            await TryAsync($"Copying {disk}", () => qemu.FlattenAsync(NodePools.FilesOf(chain), FileOf(disk, fresh), percent => report(new((long)(percent / 100 * chain.SizeBytes), chain.SizeBytes)), ct));
             Settle(disk, fresh);
             Write(disk.Owner, Read(disk.Owner).With(disk.Name, new(null, known.Tree.WithInPlaceOf(lowest, fresh))));
             Sweep(disk.Owner);
@@ -110,13 +110,20 @@ internal sealed partial class DirPool
                     continue;
                 }
 
-                var size = Examine(disk, each.Path);
+                var size = Examine(disk, each);
                 if (known.Tree.Layers.TryGetValue(each.Name, out var wanted) && wanted.SizeBytes != size)
                 {
                     wrong.Add($"{each.Path} of the disk {disk} was altered: it claims {size} bytes, not {wanted.SizeBytes}.");
                 }
 
-                await qemu.CheckLayerAsync(new(each.Path), ct);
+                if (each.Format == DiskFormat.Qcow2)
+                {
+                    await qemu.CheckLayerAsync(new(each.Path), ct);
+                }
+                else if (await RawFiles.ReadThroughAsync(each.Path, ct) is { } unread)
+                {
+                    wrong.Add($"{each.Path} of the disk {disk} is damaged: {unread}");
+                }
             }
             catch (Refusal refusal)
             {

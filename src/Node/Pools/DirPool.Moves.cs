@@ -15,7 +15,7 @@ internal sealed partial class DirPool
         if (!record.Disks.TryGetValue(disk.Name, out var known))
         {
             // The record is first here: a file that no record has would be removed.
-            known = new(image is null ? null : new(Image: image), LayerTree.Of(NewName(), Examine(disk, file)));
+            known = new(image is null ? null : new(Image: image), LayerTree.Of(NewName(), Examine(disk, new DiskLayer("", file, DiskFormat.Qcow2))));
             record = record.With(disk.Name, known);
             Write(disk.Owner, record);
         }

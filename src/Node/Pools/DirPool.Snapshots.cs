@@ -58,7 +58,7 @@ internal sealed partial class DirPool
 
     private async Task<bool> IsEmptyAsync(DiskName disk, string layer, CancellationToken ct)
     {
-        Examine(disk, FileOf(disk, layer));
+        Examine(disk, new DiskLayer(layer, FileOf(disk, layer), FormatOf(layer)));
         return await qemu.IsEmptyAsync(new(FileOf(disk, layer)), ct);
     }
 
@@ -163,12 +163,15 @@ internal sealed partial class DirPool
         _ => 0,
     };
 
+    /// <summary>What it takes; of a raw one, which stays what it is and takes others in, more than of any other.</summary>
+    private long WeightOf(DiskName disk, string layer) => FormatOf(layer) == DiskFormat.Raw ? long.MaxValue : BytesOf(disk, layer);
+
     private long BytesOf(DiskName disk, string layer) => Posix.TryAllocatedBytes(FileOf(disk, layer)) ?? 0;
 
     /// <summary>Makes one of every two layers that can be, each step written down when it is done. Done twice, a step changes nothing more.</summary>
     private async Task MergeAsync(DiskName disk, IDiskMerging merging, bool isOpen, CancellationToken ct)
     {
-        if (isOpen && Known(disk).Tree is var tree && tree.WaitsForTop() is not null && tree.Next(l => BytesOf(disk, l), isOpen) is null && BytesOf(disk, tree.Top) > SmallTop)
+        if (isOpen && Known(disk).Tree is var tree && tree.WaitsForTop() is not null && tree.Next(l => WeightOf(disk, l), isOpen) is null && BytesOf(disk, tree.Top) > SmallTop)
         {
             var fresh = NewName();
             await NewLayerAsync(disk, fresh, tree.SizeBytes, FileOf(disk, tree.Top), ct);
@@ -176,7 +179,7 @@ internal sealed partial class DirPool
             isOpen = await merging.SwitchAsync(ct);
         }
 
-        while (Known(disk) is var known && known.Tree.Next(l => BytesOf(disk, l), isOpen) is { } step)
+        while (Known(disk) is var known && known.Tree.Next(l => WeightOf(disk, l), isOpen) is { } step)
         {
             var from = known.Tree.From(known.Tree.Top).Contains(step.Upper) ? known.Tree.Top : step.Upper;
             var chain = ChainOf(disk, known, from);

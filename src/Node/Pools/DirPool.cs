@@ -6,16 +6,18 @@ using Gantry.Node.Images;
 namespace Gantry.Node.Pools;
 
 /// <summary>
-/// A directory with a qcow2 for each layer: <c>{owner}/{disk}/{layer}.qcow2</c>, and <c>{owner}/disks.json</c>, which alone says how they
-/// lie over each other. A file is made before the record that has it and removed after the one that no longer does, so whatever
+/// A directory with a file for each layer: <c>{owner}/{disk}/{layer}.qcow2</c>, and <c>{owner}/disks.json</c>, which alone says how they
+/// lie over each other. A disk's lowest layer can be raw, <c>{layer}.raw</c>: those that begin with another letter are. A file is made before the record that has it and removed after the one that no longer does, so whatever
 /// breaks off leaves at most a file nobody knows, which the next change of that owner removes.
 /// </summary>
 /// <param name="id">What the directory is marked with.</param>
 /// <param name="mount">Of a file server's directory; null for one of this node's.</param>
-internal sealed partial class DirPool(string path, string id, QemuImg qemu, TimeProvider time, NetworkMount? mount = null) : ITiedClones
+/// <param name="raw">New disks begin as raw files, and share nothing with their images.</param>
+internal sealed partial class DirPool(string path, string id, QemuImg qemu, TimeProvider time, NetworkMount? mount = null, bool raw = false) : ITiedClones
 {
     private const string Record = "disks.json";
     private const string ImageLayer = "image";
+    private const char Qcow2Mark = 'l', RawMark = 'r';
 
     private readonly PoolFolder _folder = new(path, id, time, mount);
     private readonly NamedLocks _locks = new();
@@ -63,9 +65,9 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
         DemandRecord(disk.Owner);
         if (Read(disk.Owner) is var record && !record.Disks.ContainsKey(disk.Name))
         {
-            var layer = NewName();
-            await NewLayerAsync(disk, layer, sizeBytes, image, ct);
-            Write(disk.Owner, record.With(disk.Name, new(image is null ? null : new(Image: image), LayerTree.Of(layer, sizeBytes))));
+            var layer = NewName(raw ? RawMark : Qcow2Mark);
+            await (raw ? NewRawAsync(disk, layer, sizeBytes, image, ct) : NewLayerAsync(disk, layer, sizeBytes, image, ct));
+            Write(disk.Owner, record.With(disk.Name, new(image is null || raw ? null : new(Image: image), LayerTree.Of(layer, sizeBytes))));
         }
     }
 
@@ -135,7 +137,7 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
         using var held = await ChangeAsync(ct, disk);
         if (Known(disk).Tree.SizeBytes < sizeBytes)
         {
-            await TryAsync($"Growing {disk}", () => qemu.GrowAsync(Files(ChainOf(disk)), sizeBytes, ct));
+            await TryAsync($"Growing {disk}", () => qemu.GrowAsync(NodePools.FilesOf(ChainOf(disk)), sizeBytes, ct));
             Note(disk, t => t.WithSize(sizeBytes));
         }
     }
@@ -149,13 +151,15 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
         }
     }
 
-    private static string NewName() => $"l{RandomNumberGenerator.GetHexString(12, lowercase: true)}";
+    private static string NewName(char mark = Qcow2Mark) => $"{mark}{RandomNumberGenerator.GetHexString(12, lowercase: true)}";
+
+    private static DiskFormat FormatOf(string layer) => layer[0] == RawMark ? DiskFormat.Raw : DiskFormat.Qcow2;
 
     private string FolderOf(string owner) => $"{_folder.Path}/{owner}";
 
     private string FolderOf(DiskName disk) => $"{_folder.Path}/{disk.Owner}/{disk.Name}";
 
-    private string FileOf(DiskName disk, string layer) => $"{FolderOf(disk)}/{layer}.qcow2";
+    private string FileOf(DiskName disk, string layer) => $"{FolderOf(disk)}/{layer}.{(FormatOf(layer) == DiskFormat.Raw ? "raw" : "qcow2")}";
 
     /// <exception cref="Refusal"><c>pool.gone</c>: where the pool is not there, no record does not mean no disks.</exception>
     private OwnerRecord Read(string owner) => OwnerRecord.Read($"{FolderOf(owner)}/{Record}") is var record && (record.Disks.Count > 0 || _folder.IsMarked)
@@ -179,7 +183,7 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
             return;
         }
 
-        if (Directory.Exists(FolderOf(owner)) && Directory.EnumerateFiles(FolderOf(owner), "*.qcow2", SearchOption.AllDirectories).Any())
+        if (Directory.Exists(FolderOf(owner)) && Directory.EnumerateFiles(FolderOf(owner), "*", SearchOption.AllDirectories).Any(f => Path.GetExtension(f) is ".qcow2" or ".raw"))
         {
             throw PoolErrors.Damaged(record, "it is not there, while its disks are");
         }
@@ -251,7 +255,7 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
 
             foreach (var file in Directory.GetFiles(folder))
             {
-                if (!disk.Tree.Layers.Keys.Any(l => $"{l}.qcow2" == Path.GetFileName(file)))
+                if (!disk.Tree.Layers.Keys.Any(l => FileOf(new(owner, Path.GetFileName(folder)), l) == file))
                 {
                     File.Delete(file);
                 }
@@ -264,6 +268,23 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
         PoolFolder.MakeFolder(FolderOf(disk));
         await TryAsync($"Making {disk}", () => qemu.CreateAsync(FileOf(disk, layer), sizeBytes, below, ct));
         Settle(disk, layer);
+    }
+
+    private async Task NewRawAsync(DiskName disk, string layer, long sizeBytes, string? image, CancellationToken ct)
+    {
+        PoolFolder.MakeFolder(FolderOf(disk));
+        await TryAsync($"Making {disk}", async () =>
+        {
+            if (image is not null)
+            {
+                await qemu.ConvertToRawAsync(image, $"{FileOf(disk, layer)}.new", ct);
+                RawFiles.Whole(FileOf(disk, layer), _ => { }, sizeBytes);
+            }
+            else
+            {
+                RawFiles.Create(FileOf(disk, layer), sizeBytes);
+            }
+        });
     }
 
     /// <summary>A file that was made is its owner's alone, and there after a power cut.</summary>
@@ -290,7 +311,7 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
         var layers = LayersOf(disk, known, layer).ToList();
         foreach (var each in layers)
         {
-            Examine(disk, each.Path);
+            Examine(disk, each);
         }
 
         return new(known.Tree.Layers[layer].SizeBytes, layers);
@@ -298,7 +319,7 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
 
     private IEnumerable<DiskLayer> LayersOf(DiskName disk, DiskRecord known, string layer) =>
     [
-        .. known.Tree.From(layer).Select(l => new DiskLayer(l, FileOf(disk, l), DiskFormat.Qcow2)),
+        .. known.Tree.From(layer).Select(l => new DiskLayer(l, FileOf(disk, l), FormatOf(l))),
         .. known.Base switch
         {
             { Image: { } image } => [new DiskLayer(ImageLayer, image, DiskFormat.Qcow2)],
@@ -311,19 +332,17 @@ internal sealed partial class DirPool(string path, string id, QemuImg qemu, Time
 
     /// <summary>Looks at a header before any tool does: one that would make it open another file is damage.</summary>
     /// <returns>The size it claims, in bytes.</returns>
-    private static long Examine(DiskName disk, string file)
+    private static long Examine(DiskName disk, DiskLayer layer)
     {
         try
         {
-            return DiskProbe.ExamineOwn(file);
+            return layer.Format == DiskFormat.Raw ? new FileInfo(layer.Path).Length : DiskProbe.ExamineOwn(layer.Path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or Refusal)
         {
-            throw PoolErrors.DiskDamaged(disk, $"{file}: {e.Message.TrimEnd('.')}");
+            throw PoolErrors.DiskDamaged(disk, $"{layer.Path}: {e.Message.TrimEnd('.')}");
         }
     }
-
-    private static IReadOnlyList<DiskFile> Files(Disk chain) => [.. chain.Layers.Select(l => new DiskFile(l.Path))];
 
     private static async Task<T> WorkAsync<T>(Func<T> work, CancellationToken ct)
     {

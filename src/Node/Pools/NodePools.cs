@@ -154,13 +154,13 @@ public sealed class NodePools
     /// <exception cref="Refusal"><c>pool.not_usable</c></exception>
     internal IPool Make(PoolSpec spec) => spec.Kind switch
     {
-        PoolKind.Dir => new DirPool(Absolute(spec.Source), spec.Id.ToString(), _qemu, _node.Time),
+        PoolKind.Dir => new DirPool(Absolute(spec.Source), spec.Id.ToString(), _qemu, _node.Time, raw: spec.Raw),
         PoolKind.Btrfs => new BtrfsPool(Absolute(spec.Source), spec.Id.ToString(), _node.Shell, _qemu, _node.Time),
         PoolKind.Zfs => new ZfsPool(DataSet(spec.Source), spec.Id.ToString(), _node.Shell, _qemu, _node.Time),
         PoolKind.Lvm => new LvmPool(spec.Source, spec.Id.ToString(), _node.Shell, _qemu),
         PoolKind.Ceph => Ceph(spec),
         PoolKind.Nfs or PoolKind.Cifs or PoolKind.Glusterfs when $"{_node.Root.Pools}/{spec.Id}" is var target =>
-            new DirPool(target, spec.Id.ToString(), _qemu, _node.Time, new(spec.Kind, spec.Source, target, spec.Mount ?? new(), Credentials, _node.ToolUids.SharedGid, _node.Shell)),
+            new DirPool(target, spec.Id.ToString(), _qemu, _node.Time, new(spec.Kind, spec.Source, target, spec.Mount ?? new(), Credentials, _node.ToolUids.SharedGid, _node.Shell), spec.Raw),
         _ => throw PoolErrors.NotUsable(spec.Source, $"this node has no pools of the kind {spec.Kind.ToString().ToLowerInvariant()}"),
     };
 

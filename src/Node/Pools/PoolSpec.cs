@@ -7,7 +7,8 @@ namespace Gantry.Node.Pools;
 /// <summary>A pool as its node keeps it, in <c>data/pools/{id}.json</c>, so a node recovers without a control plane.</summary>
 /// <param name="Source">As <see cref="CreatePool.Source"/>.</param>
 /// <param name="Mount">Null where nothing is said of it.</param>
-public sealed record PoolSpec(Id<Pool> Id, PoolKind Kind, string Source, PoolMount? Mount = null);
+/// <param name="Raw">Of a kind that keeps disks in files of its own choice: they begin as raw ones.</param>
+public sealed record PoolSpec(Id<Pool> Id, PoolKind Kind, string Source, PoolMount? Mount = null, bool Raw = false);
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, UseStringEnumConverter = true, WriteIndented = true,
     RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]

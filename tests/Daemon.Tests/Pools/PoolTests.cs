@@ -71,12 +71,24 @@ public sealed class PoolTests(RunningDaemon daemon) : IClassFixture<RunningDaemo
         await RunningDaemon.DoneAsync(daemon.Api.DeleteInstanceAsync("in-away", force: true, 60));
     }
 
+    [Fact]
+    public async Task A_volume_is_a_raw_file_where_the_pool_was_told_so()
+    {
+        await RunningDaemon.DoneAsync(daemon.Api.CreatePoolAsync(new() { Name = "bytes", Kind = PoolKind.Dir, Source = Place("bytes"), Format = VolumeFormat.Raw }, 60));
+        await RunningDaemon.DoneAsync(daemon.Api.CreatePoolVolumeAsync("bytes", new("one", 8 * Limits.MiB), 60));
+
+        new FileInfo(Directory.GetFiles(Place("bytes"), "*.raw", SearchOption.AllDirectories).ShouldHaveSingleItem()).Length.ShouldBe(8 * Limits.MiB);
+        await RunningDaemon.DoneAsync(daemon.Api.DeletePoolVolumeAsync("bytes", "one", 60));
+        await RunningDaemon.DoneAsync(daemon.Api.DeletePoolAsync("bytes", 60));
+    }
+
     [Theory]
     [InlineData("""{"name": "x", "kind": "dir", "source": "relative"}""", "$.source")]
     [InlineData("""{"name": "x", "kind": "dir", "source": "/a/../b"}""", "$.source")]
     [InlineData("""{"name": "X", "kind": "dir", "source": "/a"}""", "$.name")]
     [InlineData("""{"name": "x", "kind": "tape", "source": "/a"}""", "$.kind")]
     [InlineData("""{"name": "x", "kind": "glusterfs", "source": "a:/b", "mount": {"protocol": "4"}}""", "$.mount.protocol")]
+    [InlineData("""{"name": "x", "kind": "zfs", "source": "tank/x", "format": "raw"}""", "$.format")]
     [InlineData("""{"name": "x", "kind": "nfs", "source": "a:/b", "mount": {"credentials": "c"}}""", "$.mount.credentials")]
     [InlineData("""{"name": "x", "kind": "ceph", "source": "10.0.0.1/a"}""", "$.mount.credentials")]
     [InlineData("""{"name": "x", "kind": "cifs", "source": "//a/b", "mount": {"credentials": "../c"}}""", "$.mount.credentials")]
