@@ -6,7 +6,7 @@ using Gantry.Node.Pools;
 
 namespace Gantry.Node.Tests.Pools;
 
-/// <summary>A cluster of one node. Guests on disks in one are tried in each run; all that a pool promises takes minutes there. `./dev soak` runs this.</summary>
+/// <summary>A cluster of one node, whose commands take their time. `./dev soak` runs this.</summary>
 [Trait("Category", "Soak")]
 public sealed class CephPoolTests(CephHost host) : PoolConformance(node => node with { Shell = host.Host.Shell }), IClassFixture<CephHost>
 {

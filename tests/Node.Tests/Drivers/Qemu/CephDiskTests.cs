@@ -8,7 +8,8 @@ using Gantry.Node.Tests.Pools;
 
 namespace Gantry.Node.Tests.Drivers.Qemu;
 
-/// <summary>A real guest with its disk in a real Ceph.</summary>
+/// <summary>A real guest with its disk in a real Ceph. `./dev soak` runs this.</summary>
+[Trait("Category", "Soak")]
 public sealed class CephDiskTests(CephHost host, TestImages images) : IClassFixture<CephHost>, IAsyncLifetime
 {
     private readonly Id<Pool> _pool = Id<Pool>.New();
