@@ -77,6 +77,24 @@ internal static partial class Posix
         return statx(currentDirectory, path, 0, blocks, ref MemoryMarshal.GetReference(facts)) == 0 ? BitConverter.ToInt64(facts[offsetOfBlocks..]) * blockBytes : null;
     }
 
+    /// <summary>Its file system is a program's, which need not answer all that the kernel's own do.</summary>
+    public static bool IsOnFuse(SafeFileHandle file)
+    {
+        const int sizeOfStatfs = 120;
+        const long fuse = 0x6573_5546; // the type is what it begins with
+        Span<byte> facts = stackalloc byte[2 * sizeOfStatfs];
+        return fstatfs((int)file.DangerousGetHandle(), ref MemoryMarshal.GetReference(facts)) == 0 && BitConverter.ToInt64(facts) == fuse;
+    }
+
+    /// <summary>Where a file has something next: what lies before that reads as zeros.</summary>
+    /// <returns>Its length where there is nothing any more; what was asked for where it cannot tell.</returns>
+    public static long NextData(SafeFileHandle file, long from)
+    {
+        const int data = 3, noneLeft = 6;
+        var at = lseek((int)file.DangerousGetHandle(), from, data);
+        return at >= 0 ? at : Marshal.GetLastPInvokeError() == noneLeft ? RandomAccess.GetLength(file) : from;
+    }
+
     /// <summary>Gives a file or directory another name, and never copies: what has it open keeps it.</summary>
     /// <exception cref="IOException"/>
     public static void Rename(string from, string to)
@@ -205,6 +223,12 @@ internal static partial class Posix
         public short Events = 1; // POLLIN
         public short Happened;
     }
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int fstatfs(int file, ref byte facts);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial long lseek(int file, long offset, int whence);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial nint syscall(nint number, nint first, nint second, nint third, nint fourth);

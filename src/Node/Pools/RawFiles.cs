@@ -95,13 +95,17 @@ internal sealed class RawFiles(QemuImg qemu)
 
     private delegate void Seen(long at, ReadOnlySpan<byte> block);
 
+    /// <summary>Holes are passed over, except on FUSE: servers of its file systems need not answer where the next data are (zfs-fuse never does).</summary>
     private static void Read(string path, Seen seen)
     {
         using var file = File.OpenHandle(path, share: FileShare.ReadWrite);
+        var tells = !Posix.IsOnFuse(file);
         var buffer = new byte[BlockBytes];
-        for (var at = 0L; RandomAccess.Read(file, buffer, at) is var read and > 0; at += read)
+        for (var at = Next(0); RandomAccess.Read(file, buffer, at) is var read and > 0; at = Next(at + read))
         {
             seen(at, buffer.AsSpan(0, read));
         }
+
+        long Next(long from) => tells ? Posix.NextData(file, from) : from;
     }
 }
